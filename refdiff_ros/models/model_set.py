@@ -1,0 +1,63 @@
+"""The loaded models of a bundle, as plain records that every stage takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass
+class DiffusionModels:
+    """A latent text-to-image diffusion model in diffusers' classes.
+
+    Attributes:
+        vae: `AutoencoderKL`.
+        unet: `UNet2DConditionModel`.
+        scheduler: a scheduler with `add_noise` and `step` (`DDIMScheduler`).
+        text_encoder: transformers' `CLIPTextModel`.
+        tokenizer: transformers' `CLIPTokenizer` or another with its call signature.
+    """
+
+    vae: Any
+    unet: Any
+    scheduler: Any
+    text_encoder: Any
+    tokenizer: Any
+
+
+@dataclass
+class ClipModels:
+    """transformers' `CLIPModel` and its tokenizer; images are normalised by `mean` and `std`."""
+
+    model: Any
+    tokenizer: Any
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass
+class ModelSet:
+    """Everything that the engine needs, loaded.
+
+    Attributes:
+        name: the bundle's name.
+        trained: False for random weights; answers then say so.
+        diffusion, clip, sam: the models; `sam` is segment-anything's `Sam`.
+        nlp: a spaCy pipeline with a dependency parser, or None for the rule-based parser.
+        device, dtype: where and how the models compute.
+        overrides: per preset name, the bundle's tuned values (see `Preset.override`).
+        notice: one sentence shown at load and in the first lines of tables, or ''.
+    """
+
+    name: str
+    trained: bool
+    diffusion: DiffusionModels
+    clip: ClipModels
+    sam: Any
+    device: 'torch.device'
+    dtype: 'torch.dtype'
+    nlp: Callable[[str], Any] | None = None
+    overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notice: str = ''

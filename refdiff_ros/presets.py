@@ -1,0 +1,304 @@
+"""Three readings of the method as configuration: `paper`, `released`, `onboard`.
+
+`paper` follows the published equations, `released` what the authors' code computes, `onboard` is
+what the node runs. The reasons for each value of `onboard` are in the benchmark's tables.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+import enum
+from typing import Any
+
+from refdiff_ros.errors import BadRequestError
+
+
+class Mode(str, enum.Enum):
+    """The ablations of the paper (Tables 4 and 5)."""
+
+    G = 'G'  # generative only: weight-free proposals (Eq. 8) and generative score (Eq. 9)
+    GS = 'GS'  # segmentor's proposals and generative score
+    DS = 'DS'  # segmentor's proposals and discriminative score (Eq. 10)
+    FULL = 'full'  # segmentor's proposals and both scores (Eq. 1)
+
+    @property
+    def generative(self) -> bool:
+        """Whether the diffusion model is used."""
+        return self is not Mode.DS
+
+    @property
+    def discriminative(self) -> bool:
+        """Whether CLIP is used."""
+        return self in (Mode.DS, Mode.FULL)
+
+    @property
+    def segmentor(self) -> bool:
+        """Whether proposals come from SAM."""
+        return self is not Mode.G
+
+
+def _require(condition: bool, what: str, got: object) -> None:
+    if not condition:
+        raise BadRequestError(f'expected {what}, got {got!r}')
+
+
+@dataclass(frozen=True)
+class GenerativeConfig:
+    """Eq. 3-5: from an image and a root token to the correlation map c.
+
+    Attributes:
+        image_size: side of the square that the diffusion model sees, pixels.
+        fit: 'letterbox' (scaled to fit, padded) or 'center_square' (pasted centred on a black
+            square of the longer side, Lanczos to `image_size`).
+        schedule_steps: uniform steps of the DDIM schedule.
+        start_step: steps before the schedule's end at which noise is added (Eq. 3's t).
+        unet_steps: how many of the remaining steps are run and captured; the truncated pass
+            ends the last of them at the last captured layer.
+        attention: 'softmax' (Eq. 4) or 'logits'.
+        guidance_scale: None for the conditional pass alone; else (cond - uncond)*g + uncond on
+            the captured maps and on the predicted noise.
+        layers: names of captured cross-attention modules; empty for all of them, or
+            'released', the five 32x32 layers of Stable Diffusion at 1024 px (2 down, 3 up).
+        normalise: 'once' (Eq. 5 after the mean over layers and steps) or 'each' (min-max per
+            layer and step without epsilon, mean, 8 bit, Lanczos, crop, min-max again).
+        sub_tokens: 'mean' or 'last': which sub-tokens stand for a root split into several.
+        prompt_suffix: text appended to the prompt.
+        sample_posterior: sample the VAE's posterior (True) or take its mean.
+    """
+
+    image_size: int = 512
+    fit: str = 'letterbox'
+    schedule_steps: int = 20
+    start_step: int = 2
+    unet_steps: int = 1
+    attention: str = 'softmax'
+    guidance_scale: float | None = None
+    layers: tuple[str, ...] = ()
+    normalise: str = 'once'
+    sub_tokens: str = 'mean'
+    prompt_suffix: str = ''
+    sample_posterior: bool = False
+
+    def __post_init__(self):
+        _require(self.image_size >= 8, 'generative.image_size >= 8', self.image_size)
+        _require(self.fit in ('letterbox', 'center_square'),
+                 "generative.fit 'letterbox' or 'center_square'", self.fit)
+        _require(self.attention in ('softmax', 'logits'),
+                 "generative.attention 'softmax' or 'logits'", self.attention)
+        _require(self.normalise in ('once', 'each'),
+                 "generative.normalise 'once' or 'each'", self.normalise)
+        _require(self.sub_tokens in ('mean', 'last'),
+                 "generative.sub_tokens 'mean' or 'last'", self.sub_tokens)
+        _require(1 <= self.unet_steps <= self.start_step <= self.schedule_steps,
+                 'generative: 1 <= unet_steps <= start_step <= schedule_steps',
+                 (self.unet_steps, self.start_step, self.schedule_steps))
+
+
+@dataclass(frozen=True)
+class ProposalConfig:
+    """Where mask proposals come from.
+
+    Attributes:
+        thresholds: the values mu of Eq. 8 for weight-free proposals.
+        points_per_side: SAM's grid of prompts.
+        points_per_batch: prompts decoded at once; lower it when memory is short.
+        pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
+            segment-anything's SamAutomaticMaskGenerator.
+        min_area_px: proposals of fewer pixels are filtered out.
+        max_proposals: the N largest are kept; 0 keeps all.
+        max_area_fraction: proposals covering more of the image are filtered out (1 keeps all).
+    """
+
+    thresholds: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
+    points_per_side: int = 32
+    points_per_batch: int = 64
+    pred_iou_thresh: float = 0.88
+    stability_score_thresh: float = 0.95
+    stability_score_offset: float = 1.0
+    box_nms_thresh: float = 0.7
+    min_area_px: int = 0
+    max_proposals: int = 0
+    max_area_fraction: float = 1.0
+
+    def __post_init__(self):
+        _require(len(self.thresholds) > 0 and all(0 < t < 1 for t in self.thresholds),
+                 'proposals.thresholds in (0, 1), at least one', self.thresholds)
+        _require(self.points_per_side >= 1, 'proposals.points_per_side >= 1',
+                 self.points_per_side)
+        _require(self.points_per_batch >= 1, 'proposals.points_per_batch >= 1',
+                 self.points_per_batch)
+        _require(self.max_proposals >= 0, 'proposals.max_proposals >= 0', self.max_proposals)
+        _require(0 < self.max_area_fraction <= 1, 'proposals.max_area_fraction in (0, 1]',
+                 self.max_area_fraction)
+
+
+@dataclass(frozen=True)
+class DiscriminativeConfig:
+    """Eq. 6, 7 and 10: CLIP's view of each proposal.
+
+    Attributes:
+        beta: weight of the masked-attention branch (Eq. 7).
+        mix: 'features' (Eq. 7) or 'scores' (both branches scored, scores mixed).
+        positional: which branch sees x*P (Eq. 6): 'masked_attention', 'crop' or 'none'.
+        ramp: 'full' (1 to 0 along the whole axis) or 'two_thirds' (zero beyond 2/3 of it).
+        directions: directions that make a ramp.
+        word_level: False finds directions by substring of the text instead of by word.
+        root_only: directions that modify another noun than the root are ignored.
+        crop_size: side of a crop in pixels; 0 takes CLIP's own.
+        crop_fit: 'square' (whole image masked, resized to a square), 'tight' (bounding box,
+            black outside, short side to `crop_size`, bicubic position embeddings).
+        masked_input: 'square' (resized to CLIP's size) or 'native' (the image's own size).
+        layer: 'last' or 'penultimate': which hidden state of the masked branch is projected.
+        text_sentence: share of the sentence in the masked branch's text feature; the rest is
+            the root word's.
+        text_sentence_crop: likewise for the crop branch.
+        crop_batch: crops encoded at once; lower it when memory is short.
+    """
+
+    beta: float = 0.3
+    mix: str = 'features'
+    positional: str = 'masked_attention'
+    ramp: str = 'full'
+    directions: tuple[str, ...] = ('left', 'right', 'top', 'bottom')
+    word_level: bool = True
+    root_only: bool = False
+    crop_size: int = 0
+    crop_fit: str = 'square'
+    masked_input: str = 'square'
+    layer: str = 'penultimate'
+    text_sentence: float = 0.5
+    text_sentence_crop: float = 0.5
+    crop_batch: int = 32
+
+    def __post_init__(self):
+        _require(0 <= self.beta <= 1, 'discriminative.beta in 0..1', self.beta)
+        _require(self.mix in ('features', 'scores'),
+                 "discriminative.mix 'features' or 'scores'", self.mix)
+        _require(self.positional in ('masked_attention', 'crop', 'none'),
+                 "discriminative.positional 'masked_attention', 'crop' or 'none'",
+                 self.positional)
+        _require(self.ramp in ('full', 'two_thirds'),
+                 "discriminative.ramp 'full' or 'two_thirds'", self.ramp)
+        _require(self.crop_fit in ('square', 'tight'),
+                 "discriminative.crop_fit 'square' or 'tight'", self.crop_fit)
+        _require(self.masked_input in ('square', 'native'),
+                 "discriminative.masked_input 'square' or 'native'", self.masked_input)
+        _require(self.layer in ('last', 'penultimate'),
+                 "discriminative.layer 'last' or 'penultimate'", self.layer)
+        _require(self.crop_batch >= 1, 'discriminative.crop_batch >= 1', self.crop_batch)
+
+
+@dataclass(frozen=True)
+class SelectionConfig:
+    """Eq. 1, Eq. 2 and the decision.
+
+    Attributes:
+        alpha: generative weight.
+        combination: 'convex' (Eq. 1: alpha*G + (1-alpha)*D) or 'additive' (D + alpha*G).
+        min_score: a best combined score below it is NOT_FOUND; None never refuses.
+        ambiguity_margin: proposals within this much of the best combined score, and not
+            overlapping it, make the answer AMBIGUOUS; None never says so.
+        rival_iou: proposals overlapping the best by more than this are the same region.
+        temperature: divides scores before the softmax that gives `confidence`.
+    """
+
+    alpha: float = 0.1
+    combination: str = 'convex'
+    min_score: float | None = None
+    ambiguity_margin: float | None = None
+    rival_iou: float = 0.5
+    temperature: float = 0.01
+
+    def __post_init__(self):
+        _require(0 <= self.alpha <= 1, 'selection.alpha in 0..1', self.alpha)
+        _require(self.combination in ('convex', 'additive'),
+                 "selection.combination 'convex' or 'additive'", self.combination)
+        _require(self.ambiguity_margin is None or self.ambiguity_margin >= 0,
+                 'selection.ambiguity_margin >= 0', self.ambiguity_margin)
+        _require(0 <= self.rival_iou <= 1, 'selection.rival_iou in 0..1', self.rival_iou)
+        _require(self.temperature > 0, 'selection.temperature > 0', self.temperature)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One reading of the whole method."""
+
+    name: str
+    root: str = 'dependency'  # or 'subject': the first token that is ROOT or a subject
+    generative: GenerativeConfig = field(default_factory=GenerativeConfig)
+    proposals: ProposalConfig = field(default_factory=ProposalConfig)
+    discriminative: DiscriminativeConfig = field(default_factory=DiscriminativeConfig)
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
+
+    def __post_init__(self):
+        _require(self.root in ('dependency', 'subject'),
+                 "root 'dependency' or 'subject'", self.root)
+
+    def override(self, values: Mapping[str, Any]) -> 'Preset':
+        """A copy with nested values replaced: `{'generative': {'image_size': 128}}`.
+
+        Raises:
+            BadRequestError: a name that the preset does not have, or a value out of range.
+        """
+        return _override(self, values, self.name)
+
+
+def _override(config: Any, values: Mapping[str, Any], path: str) -> Any:
+    known = {f.name for f in fields(config)}
+    changes = {}
+    for name, value in values.items():
+        if name not in known:
+            raise BadRequestError(
+                f'expected one of {sorted(known)} in {path}, got {name!r}')
+        current = getattr(config, name)
+        if is_dataclass(current):
+            value = _override(current, value, f'{path}.{name}')
+        elif isinstance(current, tuple):
+            value = tuple(value)
+        changes[name] = value
+    return replace(config, **changes)
+
+
+PAPER = Preset(
+    name='paper',
+    generative=GenerativeConfig(
+        image_size=1024, fit='letterbox', unet_steps=2, attention='softmax',
+        guidance_scale=None, normalise='once', sub_tokens='mean'),
+)
+
+RELEASED = Preset(
+    name='released',
+    root='subject',
+    generative=GenerativeConfig(
+        image_size=1024, fit='center_square', unet_steps=2, attention='logits',
+        guidance_scale=9.0, layers=('released',), normalise='each', sub_tokens='last',
+        prompt_suffix=', ', sample_posterior=True),
+    proposals=ProposalConfig(min_area_px=10_000, max_proposals=10),
+    discriminative=DiscriminativeConfig(
+        beta=0.3, mix='scores', positional='crop', ramp='two_thirds',
+        directions=('left', 'right'), word_level=False, crop_fit='tight', crop_size=224,
+        masked_input='native', layer='last', text_sentence=0.5, text_sentence_crop=1.0),
+    selection=SelectionConfig(alpha=0.05, combination='additive'),
+)
+
+ONBOARD = Preset(
+    name='onboard',
+    generative=GenerativeConfig(image_size=512, unet_steps=1),
+    proposals=ProposalConfig(points_per_side=16, max_area_fraction=0.9),
+    discriminative=DiscriminativeConfig(
+        directions=('left', 'right', 'top', 'bottom', 'middle', 'front', 'back'),
+        root_only=True),
+    selection=SelectionConfig(ambiguity_margin=0.0),
+)
+
+PRESETS = {preset.name: preset for preset in (PAPER, RELEASED, ONBOARD)}
+
+
+def get_preset(name: str) -> Preset:
+    """The preset called `name`.
+
+    Raises:
+        BadRequestError: no preset has that name.
+    """
+    if name not in PRESETS:
+        raise BadRequestError(f'expected a preset of {sorted(PRESETS)}, got {name!r}')
+    return PRESETS[name]

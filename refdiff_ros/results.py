@@ -1,0 +1,243 @@
+"""What goes into the engine and what comes out: frozen, validated records.
+
+Letters: N proposals, H W image height and width.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import enum
+from functools import cached_property
+import hashlib
+
+import numpy as np
+
+from refdiff_ros.errors import BadRequestError
+
+
+class Status(enum.IntEnum):
+    """How a request ended; the numbers are those of `msg/ReferringMask`."""
+
+    UNKNOWN = 0
+    FOUND = 1
+    NOT_FOUND = 2
+    AMBIGUOUS = 3
+    NO_IMAGE = 4
+    STALE_IMAGE = 5
+    BAD_REQUEST = 6
+    BUSY = 7
+    TIMEOUT = 8
+    OUT_OF_MEMORY = 9
+    INACTIVE = 10
+    INTERNAL = 11
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether an answer with this status carries a mask that may be acted on."""
+        return self in (Status.FOUND, Status.AMBIGUOUS)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Pinhole intrinsics of a rectified image, in pixels (`sensor_msgs/CameraInfo` K or P).
+
+    Raises:
+        BadRequestError: a focal length is not finite and positive, or the size is not positive.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+    def __post_init__(self):
+        for name in ('fx', 'fy'):
+            value = getattr(self, name)
+            if not np.isfinite(value) or value <= 0:
+                raise BadRequestError(
+                    f'expected a focal length {name} > 0 pixels, got {value}: '
+                    'publish a calibrated camera_info')
+        if not (np.isfinite(self.cx) and np.isfinite(self.cy)):
+            raise BadRequestError(
+                f'expected a finite principal point, got ({self.cx}, {self.cy})')
+        if self.width < 1 or self.height < 1:
+            raise BadRequestError(
+                f'expected a camera size of at least 1x1, got {self.width}x{self.height}')
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One camera frame.
+
+    Attributes:
+        image_rgb: (H, W, 3) uint8, red first.
+        depth_m: (H, W) float32 metres along the optical axis, registered to the image; 0, NaN
+            and infinities mean no reading (REP-118).
+        camera: intrinsics of `image_rgb`, needed for poses only.
+        stamp_ns: the source's time stamp in nanoseconds.
+        frame_id: the source's optical frame (REP-103: x right, y down, z forward).
+
+    Raises:
+        BadRequestError: an array has another shape or type.
+    """
+
+    image_rgb: np.ndarray
+    depth_m: np.ndarray | None = None
+    camera: Camera | None = None
+    stamp_ns: int = 0
+    frame_id: str = ''
+
+    def __post_init__(self):
+        image = self.image_rgb
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 \
+                or image.shape[2] != 3:
+            raise BadRequestError(
+                f'expected an RGB image (H, W, 3) uint8, got {describe_array(image)}')
+        if image.shape[0] < 1 or image.shape[1] < 1:
+            raise BadRequestError(
+                f'expected an image of at least 1x1 pixels, got {describe_array(image)}')
+        if self.depth_m is not None and self.depth_m.shape != image.shape[:2]:
+            raise BadRequestError(
+                f'expected depth of the image\'s size {image.shape[:2]}, '
+                f'got {self.depth_m.shape}: register depth to the colour image')
+        if self.depth_m is not None and self.depth_m.dtype != np.float32:
+            raise BadRequestError(
+                f'expected depth in float32 metres, got {self.depth_m.dtype}')
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the image in pixels."""
+        return self.image_rgb.shape[0], self.image_rgb.shape[1]
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of the picture's content: what may be kept of one frame is keyed by it."""
+        hasher = hashlib.blake2b(digest_size=16)
+        hasher.update(repr(self.image_rgb.shape).encode())
+        hasher.update(np.ascontiguousarray(self.image_rgb))
+        return hasher.hexdigest()
+
+
+def describe_array(value: object) -> str:
+    """Shape and type of an array, or the type of anything else, for an error message."""
+    if isinstance(value, np.ndarray):
+        return f'{value.shape} {value.dtype}'
+    return type(value).__name__
+
+
+@dataclass(frozen=True)
+class DirectionWord:
+    """A direction in an expression.
+
+    Attributes:
+        direction: 'left', 'right', 'top', 'bottom', 'front', 'back' or 'middle'.
+        text: the word or words as written ('leftmost', 'bottom left').
+        modifies: the noun that it tells apart, as written; '' when it stands alone.
+        of_root: whether that noun is the expression's root, so that the direction is about the
+            object meant and not about another one ('cup next to the left plate': False).
+    """
+
+    direction: str
+    text: str
+    modifies: str = ''
+    of_root: bool = True
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A relation to another object: ('behind', 'the red box')."""
+
+    relation: str
+    other: str
+
+
+@dataclass(frozen=True)
+class ReferringExpression:
+    """A parsed referring expression.
+
+    Attributes:
+        text: the expression as it is encoded (white space stripped).
+        root: the root word as written.
+        root_span: start and end of the root word in `text`, in characters.
+        has_noun: False when no object noun was found and `root` is only the best word there is.
+        directions: direction words, in the order written.
+        relations: relations between the root and other noun phrases, in the order written.
+        parser: which parser answered: 'spacy:<name>' or 'rules'.
+        notes: sentences on what the parser could not do as asked (a fallback, a guess).
+    """
+
+    text: str
+    root: str
+    root_span: tuple[int, int]
+    has_noun: bool = True
+    directions: tuple[DirectionWord, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    parser: str = 'rules'
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        start, end = self.root_span
+        if self.text[start:end] != self.root:
+            raise BadRequestError(
+                f'expected root_span to point at {self.root!r}, '
+                f'got {self.text[start:end]!r} at {self.root_span}')
+
+    @property
+    def root_directions(self) -> tuple[str, ...]:
+        """The directions that are about the object meant, without repeats, in order."""
+        return tuple(dict.fromkeys(d.direction for d in self.directions if d.of_root))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Per-proposal scores, each (N,) float32; NaN where a proposal was not scored."""
+
+    total: np.ndarray
+    generative: np.ndarray
+    discriminative: np.ndarray
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The answer to one expression on one frame.
+
+    Attributes:
+        status: FOUND, NOT_FOUND or AMBIGUOUS.
+        reason: a sentence: why this status, and what to do when it is not FOUND.
+        expression: the parsed expression.
+        mask: (H, W) bool; all False unless `status.has_mask`.
+        score: combined score (Eq. 1) of the chosen proposal; NaN without one.
+        confidence: 0..1, uncalibrated share of the best proposal against its rivals.
+        index: row of the chosen proposal in `proposals`; -1 without one.
+        rivals: rows of other proposals that fit about as well (AMBIGUOUS), best first.
+        proposals: (N, H, W) bool.
+        scores: per-proposal scores.
+        correlation: (H, W) float32 in 0..1, the root token's map c (Eq. 5); None in mode DS.
+        timings_ms: milliseconds per stage of this call; a stage answered from the frame cache
+            is absent.
+        notes: fallbacks that were taken, a sentence each.
+    """
+
+    status: Status
+    reason: str
+    expression: ReferringExpression
+    mask: np.ndarray
+    score: float
+    confidence: float
+    index: int
+    rivals: tuple[int, ...]
+    proposals: np.ndarray
+    scores: Scores
+    correlation: np.ndarray | None
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if self.mask.dtype != bool or self.mask.ndim != 2:
+            raise BadRequestError(
+                f'expected a mask (H, W) bool, got {describe_array(self.mask)}')
+        if self.proposals.dtype != bool or self.proposals.shape[1:] != self.mask.shape:
+            raise BadRequestError(
+                f'expected proposals (N, {self.mask.shape[0]}, {self.mask.shape[1]}) bool, '
+                f'got {describe_array(self.proposals)}')
