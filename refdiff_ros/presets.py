@@ -197,7 +197,8 @@ class SelectionConfig:
         min_score: a best combined score below it is NOT_FOUND; None never refuses.
         ambiguity_margin: proposals within this much of the best combined score, and not
             overlapping it, make the answer AMBIGUOUS; None never says so.
-        rival_iou: proposals overlapping the best by more than this are the same region.
+        rival_overlap: of two proposals that share more than this part of the smaller one, the
+            lower-scored is no region of its own.
         temperature: divides scores before the softmax that gives `confidence`.
     """
 
@@ -205,7 +206,7 @@ class SelectionConfig:
     combination: str = 'convex'
     min_score: float | None = None
     ambiguity_margin: float | None = None
-    rival_iou: float = 0.5
+    rival_overlap: float = 0.5
     temperature: float = 0.01
 
     def __post_init__(self):
@@ -214,7 +215,8 @@ class SelectionConfig:
                  "selection.combination 'convex' or 'additive'", self.combination)
         _require(self.ambiguity_margin is None or self.ambiguity_margin >= 0,
                  'selection.ambiguity_margin >= 0', self.ambiguity_margin)
-        _require(0 <= self.rival_iou <= 1, 'selection.rival_iou in 0..1', self.rival_iou)
+        _require(0 <= self.rival_overlap <= 1, 'selection.rival_overlap in 0..1',
+                 self.rival_overlap)
         _require(self.temperature > 0, 'selection.temperature > 0', self.temperature)
 
 

@@ -1,0 +1,71 @@
+"""The `refdiff` command. Each subcommand lives beside what it runs and is imported when asked."""
+
+import argparse
+from collections.abc import Sequence
+import importlib
+import logging
+import sys
+
+from refdiff_ros.errors import RefDiffError
+
+# Subcommands that pass their arguments through to rclpy unread ('--ros-args ...').
+_NODES = {
+    'node': ('refdiff_ros.ros.node', 'start the refdiff node (takes --ros-args ...)'),
+    'camera': ('refdiff_ros.sim.camera_node',
+               'start the simulated tabletop camera (takes --ros-args ...)'),
+}
+# Modules with `add_parser(subparsers)`.
+_COMMANDS = (
+    'refdiff_ros.segment_cli',
+    'refdiff_ros.models.cli',
+    'refdiff_ros.demo',
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `refdiff`; returns the exit status: 0 done, 1 answered 'no', 2 could not be done."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in _NODES:
+        return _run_node(arguments)
+    args = _build_parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.WARNING,
+        format='%(levelname)s %(name)s: %(message)s')
+    try:
+        return args.run(args)
+    except RefDiffError as error:
+        print(f'refdiff: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run_node(arguments: list[str]) -> int:
+    name, _ = _NODES[arguments[0]]
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith(('rclpy', 'refdiff_ros.msg')):
+            raise
+        print(f"refdiff: expected ROS 2 and the built workspace, but '{error.name}' cannot be "
+              "imported: run 'make build' and '. tools/env.sh', or source your ROS workspace",
+              file=sys.stderr)
+        return 2
+    # rclpy takes the program's name first.
+    return module.main([f'refdiff {arguments[0]}', *arguments[1:]]) or 0
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='refdiff', description='Segments whatever a sentence refers to (Ref-Diff).')
+    parser.add_argument('-v', '--verbose', action='store_true', help='log what is done')
+    subparsers = parser.add_subparsers(required=True, metavar='COMMAND')
+    for name, (_, text) in _NODES.items():
+        subparsers.add_parser(name, help=text, add_help=False)
+    for module in _COMMANDS:
+        importlib.import_module(module).add_parser(subparsers)
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())

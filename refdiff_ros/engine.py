@@ -1,0 +1,236 @@
+"""The whole method on one frame: parse, attention, proposals, scores, selection.
+
+The engine holds no ROS and no threads; it belongs to one caller at a time.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+import logging
+import time
+
+import numpy as np
+import torch
+
+from refdiff_ros import discriminative
+from refdiff_ros import generative
+from refdiff_ros import sam_proposals
+from refdiff_ros import scores
+from refdiff_ros.errors import BadRequestError, OutOfMemoryError
+from refdiff_ros.expression import parse
+from refdiff_ros.frame_cache import FrameCache
+from refdiff_ros.models.memory import free_caches, is_out_of_memory
+from refdiff_ros.models.model_set import ModelSet
+from refdiff_ros.presets import get_preset, Mode, Preset
+from refdiff_ros.proposals import weight_free_proposals
+from refdiff_ros.results import Frame, ReferringExpression, Scores, Segmentation
+from refdiff_ros.selection import select
+
+_LOG = logging.getLogger(__name__)
+
+
+def resolve_preset(models: ModelSet, name: str) -> Preset:
+    """The preset called `name` with the values that the bundle was tuned to.
+
+    Raises:
+        BadRequestError: no preset has that name, or the bundle overrides an unknown value.
+    """
+    return get_preset(name).override(models.overrides.get(name, {}))
+
+
+class Engine:
+    """Answers referring expressions on frames.
+
+    What belongs to a frame alone is computed once and kept for the last `cached_frames` frames,
+    so that a second expression on the same frame pays only for its own part.
+
+    Attributes:
+        models: the loaded bundle.
+        preset: the reading of the method that answers; may be replaced between calls.
+        mode: the default mode; may be replaced between calls.
+        seed: of the diffusion noise; the same seed gives the same answer.
+    """
+
+    def __init__(
+        self,
+        models: ModelSet,
+        preset: Preset,
+        mode: Mode = Mode.FULL,
+        seed: int = 0,
+        cached_frames: int = 1,
+    ):
+        self.models = models
+        self.preset = preset
+        self.mode = Mode(mode)
+        self.seed = seed
+        self._cache = FrameCache(cached_frames)
+        self._timings_ms: dict[str, float] = {}
+
+    def segment(self, frame: Frame, expression: str, mode: Mode | None = None) -> Segmentation:
+        """The region of `frame` that `expression` means.
+
+        Args:
+            frame: the picture; depth and camera are not used here.
+            expression: a referring expression in English.
+            mode: G, GS, DS or full; the engine's own when None.
+
+        Raises:
+            BadRequestError: the expression cannot be used, or the bundle lacks what the mode
+                needs.
+            OutOfMemoryError: the device has no memory left, also in smaller batches.
+        """
+        mode = self.mode if mode is None else Mode(mode)
+        parsed = parse(expression, self.models.nlp, self.preset.root)
+        return self._with_memory_retry(
+            lambda preset: self._segment(frame, parsed, mode, preset))
+
+    def prefetch(self, frame: Frame) -> None:
+        """Compute what belongs to `frame` alone, ahead of the first expression.
+
+        Raises:
+            OutOfMemoryError: as in `segment`.
+        """
+        def prepare(preset: Preset) -> None:
+            if self.mode.generative:
+                self._generative_frame(frame, preset)
+            if self.mode.segmentor:
+                self._segmentor_proposals(frame, preset)
+        self._with_memory_retry(prepare)
+
+    def forget_frames(self) -> None:
+        """Drop everything that is kept of frames."""
+        self._cache.clear()
+
+    def _segment(
+        self, frame: Frame, parsed: ReferringExpression, mode: Mode, preset: Preset,
+    ) -> Segmentation:
+        self._timings_ms = {}
+        correlation = self._correlation(frame, parsed, preset) if mode.generative else None
+        if mode.segmentor:
+            proposals, rows = self._segmentor_proposals(frame, preset)
+        else:
+            proposals = weight_free_proposals(correlation, preset.proposals.thresholds)
+            rows = np.arange(len(proposals))
+        result = self._scores(frame, parsed, mode, preset, proposals, rows, correlation)
+        with self._timed('selection'):
+            chosen = select(result.total, proposals, preset.selection)
+        empty = np.zeros(frame.size_hw, bool)
+        return Segmentation(
+            status=chosen.status, reason=chosen.reason, expression=parsed,
+            mask=proposals[chosen.index].copy() if chosen.status.has_mask else empty,
+            score=chosen.score, confidence=chosen.confidence, index=chosen.index,
+            rivals=chosen.rivals, proposals=proposals, scores=result, correlation=correlation,
+            timings_ms=dict(self._timings_ms),
+            notes=self._untrained_note() + parsed.notes + chosen.notes)
+
+    def _generative_frame(self, frame: Frame, preset: Preset) -> generative.GenerativeFrame:
+        config = preset.generative
+
+        def compute() -> generative.GenerativeFrame:
+            with self._timed('generative_frame'):
+                return generative.prepare_frame(self.models.diffusion, frame, config, self.seed)
+        return self._cache.get(frame, ('generative', config, self.seed), compute)
+
+    def _correlation(
+        self, frame: Frame, parsed: ReferringExpression, preset: Preset,
+    ) -> np.ndarray:
+        prepared = self._generative_frame(frame, preset)
+        with self._timed('correlation'):
+            return generative.correlation(
+                self.models.diffusion, prepared, parsed, preset.generative)
+
+    def _segmentor_proposals(
+        self, frame: Frame, preset: Preset,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """SAM's proposals (N, H, W) and the rows that pass the filter."""
+        if self.models.sam is None:
+            raise BadRequestError(
+                f"expected a bundle with a segmentor, got '{self.models.name}' without one: "
+                'use mode G')
+        config = preset.proposals
+
+        def compute() -> tuple[np.ndarray, np.ndarray]:
+            with self._timed('proposals'):
+                masks = sam_proposals.propose(self.models.sam, frame, config).masks
+                return masks, sam_proposals.filter_proposals(masks, config)
+        return self._cache.get(frame, ('proposals', config), compute)
+
+    def _scores(
+        self,
+        frame: Frame,
+        parsed: ReferringExpression,
+        mode: Mode,
+        preset: Preset,
+        proposals: np.ndarray,
+        rows: np.ndarray,
+        correlation: np.ndarray | None,
+    ) -> Scores:
+        """Scores of the surviving `rows`; NaN elsewhere and for a score the mode does not use."""
+        nothing = np.full(len(proposals), np.nan, np.float32)
+        by_attention, by_clip = nothing.copy(), nothing.copy()
+        if mode.generative:
+            with self._timed('generative_score'):
+                by_attention[rows] = scores.generative(correlation, proposals[rows])
+        if mode.discriminative and len(rows):
+            by_clip = self._discriminative(frame, parsed, preset, proposals, rows)
+        total = scores.combine(by_attention, by_clip, mode, preset.selection)
+        return Scores(total=total, generative=by_attention, discriminative=by_clip)
+
+    def _discriminative(
+        self,
+        frame: Frame,
+        parsed: ReferringExpression,
+        preset: Preset,
+        proposals: np.ndarray,
+        rows: np.ndarray,
+    ) -> np.ndarray:
+        config = preset.discriminative
+        prepared = self._cache.get(
+            frame, ('discriminative', config, preset.proposals),
+            lambda: discriminative.prepare_frame(self.models.clip, frame, proposals, config))
+        with self._timed('discriminative'):
+            return discriminative.score(self.models.clip, prepared, parsed, config, rows)
+
+    def _with_memory_retry(self, work: Callable[[Preset], object]) -> object:
+        try:
+            return work(self.preset)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            _LOG.warning('out of memory (%s): freeing caches and trying once more in smaller '
+                         'batches', error)
+        self._free()
+        try:
+            return work(_smaller_batches(self.preset))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._free()
+            raise OutOfMemoryError(
+                f'expected the answer to fit into the memory of {self.models.device}, but it ran '
+                f'out twice: lower points_per_batch, crop_batch or image_size, or use a smaller '
+                f'bundle ({error})') from error
+
+    def _free(self) -> None:
+        self._cache.clear()
+        free_caches()
+
+    def _untrained_note(self) -> tuple[str, ...]:
+        return () if self.models.trained or not self.models.notice else (self.models.notice,)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        if self.models.device.type == 'cuda':
+            torch.cuda.synchronize(self.models.device)
+        self._timings_ms[stage] = (time.perf_counter() - start) * 1e3
+
+
+def _smaller_batches(preset: Preset) -> Preset:
+    return replace(
+        preset,
+        proposals=replace(
+            preset.proposals, points_per_batch=max(1, preset.proposals.points_per_batch // 4)),
+        discriminative=replace(
+            preset.discriminative, crop_batch=max(1, preset.discriminative.crop_batch // 4)))

@@ -1,0 +1,81 @@
+"""`refdiff segment`: answer one expression on one picture, without ROS."""
+
+import argparse
+from dataclasses import asdict
+import json
+from pathlib import Path
+
+import numpy as np
+
+from refdiff_ros.presets import Mode, PRESETS
+from refdiff_ros.results import Frame, Segmentation
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register the subcommand."""
+    parser = subparsers.add_parser(
+        'segment', help='answer one expression on one picture, without ROS')
+    parser.add_argument('image', type=Path, help='a picture in any format that Pillow reads')
+    parser.add_argument('expression', help="for example 'the mug behind the red box'")
+    parser.add_argument('--depth', type=Path,
+                        help='16-bit PNG in millimetres, or float TIFF or .npy in metres')
+    parser.add_argument('--camera', type=Path,
+                        help='camera_info as YAML (camera_calibration, or `ros2 topic echo`)')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the answer')
+    parser.add_argument('--bundle', default='', help='model bundle: name, folder or hub id')
+    parser.add_argument('--preset', default='onboard', choices=sorted(PRESETS))
+    parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
+    parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda[:N]'")
+    parser.add_argument('--seed', type=int, default=0)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Answer, write the files, print one line; 0 with a mask, 1 without."""
+    # torch and the models take seconds to import, so a mistyped path is told first.
+    from refdiff_ros.picture_files import read_camera, read_depth, read_image
+    camera = read_camera(args.camera) if args.camera else None
+    frame = Frame(
+        image_rgb=read_image(args.image),
+        depth_m=read_depth(args.depth) if args.depth else None, camera=camera,
+        frame_id='camera_optical_frame')
+
+    from refdiff_ros.engine import Engine, resolve_preset
+    from refdiff_ros.grasp.region import grasp_region
+    from refdiff_ros.models.manager import DEFAULT_BUNDLE, load_bundle
+    models = load_bundle(args.bundle or DEFAULT_BUNDLE, device=args.device)
+    if models.notice:
+        print(models.notice)
+    engine = Engine(models, resolve_preset(models, args.preset), Mode(args.mode), args.seed)
+    answer = engine.segment(frame, args.expression)
+    grasp = grasp_region(answer.mask, frame.depth_m, frame.camera)
+    write_answer(args.out, frame, answer, grasp)
+    print(f'{answer.status.name}: {answer.reason}; {int(answer.mask.sum())} pixels; '
+          f'see {args.out / "overlay.png"}')
+    return 0 if answer.status.has_mask else 1
+
+
+def write_answer(folder: Path, frame: Frame, answer: Segmentation, grasp: object) -> None:
+    """Write `mask.png`, `overlay.png`, `attention.png` and `answer.json` into `folder`."""
+    from PIL import Image
+
+    from refdiff_ros import overlay
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(answer.mask.astype(np.uint8) * 255).save(folder / 'mask.png')
+    Image.fromarray(overlay.draw(frame.image_rgb, answer, grasp)).save(folder / 'overlay.png')
+    if answer.correlation is not None:
+        Image.fromarray(overlay.attention_image(answer.correlation)).save(
+            folder / 'attention.png')
+    (folder / 'answer.json').write_text(json.dumps({
+        'status': answer.status.name, 'reason': answer.reason, 'score': answer.score,
+        'confidence': answer.confidence, 'expression': asdict(answer.expression),
+        'grasp': asdict(grasp), 'timings_ms': answer.timings_ms, 'notes': answer.notes,
+    }, indent=2, default=_plain) + '\n')
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f'expected a value that JSON holds, got {type(value).__name__}')
