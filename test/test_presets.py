@@ -1,0 +1,57 @@
+import dataclasses
+
+import pytest
+
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.presets import get_preset, Mode, PRESETS
+
+
+def test_published_hyper_parameters_of_paper():
+    paper = get_preset('paper')
+    assert (paper.generative.start_step, paper.selection.alpha) == (2, 0.1)
+    assert paper.discriminative.beta == 0.3
+    assert paper.generative.image_size == 1024
+    assert paper.proposals.thresholds[0] == 0.05 and paper.proposals.thresholds[-1] == 0.95
+    assert len(paper.proposals.thresholds) == 19
+
+
+def test_override_replaces_nested_values_and_leaves_the_preset_alone():
+    changed = get_preset('onboard').override(
+        {'generative': {'image_size': 128, 'layers': ['a', 'b']}, 'selection': {'alpha': 0.4}})
+    assert changed.generative.image_size == 128
+    assert changed.generative.layers == ('a', 'b')
+    assert changed.selection.alpha == 0.4
+    assert get_preset('onboard').generative.image_size != 128
+
+
+@pytest.mark.parametrize('values, match', [
+    ({'generative': {'image_sise': 1}}, r"in onboard.generative, got 'image_sise'"),
+    ({'beta': 0.2}, "in onboard, got 'beta'"),
+    ({'discriminative': {'beta': 1.5}}, r'discriminative.beta in 0..1, got 1.5'),
+    ({'generative': {'start_step': 1, 'unet_steps': 2}}, 'unet_steps <= start_step'),
+    ({'proposals': {'thresholds': []}}, 'at least one'),
+    ({'selection': {'temperature': 0}}, 'temperature > 0'),
+])
+def test_override_says_what_is_wrong(values, match):
+    with pytest.raises(BadRequestError, match=match):
+        get_preset('onboard').override(values)
+
+
+def test_an_unknown_preset_lists_the_known():
+    with pytest.raises(BadRequestError, match=r"\['onboard', 'paper', 'released'\], got 'fast'"):
+        get_preset('fast')
+
+
+@pytest.mark.parametrize('name', sorted(PRESETS))
+def test_presets_are_hashable_and_frozen(name):
+    preset = get_preset(name)
+    hash(preset.generative), hash(preset.proposals), hash(preset.discriminative)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        preset.name = 'other'
+
+
+def test_what_each_mode_uses():
+    used = {mode.value: (mode.generative, mode.discriminative, mode.segmentor) for mode in Mode}
+    assert used == {
+        'G': (True, False, False), 'GS': (True, False, True),
+        'DS': (False, True, True), 'full': (True, True, True)}
