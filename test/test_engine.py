@@ -1,0 +1,211 @@
+"""The whole method on small real models with random weights."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_models import tiny_model_set
+import torch
+
+from refdiff_ros import sam_proposals
+from refdiff_ros.engine import Engine
+from refdiff_ros.errors import BadRequestError, OutOfMemoryError
+from refdiff_ros.presets import get_preset, Mode, PRESETS
+from refdiff_ros.results import Frame, Status
+
+# Random weights propose nothing under the published thresholds, and 1024 px would take minutes.
+SMALL = {
+    'generative': {'image_size': 64},
+    'proposals': {'points_per_side': 4, 'pred_iou_thresh': -10.0, 'stability_score_thresh': -1.0,
+                  'box_nms_thresh': 0.9, 'min_area_px': 0, 'max_proposals': 6},
+}
+
+
+@pytest.fixture(scope='module')
+def models():
+    return tiny_model_set()
+
+
+@pytest.fixture(scope='module')
+def frame():
+    rng = np.random.default_rng(0)
+    image = np.kron(rng.integers(0, 256, (6, 8, 3)), np.ones((12, 12, 1))).astype(np.uint8)
+    return Frame(image)  # 72 x 96
+
+
+def small(name='onboard', **changes):
+    return get_preset(name).override(SMALL).override(changes)
+
+
+def count_calls(module):
+    """A list that grows by one with every forward call of `module`, and the hook's handle."""
+    calls = []
+    return calls, module.register_forward_hook(lambda *_: calls.append(1))
+
+
+@pytest.mark.parametrize('name', sorted(PRESETS))
+@pytest.mark.parametrize('mode', list(Mode))
+def test_every_preset_answers_in_every_mode(models, frame, name, mode):
+    answer = Engine(models, small(name)).segment(frame, 'the red mug on the left', mode)
+    assert answer.mask.shape == frame.size_hw
+    assert answer.status in (Status.FOUND, Status.NOT_FOUND, Status.AMBIGUOUS)
+    assert answer.reason
+    assert (answer.correlation is not None) == mode.generative
+    used = np.isfinite(answer.scores.total)
+    assert used.any()
+    assert np.isfinite(answer.scores.generative[used]).all() == mode.generative
+    assert np.isfinite(answer.scores.discriminative[used]).all() == mode.discriminative
+    if answer.status.has_mask:
+        np.testing.assert_array_equal(answer.mask, answer.proposals[answer.index])
+        assert answer.index == np.nanargmax(answer.scores.total)
+
+
+@pytest.mark.parametrize('name', sorted(PRESETS))
+def test_the_same_seed_gives_the_same_answer(models, frame, name):
+    first, second = (
+        Engine(models, small(name), seed=3).segment(frame, 'blue box') for _ in range(2))
+    np.testing.assert_array_equal(first.mask, second.mask)
+    np.testing.assert_array_equal(first.correlation, second.correlation)
+    np.testing.assert_array_equal(first.scores.total, second.scores.total)
+
+
+def test_another_seed_draws_other_noise(models, frame):
+    maps = [Engine(models, small(), seed=seed).segment(frame, 'box', Mode.G).correlation
+            for seed in (0, 1)]
+    assert np.abs(maps[0] - maps[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize('name', sorted(PRESETS))
+def test_a_second_expression_on_a_kept_frame_equals_a_fresh_engine(models, frame, name):
+    kept = Engine(models, small(name))
+    kept.segment(frame, 'the left red mug')
+    second = kept.segment(frame, 'blue box behind the plate')
+    fresh = Engine(models, small(name)).segment(frame, 'blue box behind the plate')
+    np.testing.assert_allclose(second.correlation, fresh.correlation, atol=1e-5)
+    np.testing.assert_allclose(second.scores.total, fresh.scores.total, atol=1e-5)
+    np.testing.assert_array_equal(second.mask, fresh.mask)
+
+
+@pytest.mark.parametrize('name', sorted(PRESETS))
+def test_a_second_expression_runs_no_module_of_the_frame(models, frame, name):
+    engine = Engine(models, small(name))
+    engine.segment(frame, 'red mug')
+    modules = {
+        'vae': models.diffusion.vae.encoder, 'sam encoder': models.sam.image_encoder,
+        'sam decoder': models.sam.mask_decoder,
+        'clip patches': models.clip.model.vision_model.embeddings.patch_embedding,
+    }
+    counts = {label: count_calls(module) for label, module in modules.items()}
+    engine.segment(frame, 'green bowl')
+    for _, hook in counts.values():
+        hook.remove()
+    assert {label: len(calls) for label, (calls, _) in counts.items()} == dict.fromkeys(counts, 0)
+
+
+def test_another_frame_runs_them_again(models, frame):
+    engine = Engine(models, small())
+    engine.segment(frame, 'red mug')
+    calls, hook = count_calls(models.sam.image_encoder)
+    engine.segment(Frame(255 - frame.image_rgb), 'red mug')
+    hook.remove()
+    assert len(calls) == 1
+
+
+def test_prefetch_leaves_nothing_of_the_frame_to_do(models, frame):
+    engine = Engine(models, small())
+    engine.prefetch(frame)
+    counts = [count_calls(module)
+              for module in (models.diffusion.vae.encoder, models.sam.image_encoder)]
+    answer = engine.segment(frame, 'red mug')
+    for _, hook in counts:
+        hook.remove()
+    assert [len(calls) for calls, _ in counts] == [0, 0]
+    assert 'proposals' not in answer.timings_ms and 'correlation' in answer.timings_ms
+
+
+def test_scoring_only_survivors_equals_scoring_everything(models, frame):
+    everything = small(proposals={'max_proposals': 0})
+    all_rows = Engine(models, everything).segment(frame, 'the left red mug').scores
+    some = Engine(models, small()).segment(frame, 'the left red mug').scores
+    survivors = np.isfinite(some.total)
+    assert 0 < survivors.sum() < len(survivors)
+    np.testing.assert_allclose(some.total[survivors], all_rows.total[survivors], atol=1e-5)
+
+
+def test_a_changed_decision_recomputes_nothing(models, frame):
+    engine = Engine(models, small())
+    before = engine.segment(frame, 'red mug')
+    engine.preset = replace(
+        engine.preset, selection=replace(engine.preset.selection, min_score=1e3))
+    after = engine.segment(frame, 'red mug')
+    assert after.status is Status.NOT_FOUND and not after.mask.any()
+    assert 'proposals' not in after.timings_ms
+    np.testing.assert_array_equal(before.scores.total, after.scores.total)
+
+
+def test_an_untrained_bundle_says_so_in_every_answer(models, frame):
+    answer = Engine(models, small()).segment(frame, 'red mug')
+    assert models.notice and models.notice in answer.notes
+
+
+def test_a_bundle_without_a_segmentor_answers_mode_g_only(models, frame):
+    engine = Engine(replace(models, sam=None), small())
+    with pytest.raises(BadRequestError, match='use mode G'):
+        engine.segment(frame, 'red mug')
+    assert engine.segment(frame, 'red mug', Mode.G).mask.shape == frame.size_hw
+
+
+@pytest.mark.parametrize('expression', ['', '   ', 'x' * 10_000])
+def test_a_useless_expression_leaves_the_engine_answering(models, frame, expression):
+    engine = Engine(models, small())
+    with pytest.raises(BadRequestError):
+        engine.segment(frame, expression)
+    assert engine.segment(frame, 'red mug').reason
+
+
+@pytest.mark.parametrize('size_hw', [(1, 1), (3, 200), (31, 17)])
+def test_odd_image_sizes_are_answered(models, size_hw):
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (*size_hw, 3), dtype=np.uint8)
+    for mode in Mode:
+        answer = Engine(models, small()).segment(Frame(image), 'red mug', mode)
+        assert answer.mask.shape == size_hw
+
+
+class _FailingProposals:
+    """Runs out of memory in the first `failures` calls; keeps the batch sizes it saw."""
+
+    def __init__(self, failures):
+        self.failures = failures
+        self.batches = []
+        self.real = sam_proposals.propose
+
+    def __call__(self, sam, frame, config):
+        self.batches.append(config.points_per_batch)
+        if len(self.batches) <= self.failures:
+            raise torch.OutOfMemoryError('CUDA out of memory')
+        return self.real(sam, frame, config)
+
+
+def test_out_of_memory_is_tried_again_in_smaller_batches(models, frame, monkeypatch):
+    failing = _FailingProposals(failures=1)
+    monkeypatch.setattr(sam_proposals, 'propose', failing)
+    answer = Engine(models, small()).segment(frame, 'red mug')
+    assert answer.reason
+    assert failing.batches == [64, 16]
+
+
+def test_out_of_memory_twice_is_an_error_and_the_engine_lives(models, frame, monkeypatch):
+    monkeypatch.setattr(sam_proposals, 'propose', _FailingProposals(failures=2))
+    engine = Engine(models, small())
+    with pytest.raises(OutOfMemoryError, match='lower points_per_batch'):
+        engine.segment(frame, 'red mug')
+    assert engine.segment(frame, 'red mug').reason
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(models, frame, monkeypatch):
+    def broken(*_):
+        raise RuntimeError('shape mismatch')
+    monkeypatch.setattr(sam_proposals, 'propose', broken)
+    with pytest.raises(RuntimeError, match='shape mismatch'):
+        Engine(models, small()).segment(frame, 'red mug')
