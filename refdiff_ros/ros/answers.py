@@ -1,0 +1,157 @@
+"""One answer of the node, before it becomes messages, and how it comes about."""
+
+from dataclasses import dataclass, field, replace
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from std_msgs.msg import Header
+
+from refdiff_ros.errors import BadRequestError, OutOfMemoryError
+from refdiff_ros.presets import Mode
+from refdiff_ros.results import Frame, Segmentation, Status
+from refdiff_ros.ros.frame_sync import FrameSet
+from refdiff_ros.ros.frames import decode, DecodedFrame, enlarge, shrink
+from refdiff_ros.ros.parameters import NodeConfig
+
+if TYPE_CHECKING:
+    from refdiff_ros.engine import Engine
+    from refdiff_ros.grasp.results import GraspRegion
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent back.
+
+    Attributes:
+        status, reason: how it ended, and a sentence.
+        expression: as it was asked.
+        header: the image's header; an empty one without an image.
+        frame: the decoded frame, or None without a usable image.
+        segmentation, grasp: the result, or None on failure.
+        bundle, preset, mode: what answered.
+        notes: fallbacks taken, a sentence each.
+        model_ms: milliseconds that the models took.
+        received_s: receipt of the image or of the request, whichever was later, on the
+            monotonic clock.
+    """
+
+    status: Status
+    reason: str
+    expression: str
+    header: Header = field(default_factory=Header)
+    frame: Frame | None = None
+    segmentation: Segmentation | None = None
+    grasp: 'GraspRegion | None' = None
+    bundle: str = ''
+    preset: str = ''
+    mode: str = ''
+    notes: tuple[str, ...] = ()
+    model_ms: float = 0.0
+    received_s: float = 0.0
+
+    @property
+    def latency_ms(self) -> float:
+        """Milliseconds from receipt until now."""
+        return (time.monotonic() - self.received_s) * 1e3
+
+
+def load_engine(config: NodeConfig) -> 'Engine':
+    """Load and warm the models that `config` names.
+
+    Raises:
+        RefDiffError: the bundle cannot be loaded; the message says what to do.
+    """
+    # These bring torch, which takes seconds to import.
+    from refdiff_ros.engine import Engine, resolve_preset
+    from refdiff_ros.models import manager
+
+    models = manager.load_bundle(
+        config.bundle, device=config.device, dtype=config.dtype,
+        revision=config.revision or None, offline=config.offline)
+    preset = resolve_preset(models, config.preset)
+    manager.warm_up(models, preset)
+    return Engine(models, preset, Mode(config.mode), config.seed)
+
+
+def unload_engine(engine: 'Engine') -> None:
+    """Free what `load_engine` loaded."""
+    from refdiff_ros.models import manager
+
+    engine.forget_frames()
+    manager.unload(engine.models)
+
+
+def answer(
+    engine: 'Engine',
+    frame_set: FrameSet,
+    expression: str,
+    config: NodeConfig,
+    received_s: float,
+) -> Answer:
+    """Answer one expression on one frame; what goes wrong becomes the answer's status."""
+    start = Answer(
+        Status.INTERNAL, '', expression, header=frame_set.image.header,
+        bundle=engine.models.name, preset=config.preset, mode=config.mode,
+        received_s=received_s)
+    try:
+        return _answer(engine, frame_set, config, start)
+    except BadRequestError as error:
+        return replace(start, status=Status.BAD_REQUEST, reason=str(error))
+    except OutOfMemoryError as error:
+        return replace(start, status=Status.OUT_OF_MEMORY, reason=str(error))
+    except Exception as error:  # one bad call must not end the node
+        _LOG.exception('unexpected error while answering %.200r', expression)
+        return replace(
+            start, status=Status.INTERNAL,
+            reason=f'unexpected {type(error).__name__}: {error}; the node goes on, and its log '
+                   'has the traceback: please report it')
+
+
+def _answer(
+    engine: 'Engine', frame_set: FrameSet, config: NodeConfig, start: Answer,
+) -> Answer:
+    from refdiff_ros.engine import resolve_preset
+
+    decoded = decode(frame_set)
+    frame = decoded.frame
+    small = shrink(frame, config.max_megapixels * 1e6)
+    engine.preset = resolve_preset(engine.models, config.preset)
+    engine.mode, engine.seed = Mode(config.mode), config.seed
+
+    began = time.perf_counter()
+    segmentation = engine.segment(small, start.expression)
+    model_ms = (time.perf_counter() - began) * 1e3
+
+    notes = decoded.notes + segmentation.notes
+    if small is not frame:
+        height, width = small.size_hw
+        notes += (f'answered at {width}x{height} pixels, for the image has more than '
+                  f'{config.max_megapixels:g} megapixels (max_megapixels)',)
+        segmentation = enlarge(segmentation, frame.size_hw)
+    return replace(
+        start, status=segmentation.status, reason=segmentation.reason, frame=frame,
+        segmentation=segmentation, grasp=_grasp(segmentation, decoded), notes=notes,
+        model_ms=model_ms)
+
+
+def _grasp(segmentation: Segmentation, decoded: DecodedFrame) -> 'GraspRegion':
+    from refdiff_ros.grasp.region import grasp_region
+
+    frame = decoded.frame
+    grasp = grasp_region(segmentation.mask, frame.depth_m, frame.camera)
+    return _explain_pose(grasp, decoded)
+
+
+def _explain_pose(grasp: Any, decoded: DecodedFrame) -> 'GraspRegion':
+    """Say which input was unusable where the grasp stage only saw that it was missing."""
+    from refdiff_ros.grasp.results import PoseStatus
+
+    if grasp.pose_status == PoseStatus.NO_DEPTH and decoded.depth_problem:
+        return replace(grasp, pose_status=PoseStatus.DEPTH_MISMATCH,
+                       pose_reason=decoded.depth_problem)
+    if grasp.pose_status == PoseStatus.NO_CAMERA_INFO and decoded.camera_problem:
+        return replace(grasp, pose_reason=decoded.camera_problem)
+    return grasp

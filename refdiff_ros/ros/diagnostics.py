@@ -1,0 +1,170 @@
+"""What `/diagnostics` says: models, inputs, answers, and the reason for silence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import resource
+import sys
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.time import Time
+
+from refdiff_ros.results import Status
+from refdiff_ros.ros.inputs import Inputs
+from refdiff_ros.ros.statistics import Statistics
+
+
+@dataclass
+class ModelState:
+    """Where the models stand.
+
+    Attributes:
+        state: 'not loaded', 'loading', 'loaded' or 'failed'.
+        detail: a sentence: what is loaded, since when it loads, or why it failed.
+        device: where the models are, or ''.
+        memory: name to text, as reported once after loading.
+    """
+
+    state: str = 'not loaded'
+    detail: str = ''
+    device: str = ''
+    memory: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What diagnostics looks at.
+
+    Attributes:
+        lifecycle: the lifecycle state's label.
+        expression: the standing expression, '' for none.
+        queued: service calls that wait.
+        clock_stands_still: use_sim_time is set and no /clock has come.
+        max_age_s: age from which the newest image is stale.
+    """
+
+    lifecycle: str
+    expression: str
+    queued: int
+    clock_stands_still: bool
+    max_age_s: float
+
+
+def silence(
+    situation: Situation, models: ModelState, inputs: Inputs, statistics: Statistics,
+) -> str:
+    """Why no answers come out on the topics, the first cause first; '' when they do."""
+    if models.state in ('loading', 'failed'):
+        return f'models {models.state}: {models.detail}'
+    if situation.lifecycle != 'active':
+        return (f"the node is '{situation.lifecycle}': configure and activate it, or start it "
+                'with autostart')
+    if situation.clock_stands_still:
+        return 'use_sim_time is set and no /clock comes: start the simulator or the bag'
+    image = inputs.inputs.get('image')
+    reason = inputs.silence(image) if image else ''
+    if reason:
+        return reason
+    age_s = time.monotonic() - image.last_s if image else 0.0
+    if age_s > situation.max_age_s:
+        return f'{inputs.topic(image)}: the last image came {age_s:.1f} s ago'
+    if not situation.expression:
+        return (f'no standing expression: publish one on '
+                f'{inputs.topic(inputs.inputs["expression"])}, or call the service')
+    status, text = statistics.last
+    if status not in (Status.UNKNOWN, Status.FOUND, Status.AMBIGUOUS, Status.NOT_FOUND):
+        return f'the last answer was {status.name}: {text}'
+    return ''
+
+
+def report(
+    name: str,
+    stamp: Time,
+    situation: Situation,
+    models: ModelState,
+    inputs: Inputs,
+    statistics: Statistics,
+) -> DiagnosticArray:
+    """The whole message; `name` is the node's full name."""
+    reason = silence(situation, models, inputs, statistics)
+    array = DiagnosticArray(status=[
+        _models(name, models),
+        _inputs(name, inputs),
+        _answers(name, situation, statistics, reason),
+    ])
+    array.header.stamp = stamp.to_msg()
+    return array
+
+
+def _status(name: str, level: bytes, message: str, values: Mapping[str, object],
+            hardware: str = '') -> DiagnosticStatus:
+    return DiagnosticStatus(
+        name=name, level=level, message=message, hardware_id=hardware,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+
+
+def _models(name: str, models: ModelState) -> DiagnosticStatus:
+    levels = {'loaded': DiagnosticStatus.OK, 'failed': DiagnosticStatus.ERROR}
+    return _status(
+        f'{name}: models', levels.get(models.state, DiagnosticStatus.WARN),
+        f'{models.state}: {models.detail}' if models.detail else models.state,
+        {'state': models.state, 'resident memory MB': f'{resident_mb():.0f}', **models.memory},
+        models.device)
+
+
+def _inputs(name: str, inputs: Inputs) -> DiagnosticStatus:
+    values, worst = {}, ''
+    for role, item in inputs.inputs.items():
+        reason = inputs.silence(item)
+        if role == 'image' and reason:
+            worst = reason
+        age = f'{time.monotonic() - item.last_s:.2f}' if item.received else 'never'
+        values[f'{role} topic'] = inputs.topic(item)
+        values[f'{role} received'] = item.received
+        values[f'{role} last s ago'] = age
+        values[f'{role} qos'] = f'{item.qos.reliability.name}, {item.qos.durability.name}'.lower()
+        if reason:
+            values[f'{role} problem'] = reason
+    message = worst or ('receiving images' if inputs.inputs else 'not subscribed')
+    level = DiagnosticStatus.WARN if worst or not inputs.inputs else DiagnosticStatus.OK
+    return _status(f'{name}: inputs', level, message, values)
+
+
+def _answers(
+    name: str, situation: Situation, statistics: Statistics, reason: str,
+) -> DiagnosticStatus:
+    status, text = statistics.last
+    values = {
+        'lifecycle state': situation.lifecycle,
+        'reason for silence': reason,
+        'standing expression': situation.expression,
+        'images per second': f'{statistics.images.hz():.1f}',
+        'answers per second': f'{statistics.answers.hz():.1f}',
+        'calls waiting': situation.queued,
+        'last status': status.name,
+        'last reason': text,
+        'last latency ms': f'{statistics.last_latency_ms:.1f}',
+        'last model ms': f'{statistics.last_model_ms:.1f}',
+    }
+    for key, count in sorted(statistics.by_status.items(), key=lambda item: str(item[0])):
+        values[f'count {key.name if isinstance(key, Status) else key}'] = count
+    return _status(
+        f'{name}: answers', DiagnosticStatus.WARN if reason else DiagnosticStatus.OK,
+        reason or 'answering', values)
+
+
+def resident_mb() -> float:
+    """Resident memory of this process now, in megabytes; its peak where /proc is missing."""
+    try:
+        with open('/proc/self/statm', encoding='ascii') as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
+    except OSError:
+        unit = 1 if sys.platform == 'darwin' else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def memory_values(models: object) -> dict[str, str]:
+    """The model manager's memory report as texts."""
+    from refdiff_ros.models import memory
+
+    return {'memory after loading': str(memory.report(models))}

@@ -1,0 +1,159 @@
+"""What the worker does next: service calls first, then the standing expression."""
+
+from collections.abc import Callable
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from rclpy.clock import Clock
+
+from refdiff_ros.results import Status
+from refdiff_ros.ros.answers import Answer, answer
+from refdiff_ros.ros.frame_sync import FrameSet, FrameSync
+from refdiff_ros.ros.parameters import NodeConfig
+from refdiff_ros.ros.requests import PendingRequest, RequestQueue
+from refdiff_ros.ros.statistics import Statistics
+
+if TYPE_CHECKING:
+    from refdiff_ros.engine import Engine
+
+
+class Dispatch:
+    """Chooses and runs the worker's jobs.
+
+    Attributes:
+        engine: the loaded engine, or None.
+        active: whether answers may be given.
+        config: the current parameters; replaced as a whole, read once per answer.
+        queue: service calls that wait.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        sync: FrameSync,
+        config: NodeConfig,
+        statistics: Statistics,
+        reply: Callable[[Any, Answer, NodeConfig], None],
+        publish: Callable[[Answer, NodeConfig], None],
+    ):
+        self.engine: Engine | None = None
+        self.active = False
+        self.config = config
+        self.queue = RequestQueue()
+        self._clock = clock
+        self._sync = sync
+        self._statistics = statistics
+        self._reply = reply
+        self._publish = publish
+        self._lock = threading.Lock()
+        self._expression = ''
+        self._answered_number = 0
+        self._next_s = 0.0
+
+    @property
+    def expression(self) -> str:
+        """The standing expression, '' for none."""
+        return self._expression
+
+    def set_expression(self, text: str) -> None:
+        """Answer each new frame, and the newest one there is, for `text`; empty for no more."""
+        with self._lock:
+            self._expression = text.strip()
+            self._answered_number = 0
+
+    def next_job(self) -> Callable[[], None] | float | None:
+        """A job, the seconds to wait for one, or None to wait for a wake-up."""
+        if self.engine is None or not self.active:
+            return None
+        pending = self.queue.pop()
+        if pending is not None:
+            return lambda: self._serve(pending)
+        with self._lock:
+            expression = self._expression
+            seen = self._answered_number
+        if not expression:
+            return None
+        wait_s = self._next_s - time.monotonic()
+        if wait_s > 0:
+            return wait_s
+        frame_set, refusal = self.newest_frame()
+        if refusal is not None or frame_set.number == seen:
+            return None
+        return lambda: self._stand(expression, frame_set)
+
+    def newest_frame(self) -> tuple[FrameSet | None, tuple[Status, str] | None]:
+        """The newest frame, or why there is none: a status and a sentence."""
+        config = self.config
+        frame_set = self._sync.newest(config.sync_tolerance)
+        if frame_set is not None:
+            age_s = (self._clock.now().nanoseconds - frame_set.received_ns) * 1e-9
+            if age_s < 0:  # the clock was set back: what came before is of another time
+                self._sync.clear()
+                frame_set = None
+        if frame_set is None:
+            return None, (Status.NO_IMAGE, 'no image has come yet: start the camera, check the '
+                          "remapping of 'image' and see /diagnostics")
+        if age_s > config.max_age:
+            return None, (
+                Status.STALE_IMAGE,
+                f'expected an image of the last {config.max_age:g} s, the newest came '
+                f'{age_s:.1f} s ago: check the camera or raise max_age')
+        return frame_set, None
+
+    def refuse(self, pending: PendingRequest, status: Status, reason: str) -> None:
+        """Answer a call without asking the models."""
+        config = self.config
+        self._finish_call(pending, Answer(
+            status, reason, pending.request.expression, header=pending.request.image.header,
+            bundle=self.engine.models.name if self.engine else config.bundle,
+            preset=config.preset, mode=config.mode, received_s=pending.received_s), config)
+
+    def expire(self) -> None:
+        """Answer TIMEOUT to the calls whose deadline has passed."""
+        for pending in self.queue.expire(time.monotonic()):
+            waited_s = time.monotonic() - pending.received_s
+            self.refuse(pending, Status.TIMEOUT,
+                        f'the turn of this call did not come within {waited_s:.1f} s: ask less '
+                        'often, raise timeout, or use a faster preset or bundle')
+
+    def _serve(self, pending: PendingRequest) -> None:
+        if pending.deadline_s <= time.monotonic():
+            self.refuse(pending, Status.TIMEOUT,
+                        'the turn of this call came after its deadline: ask less often, raise '
+                        'timeout, or use a faster preset or bundle')
+            return
+        frame_set, refusal = self._frame_of(pending)
+        if refusal is not None:
+            self.refuse(pending, *refusal)
+            return
+        config = self.config
+        received_s = max(pending.received_s, frame_set.received_s)
+        self._finish_call(pending, answer(
+            self.engine, frame_set, pending.request.expression, config, received_s), config)
+
+    def _frame_of(
+        self, pending: PendingRequest,
+    ) -> tuple[FrameSet | None, tuple[Status, str] | None]:
+        request = pending.request
+        if not request.image.data and not request.image.width and not request.image.height:
+            return self.newest_frame()
+        return FrameSet(
+            image=request.image, depth=request.depth, camera_info=request.camera_info,
+            received_s=pending.received_s), None
+
+    def _finish_call(self, pending: PendingRequest, result: Answer, config: NodeConfig) -> None:
+        self._statistics.answered('service', result)
+        self._reply(pending.reply_to, result, config)
+
+    def _stand(self, expression: str, frame_set: FrameSet) -> None:
+        config = self.config
+        started_s = time.monotonic()
+        self._next_s = started_s + 1 / config.max_rate
+        result = answer(self.engine, frame_set, expression, config, frame_set.received_s)
+        with self._lock:
+            if self._expression == expression:
+                self._answered_number = frame_set.number
+        if self.active:
+            self._statistics.answered('topic', result)
+            self._publish(result, config)

@@ -1,0 +1,146 @@
+"""The newest frame: image, depth and camera_info that belong together by stamp."""
+
+from collections import deque
+from dataclasses import dataclass
+import threading
+from typing import Any
+
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+# Images that wait for their depth; drivers send depth one or two frames late.
+_KEPT = 4
+# How much older than the newest image one may be that has its depth, seconds of receipt.
+_WAIT_S = 0.2
+
+
+def stamp_ns(msg: Any) -> int:
+    """The header's stamp in nanoseconds."""
+    return msg.header.stamp.sec * 1_000_000_000 + msg.header.stamp.nanosec
+
+
+@dataclass(frozen=True)
+class FrameSet:
+    """One image as it came, with what belongs to it.
+
+    Attributes:
+        image: the image message.
+        depth: the depth message whose stamp is within the tolerance, or None.
+        camera_info: the camera_info nearest in stamp, or None.
+        received_ns: when the image came, on the node's clock.
+        received_s: when the image came, on the monotonic clock.
+        number: counts images, so that two sets of the same image can be told.
+        depth_problem: why there is no depth although depth is published, or ''.
+        notes: other things that do not fit, a sentence each.
+    """
+
+    image: Image | CompressedImage
+    depth: Image | None = None
+    camera_info: CameraInfo | None = None
+    received_ns: int = 0
+    received_s: float = 0.0
+    number: int = 0
+    depth_problem: str = ''
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    msg: Any
+    stamp_ns: int
+    received_ns: int
+    received_s: float
+    number: int
+
+
+class FrameSync:
+    """A one-place slot for the newest frame, filled by callbacks, read by the worker.
+
+    Older images are kept only as long as their depth may still come; nothing queues up.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._count = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything that came."""
+        with self._lock:
+            self._images: deque[_Arrived] = deque(maxlen=_KEPT)
+            self._depths: deque[_Arrived] = deque(maxlen=_KEPT)
+            self._cameras: deque[_Arrived] = deque(maxlen=_KEPT)
+
+    @property
+    def images_received(self) -> int:
+        """Images since the start."""
+        return self._count
+
+    def add_image(self, msg: Any, now_ns: int, now_s: float) -> None:
+        """A new image came; a stamp that went back drops what was stamped later."""
+        stamp = stamp_ns(msg)
+        with self._lock:
+            self._count += 1
+            if self._images and stamp < self._images[-1].stamp_ns:
+                self._drop_later_than(stamp)
+            self._images.append(_Arrived(msg, stamp, now_ns, now_s, self._count))
+
+    def add_depth(self, msg: Image, now_ns: int, now_s: float) -> None:
+        """A new depth image came."""
+        with self._lock:
+            self._depths.append(_Arrived(msg, stamp_ns(msg), now_ns, now_s, 0))
+
+    def add_camera_info(self, msg: CameraInfo, now_ns: int, now_s: float) -> None:
+        """A new camera_info came."""
+        with self._lock:
+            self._cameras.append(_Arrived(msg, stamp_ns(msg), now_ns, now_s, 0))
+
+    def newest(self, tolerance_s: float) -> FrameSet | None:
+        """The newest image with its depth and camera_info; None before any image.
+
+        The newest image that has its depth is preferred, if it came at most 0.2 s before the
+        newest of all.
+
+        Args:
+            tolerance_s: largest difference of stamps at which depth belongs to an image.
+        """
+        with self._lock:
+            if not self._images:
+                return None
+            newest = self._images[-1]
+            if not self._depths:
+                return self._set(newest, None, '')
+            for image in reversed(self._images):
+                if newest.received_s - image.received_s > _WAIT_S:
+                    break
+                depth = _nearest(self._depths, image.stamp_ns)
+                if abs(depth.stamp_ns - image.stamp_ns) <= tolerance_s * 1e9:
+                    return self._set(image, depth, '')
+            away = _nearest(self._depths, newest.stamp_ns).stamp_ns - newest.stamp_ns
+            return self._set(
+                newest, None,
+                f'expected depth within {tolerance_s * 1e3:g} ms of the image, the nearest is '
+                f'{away * 1e-6:+.1f} ms away: synchronise the camera or raise sync_tolerance')
+
+    def _set(self, image: _Arrived, depth: _Arrived | None, problem: str) -> FrameSet:
+        camera, notes = None, ()
+        if self._cameras:
+            camera = _nearest(self._cameras, image.stamp_ns)
+            if camera.stamp_ns and abs(camera.stamp_ns - image.stamp_ns) > 1_000_000_000:
+                away = (camera.stamp_ns - image.stamp_ns) * 1e-9
+                notes = (f'camera_info is stamped {away:+.1f} s away from the image and used '
+                         'nevertheless, since intrinsics rarely change',)
+        return FrameSet(
+            image=image.msg, depth=depth.msg if depth else None,
+            camera_info=camera.msg if camera else None, received_ns=image.received_ns,
+            received_s=image.received_s, number=image.number, depth_problem=problem, notes=notes)
+
+    def _drop_later_than(self, stamp: int) -> None:
+        # Intrinsics stay: a driver may send them only once.
+        self._images.clear()
+        earlier = [item for item in self._depths if item.stamp_ns <= stamp + 100_000_000]
+        self._depths.clear()
+        self._depths.extend(earlier)
+
+
+def _nearest(items: deque[_Arrived], stamp: int) -> _Arrived:
+    return min(items, key=lambda item: abs(item.stamp_ns - stamp))

@@ -1,0 +1,119 @@
+"""From the messages of one frame to the engine's `Frame`; bad depth costs only the pose."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.optional import require_package
+from refdiff_ros.results import Camera, Frame, Scores, Segmentation
+from refdiff_ros.ros import conversions
+from refdiff_ros.ros.frame_sync import FrameSet, stamp_ns
+
+
+@dataclass(frozen=True)
+class DecodedFrame:
+    """A frame ready for the engine.
+
+    Attributes:
+        frame: in full size.
+        depth_problem: why depth that was there cannot be used, or ''.
+        camera_problem: why camera_info that was there cannot be used, or ''.
+        notes: other things that do not fit, a sentence each.
+    """
+
+    frame: Frame
+    depth_problem: str = ''
+    camera_problem: str = ''
+    notes: tuple[str, ...] = ()
+
+
+def decode(frame_set: FrameSet) -> DecodedFrame:
+    """Decode the messages of one frame.
+
+    Raises:
+        BadRequestError: the image cannot be used. Depth and camera_info that cannot be used are
+            left out, and the result says why.
+    """
+    image = frame_set.image
+    compressed = isinstance(image, CompressedImage)
+    image_rgb = (conversions.rgb_from_compressed if compressed
+                 else conversions.rgb_from_image)(image)
+    depth_m, depth_problem = _depth(frame_set.depth, image_rgb.shape[:2])
+    camera, camera_problem = _camera(frame_set.camera_info, image_rgb.shape[:2])
+    frame = Frame(image_rgb, depth_m, camera, stamp_ns(image), image.header.frame_id)
+    return DecodedFrame(frame, frame_set.depth_problem or depth_problem, camera_problem,
+                        frame_set.notes)
+
+
+def _depth(msg: Image | None, size_hw: tuple[int, int]) -> tuple[np.ndarray | None, str]:
+    if msg is None or (msg.width == 0 and msg.height == 0 and not msg.encoding):
+        return None, ''
+    try:
+        depth_m = conversions.depth_from_image(msg)
+    except BadRequestError as error:
+        return None, str(error)
+    if depth_m.shape != size_hw:
+        return None, (
+            f'expected depth of the image\'s size {size_hw[1]}x{size_hw[0]}, got '
+            f'{msg.width}x{msg.height}: use the depth topic that is registered to the colour '
+            'image')
+    return depth_m, ''
+
+
+def _camera(msg: CameraInfo | None, size_hw: tuple[int, int]) -> tuple[Camera | None, str]:
+    if msg is None or (msg.width == 0 and msg.height == 0 and msg.k[0] == 0):
+        return None, ''
+    try:
+        camera = conversions.camera_from_info(msg)
+    except BadRequestError as error:
+        return None, str(error)
+    if (camera.height, camera.width) != size_hw:
+        return None, (
+            f'expected camera_info for {size_hw[1]}x{size_hw[0]} pixels, got '
+            f'{camera.width}x{camera.height}: remap camera_info to the colour camera')
+    return camera, ''
+
+
+def shrink(frame: Frame, max_pixels: float) -> Frame:
+    """The frame's picture at no more than `max_pixels`; the frame itself when it is no larger.
+
+    Depth and camera are left out of a smaller one: they belong to the full size.
+    """
+    height, width = frame.size_hw
+    scale = (max_pixels / (height * width)) ** 0.5
+    if scale >= 1:
+        return frame
+    cv2 = require_package('cv2', 'ros')
+    size_wh = (max(conversions.MIN_SIDE, round(width * scale)),
+               max(conversions.MIN_SIDE, round(height * scale)))
+    image = cv2.resize(frame.image_rgb, size_wh, interpolation=cv2.INTER_AREA)
+    return replace(frame, image_rgb=image, depth_m=None, camera=None)
+
+
+def enlarge(answer: Segmentation, size_hw: tuple[int, int]) -> Segmentation:
+    """The answer of a shrunken frame in the full size, with the regions meant alone.
+
+    Of the proposals only the chosen one and its rivals are kept, in this order: all of them in
+    full size would take gigabytes.
+    """
+    cv2 = require_package('cv2', 'ros')
+
+    def full(values: np.ndarray, interpolation: int) -> np.ndarray:
+        return cv2.resize(values, size_hw[::-1], interpolation=interpolation)
+
+    rows = [row for row in (answer.index, *answer.rivals) if row >= 0]
+    proposals = np.zeros((len(rows), *size_hw), bool)
+    for place, row in enumerate(rows):
+        proposals[place] = full(answer.proposals[row].astype(np.uint8), cv2.INTER_NEAREST)
+    correlation = answer.correlation
+    return replace(
+        answer,
+        mask=full(answer.mask.astype(np.uint8), cv2.INTER_NEAREST).astype(bool),
+        index=0 if answer.index >= 0 else -1,
+        rivals=tuple(range(len(rows) - len(answer.rivals), len(rows))),
+        proposals=proposals,
+        scores=Scores(*(values[rows] for values in (
+            answer.scores.total, answer.scores.generative, answer.scores.discriminative))),
+        correlation=None if correlation is None else full(correlation, cv2.INTER_LINEAR))

@@ -1,0 +1,97 @@
+"""Answers as messages."""
+
+import math
+
+from geometry_msgs.msg import Point, Point32, Polygon, Quaternion, Vector3
+from geometry_msgs.msg import Pose as PoseMsg
+import numpy as np
+from sensor_msgs.msg import RegionOfInterest
+
+from refdiff_ros.grasp.results import GraspRegion, Pose
+from refdiff_ros.msg import GraspCandidate as GraspCandidateMsg
+from refdiff_ros.msg import GraspRegion as GraspRegionMsg
+from refdiff_ros.msg import MaskCandidate, ReferringMask
+from refdiff_ros.results import Segmentation
+from refdiff_ros.ros.answers import Answer
+from refdiff_ros.ros.conversions import mask_message
+from refdiff_ros.srv import ReferSegmentation
+
+
+def referring_mask(answer: Answer, candidates: int = 8) -> ReferringMask:
+    """The answer as `ReferringMask`, with at most `candidates` regions listed."""
+    msg = ReferringMask(
+        header=answer.header, status=int(answer.status), reason=answer.reason,
+        expression=answer.expression, bundle=answer.bundle, preset=answer.preset,
+        mode=answer.mode, notes=list(answer.notes), score=math.nan,
+        model_ms=float(answer.model_ms), latency_ms=float(answer.latency_ms))
+    result = answer.segmentation
+    if result is None:
+        return msg
+    msg.root, msg.parser = result.expression.root, result.expression.parser
+    msg.mask = mask_message(result.mask, answer.header)
+    msg.confidence = float(result.confidence)
+    if result.status.has_mask:
+        msg.box, msg.area = box(result.mask), int(np.count_nonzero(result.mask))
+        msg.score = float(result.score)
+        msg.candidates = _candidates(result, answer, candidates)
+    return msg
+
+
+def _candidates(result: Segmentation, answer: Answer, limit: int) -> list[MaskCandidate]:
+    rows = (result.index, *result.rivals)[:limit]
+    return [MaskCandidate(
+        mask=mask_message(result.proposals[row], answer.header),
+        box=box(result.proposals[row]), score=float(result.scores.total[row])) for row in rows]
+
+
+def box(mask: np.ndarray) -> RegionOfInterest:
+    """The smallest upright box around a mask (H, W) bool, pixels; all 0 when it is empty."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if len(rows) == 0:
+        return RegionOfInterest()
+    return RegionOfInterest(
+        x_offset=int(columns[0]), y_offset=int(rows[0]),
+        width=int(columns[-1] - columns[0] + 1), height=int(rows[-1] - rows[0] + 1))
+
+
+def grasp_region(answer: Answer) -> GraspRegionMsg:
+    """The answer's grasp region; not valid, with the answer's reason, on failure."""
+    msg = GraspRegionMsg(
+        header=answer.header, expression=answer.expression, status=int(answer.status),
+        pose_status=GraspRegionMsg.POSE_NO_REGION)
+    grasp = answer.grasp
+    if grasp is None:
+        msg.reason = msg.pose_reason = answer.reason
+        return msg
+    msg.valid, msg.reason = grasp.valid, grasp.reason
+    for name in ('center_u', 'center_v', 'length_px', 'width_px', 'angle', 'width_m',
+                 'depth_fraction'):
+        setattr(msg, name, float(getattr(grasp, name)))
+    msg.contour = Polygon(points=[Point32(x=float(u), y=float(v)) for u, v in grasp.contour])
+    msg.candidates = _grasp_candidates(grasp)
+    msg.pose_status, msg.pose_reason = int(grasp.pose_status), grasp.pose_reason
+    msg.pose = pose_message(grasp.pose)
+    msg.extents = Vector3(**dict(zip('xyz', map(float, grasp.extents), strict=True)))
+    return msg
+
+
+def _grasp_candidates(grasp: GraspRegion) -> list[GraspCandidateMsg]:
+    numbers = ('u1', 'v1', 'u2', 'v2', 'angle', 'width_px', 'quality', 'width_m')
+    return [GraspCandidateMsg(
+        pose_valid=bool(candidate.pose_valid), pose=pose_message(candidate.pose),
+        **{name: float(getattr(candidate, name)) for name in numbers},
+    ) for candidate in grasp.candidates]
+
+
+def pose_message(pose: Pose) -> PoseMsg:
+    """A pose as a message."""
+    return PoseMsg(
+        position=Point(**dict(zip('xyz', map(float, pose.position), strict=True))),
+        orientation=Quaternion(**dict(zip('xyzw', map(float, pose.orientation), strict=True))))
+
+
+def service_response(answer: Answer, candidates: int = 8) -> ReferSegmentation.Response:
+    """The answer to one service call."""
+    return ReferSegmentation.Response(
+        status=int(answer.status), reason=answer.reason,
+        mask=referring_mask(answer, candidates), grasp=grasp_region(answer))

@@ -1,0 +1,246 @@
+"""The managed node `refdiff`: callbacks only, the models run on the worker."""
+
+from collections.abc import Sequence
+import time
+import traceback
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from refdiff_ros.errors import RefDiffError
+from refdiff_ros.results import Status
+from refdiff_ros.ros import diagnostics, parameters
+from refdiff_ros.ros.answers import Answer, load_engine, unload_engine
+from refdiff_ros.ros.deferred_service import DeferredService
+from refdiff_ros.ros.dispatch import Dispatch
+from refdiff_ros.ros.frame_sync import FrameSync
+from refdiff_ros.ros.inputs import Inputs
+from refdiff_ros.ros.messages import service_response
+from refdiff_ros.ros.outputs import Outputs
+from refdiff_ros.ros.requests import PendingRequest
+from refdiff_ros.ros.spin import run
+from refdiff_ros.ros.statistics import Statistics
+from refdiff_ros.ros.worker import result_of, Worker
+from refdiff_ros.srv import ReferSegmentation
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class RefDiffNode(LifecycleNodeMixin, Node):
+    """Camera image and referring expression in, mask and grasp region out.
+
+    `configure` loads and warms the models, `activate` subscribes, `deactivate` unsubscribes and
+    keeps the models, `cleanup` frees them. The service is there in every state and says INACTIVE
+    in all but one.
+    """
+
+    def __init__(self, **kwargs: Any):
+        Node.__init__(self, 'refdiff', **kwargs)
+        # A `configure` that loads for minutes must not keep `get_state` from answering.
+        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
+        config = parameters.declare(self)
+        self._statistics = Statistics()
+        self._models = diagnostics.ModelState()
+        self._sync = FrameSync()
+        self._dispatch = Dispatch(
+            self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
+        self._worker = Worker(self._dispatch.next_job, self._worker_failed)
+        self._inputs = Inputs(self, self._sync, self._frame_came, self._expression_came)
+        self._outputs = Outputs(self)
+        self._segment = DeferredService(
+            self, ReferSegmentation, '~/segment', self._call_came,
+            MutuallyExclusiveCallbackGroup())
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._take_parameters)
+        self._start_timers(config.autostart)
+
+    def _start_timers(self, autostart: bool) -> None:
+        # Not the node's clock: under use_sim_time that stands still until the simulator runs.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        group = MutuallyExclusiveCallbackGroup()
+        self.create_timer(1.0, self._report, group, clock=steady)
+        self.create_timer(0.05, self._dispatch.expire, MutuallyExclusiveCallbackGroup(),
+                          clock=steady)
+        if autostart:
+            self._autostart = self.create_timer(
+                0.0, self._start_by_itself, MutuallyExclusiveCallbackGroup(), clock=steady)
+
+    # Lifecycle
+
+    @property
+    def state(self) -> str:
+        """The lifecycle state's label: 'unconfigured', 'inactive', 'active', 'configuring', ..."""
+        return self._state_machine.current_state[1]
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and warm the models.
+
+        Returns:
+            SUCCESS leads to 'inactive'. FAILURE leads back to 'unconfigured', with the reason in
+            the log and in /diagnostics; the node stays alive and may be configured again.
+        """
+        config = self._dispatch.config
+        self._models = diagnostics.ModelState('loading', f"bundle '{config.bundle}'")
+        self.get_logger().info(f"loading bundle '{config.bundle}'")
+        began_s = time.monotonic()
+        try:
+            self._dispatch.engine = result_of(self._worker.submit(lambda: load_engine(config)))
+        except Exception as error:  # whatever loading raises, the node stays up and says so
+            if not isinstance(error, RefDiffError):
+                self.get_logger().error(traceback.format_exc())
+            self._models = diagnostics.ModelState(
+                'failed', f"bundle '{config.bundle}' could not be loaded: {error}")
+            self.get_logger().error(self._models.detail)
+            return FAILURE
+        self._models = self._loaded(time.monotonic() - began_s)
+        self.get_logger().info(self._models.detail)
+        return SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and answer. SUCCESS leads to 'active'."""
+        config = self._dispatch.config
+        LifecycleNodeMixin.on_activate(self, state)
+        self._inputs.subscribe(config.image_transport, config.reliability)
+        self._dispatch.active = True
+        self.get_logger().info(
+            f"active: images from {self.resolve_topic_name(self._inputs.inputs['image'].topic)}, "
+            f'expressions from {self.resolve_topic_name("expression")}, calls to '
+            f'{self._segment.name}')
+        return SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and keep the models. SUCCESS leads to 'inactive'."""
+        self._stop_answering()
+        return LifecycleNodeMixin.on_deactivate(self, state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the models. SUCCESS leads to 'unconfigured'."""
+        engine, self._dispatch.engine = self._dispatch.engine, None
+        if engine is not None:
+            result_of(self._worker.submit(lambda: unload_engine(engine)))
+        self._models = diagnostics.ModelState()
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop answering and free the models. SUCCESS leads to 'finalized'."""
+        self._stop_answering()
+        return self.on_cleanup(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After an unexpected error in a transition. SUCCESS leads to 'unconfigured'."""
+        self._stop_answering()
+        return self.on_cleanup(state)
+
+    def _stop_answering(self) -> None:
+        self._dispatch.active = False
+        self._dispatch.set_expression('')
+        self._inputs.unsubscribe()
+        for pending in self._dispatch.queue.drain():
+            self._dispatch.refuse(pending, Status.INACTIVE, 'the node was deactivated')
+
+    def _start_by_itself(self) -> None:
+        self._autostart.cancel()
+        if self.state != 'unconfigured':  # somebody was faster
+            return
+        if self.trigger_configure() == SUCCESS and self.state == 'inactive':
+            self.trigger_activate()
+
+    def _loaded(self, seconds: float) -> diagnostics.ModelState:
+        models = self._dispatch.engine.models
+        notice = f'; {models.notice}' if models.notice else ''
+        return diagnostics.ModelState(
+            'loaded', f"bundle '{models.name}' on {models.device} in {models.dtype}, "
+            f'{seconds:.1f} s{notice}', str(models.device), diagnostics.memory_values(models))
+
+    # Inputs
+
+    def _frame_came(self) -> None:
+        self._statistics.images.tick()
+        self._worker.wake()
+
+    def _expression_came(self, text: str) -> None:
+        self._dispatch.set_expression(text)
+        self.get_logger().info(
+            f'standing expression: {text[:200]!r}' if text.strip() else
+            'standing expression cleared')
+        self._worker.wake()
+
+    def _call_came(self, request: ReferSegmentation.Request, reply_to: Any) -> None:
+        config, now_s = self._dispatch.config, time.monotonic()
+        timeout_s = request.timeout or config.service_timeout
+        pending = PendingRequest(request, reply_to, now_s, now_s + timeout_s)
+        if not 0 < timeout_s < float('inf'):
+            self._dispatch.refuse(
+                pending, Status.BAD_REQUEST,
+                f'expected a timeout in seconds, or 0 for the default, got {request.timeout}')
+        elif not self._dispatch.active:
+            self._dispatch.refuse(pending, Status.INACTIVE, self._why_inactive())
+        elif not self._dispatch.queue.push(pending, config.queue_size):
+            self._dispatch.refuse(
+                pending, Status.BUSY,
+                f'{config.queue_size} calls wait already: ask again later, or raise queue_size')
+        else:
+            self._worker.wake()
+
+    def _why_inactive(self) -> str:
+        if self._models.state in ('loading', 'failed'):
+            todo = 'wait, and ask again' if self._models.state == 'loading' else \
+                'repair that, then configure and activate the node'
+            return f'models {self._models.state}, {self._models.detail}: {todo}'
+        return f"the node is '{self.state}': configure and activate it"
+
+    # Outputs
+
+    def _publish(self, result: Answer, config: parameters.NodeConfig) -> None:
+        self._outputs.publish(result, config.candidates)
+        if result.segmentation is None:
+            self.get_logger().warning(
+                f'{result.status.name}: {result.reason}', throttle_duration_sec=5.0)
+
+    def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
+        self._segment.reply(reply_to, service_response(result, config.candidates))
+
+    def _report(self) -> None:
+        if self._inputs.inputs:
+            self._inputs.follow_publishers()
+        now = self.get_clock().now()
+        situation = diagnostics.Situation(
+            self.state, self._dispatch.expression, len(self._dispatch.queue),
+            now.nanoseconds == 0, self._dispatch.config.max_age)
+        self._diagnostics.publish(diagnostics.report(
+            self.get_fully_qualified_name(), now, situation, self._models, self._inputs,
+            self._statistics))
+
+    # Parameters
+
+    def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        return parameters.check_change(changes, self._dispatch.config, self.state)
+
+    def _take_parameters(self, changes: list[Parameter]) -> None:
+        self._dispatch.config = self._dispatch.config.updated({p.name: p.value for p in changes})
+        self._worker.wake()
+
+    # End
+
+    def _worker_failed(self, error: Exception) -> None:
+        self.get_logger().error(''.join(traceback.format_exception(error)))
+
+    def stop(self) -> None:
+        """Refuse what waits, finish the running step and end the worker."""
+        self._dispatch.active = False
+        self._worker.stop()
+        for pending in self._dispatch.queue.drain():
+            self._dispatch.refuse(pending, Status.INACTIVE, 'the node is ending')
+        self._worker.join()
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Start the node and spin until interrupted; returns the exit status (130 on SIGINT)."""
+    return run(RefDiffNode, args)

@@ -1,0 +1,55 @@
+"""The publishers of the answers to the standing expression."""
+
+import cv2
+import numpy as np
+from rclpy.lifecycle import LifecycleNodeMixin
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+
+from refdiff_ros.msg import GraspRegion, ReferringMask
+from refdiff_ros.ros.answers import Answer
+from refdiff_ros.ros.conversions import image_message
+from refdiff_ros.ros.messages import grasp_region, referring_mask
+
+
+class Outputs:
+    """Publishers in the node's private name space, enabled while the node is active."""
+
+    def __init__(self, node: LifecycleNodeMixin):
+        # Reliable serves both kinds of subscriber.
+        def publisher(msg_type: type, name: str, depth: int):
+            return node.create_lifecycle_publisher(msg_type, f'~/{name}', QoSProfile(depth=depth))
+        self._mask = publisher(ReferringMask, 'mask', 5)
+        self._mask_image = publisher(Image, 'mask_image', 5)
+        self._grasp = publisher(GraspRegion, 'grasp_region', 5)
+        self._overlay = publisher(Image, 'overlay', 1)
+        self._attention = publisher(Image, 'attention', 1)
+
+    def publish(self, answer: Answer, candidates: int) -> None:
+        """Publish an answer; pictures for people only while somebody listens."""
+        # Latency is read when the mask message is made, so that goes out first.
+        mask = referring_mask(answer, candidates)
+        self._mask.publish(mask)
+        self._grasp.publish(grasp_region(answer))
+        if answer.segmentation is None:
+            return
+        if self._mask_image.get_subscription_count():
+            self._mask_image.publish(mask.mask)
+        if self._overlay.get_subscription_count():
+            self._overlay.publish(image_message(_overlay(answer), 'rgb8', answer.header))
+        if self._attention.get_subscription_count() and \
+                answer.segmentation.correlation is not None:
+            self._attention.publish(image_message(
+                _attention(answer.segmentation.correlation), 'rgb8', answer.header))
+
+
+def _overlay(answer: Answer) -> np.ndarray:
+    from refdiff_ros import overlay
+
+    return overlay.draw(answer.frame.image_rgb, answer.segmentation, answer.grasp)
+
+
+def _attention(correlation: np.ndarray) -> np.ndarray:
+    """The map c (H, W) 0..1 in colours, (H, W, 3) uint8 RGB: blue is low, red is high."""
+    levels = (np.clip(correlation, 0, 1) * 255).astype(np.uint8)
+    return cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)

@@ -1,0 +1,235 @@
+"""Every parameter of the node in one table, read into one frozen record.
+
+`when` says what it takes for a new value to count:
+    'start': read once when the process starts; read-only afterwards.
+    'configure': the next `configure`; may be set while the node is unconfigured.
+    'activate': the next `activate`; may be set while the node is not active.
+    'any': the next answer; may be set at any time.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+import math
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.presets import Mode, PRESETS
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """One row of the table.
+
+    Attributes:
+        name: parameter name, also the field of `NodeConfig`.
+        default: default value; its type is the parameter's type.
+        text: one sentence, with the unit.
+        when: 'start', 'configure', 'activate' or 'any' (see the module).
+        low, high: inclusive range of a number, None for open strings and booleans.
+        choices: the values that a string may have; empty for any.
+    """
+
+    name: str
+    default: bool | int | float | str
+    text: str
+    when: str = 'any'
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: Any) -> bool | int | float | str:
+        """`value` as this parameter's type.
+
+        Raises:
+            BadRequestError: wrong type, out of range, or not one of the choices.
+        """
+        kind = type(self.default)
+        if kind is float and type(value) is int:
+            value = float(value)  # `max_rate: 5` in YAML is meant as 5.0
+        if type(value) is not kind:
+            raise BadRequestError(
+                f'expected {self.name} as {kind.__name__}, got {value!r} '
+                f'({type(value).__name__})')
+        if self.choices and value not in self.choices:
+            raise BadRequestError(
+                f'expected {self.name} to be one of {list(self.choices)}, got {value!r}')
+        if self.low is not None and not self._in_range(value):
+            raise BadRequestError(
+                f'expected {self.name} in {self.low:g}..{self.high:g}, got {value:g}')
+        return value
+
+    def _in_range(self, value: float) -> bool:
+        return math.isfinite(value) and self.low <= value <= self.high
+
+    def descriptor(self) -> ParameterDescriptor:
+        """What `ros2 param describe` shows."""
+        texts = {
+            'start': 'Read-only.',
+            'configure': "Counts from the next 'configure'.",
+            'activate': "Counts from the next 'activate'.",
+            'any': 'May be changed at any time; counts from the next answer.',
+        }
+        result = ParameterDescriptor(
+            name=self.name, description=f'{self.text} {texts[self.when]}',
+            read_only=self.when == 'start')
+        if self.choices:
+            result.additional_constraints = f'one of {", ".join(self.choices)}'
+        if isinstance(self.default, float):
+            # A whole number from YAML or the command line comes typed as an integer.
+            result.dynamic_typing = True
+            result.floating_point_range = [
+                FloatingPointRange(from_value=float(self.low), to_value=float(self.high))]
+        elif self.low is not None:
+            result.integer_range = [
+                IntegerRange(from_value=int(self.low), to_value=int(self.high), step=1)]
+        return result
+
+
+PARAMETERS = (
+    ParameterSpec(
+        'autostart', True,
+        'Configure and activate by itself at start; false leaves that to a lifecycle manager.',
+        'start'),
+    ParameterSpec(
+        'bundle', 'untrained_mini',
+        'Model bundle: a name of `refdiff models list`, a folder, or a hub id.', 'configure'),
+    ParameterSpec(
+        'revision', '', 'Revision of a bundle from the hub; empty takes the pinned one.',
+        'configure'),
+    ParameterSpec(
+        'offline', False, 'Never touch the network: the bundle must be complete on disk.',
+        'configure'),
+    ParameterSpec(
+        'device', 'auto', 'Where the models run: auto, cpu, cuda, cuda:1, ...', 'configure'),
+    ParameterSpec(
+        'dtype', 'auto', 'Precision of the models.', 'configure',
+        choices=('auto', 'float32', 'float16', 'bfloat16')),
+    ParameterSpec(
+        'preset', 'onboard', 'Reading of the method that answers.',
+        choices=tuple(sorted(PRESETS))),
+    ParameterSpec(
+        'mode', 'full', 'Ablation of the method: full uses both scores and the segmentor.',
+        choices=tuple(mode.value for mode in Mode)),
+    ParameterSpec(
+        'seed', 0, 'Seed of the diffusion noise; the same seed gives the same answer.',
+        low=0, high=2**31 - 1),
+    ParameterSpec(
+        'image_transport', 'raw',
+        "raw subscribes to 'image', compressed to 'image/compressed'.", 'activate',
+        choices=('raw', 'compressed')),
+    ParameterSpec(
+        'reliability', 'auto',
+        'Reliability of the subscriptions; auto follows the publisher and is best effort '
+        'until one is there.', 'activate', choices=('auto', 'best_effort', 'reliable')),
+    ParameterSpec(
+        'max_rate', 5.0, 'Most answers per second to the standing expression, Hz.',
+        low=0.01, high=1000.0),
+    ParameterSpec(
+        'max_age', 1.0,
+        'A service call without an image uses the newest frame if it arrived at most this many '
+        "seconds ago on the node's clock.", low=0.01, high=3600.0),
+    ParameterSpec(
+        'max_megapixels', 2.1,
+        'Larger images are answered at this many megapixels and the mask is scaled back.',
+        low=0.01, high=100.0),
+    ParameterSpec(
+        'sync_tolerance', 0.02,
+        'Depth belongs to an image when their stamps differ by at most this many seconds.',
+        low=0.0, high=10.0),
+    ParameterSpec(
+        'queue_size', 8, 'Service calls that may wait; a further one is answered BUSY.',
+        low=1, high=1000),
+    ParameterSpec(
+        'service_timeout', 10.0,
+        'A service call whose turn has not come after this many seconds is answered TIMEOUT.',
+        low=0.01, high=3600.0),
+    ParameterSpec(
+        'candidates', 8, 'Most regions listed in an answer.', low=1, high=100),
+)
+BY_NAME = {spec.name: spec for spec in PARAMETERS}
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """The values of all parameters; see `PARAMETERS` for meaning and unit."""
+
+    autostart: bool = True
+    bundle: str = 'untrained_mini'
+    revision: str = ''
+    offline: bool = False
+    device: str = 'auto'
+    dtype: str = 'auto'
+    preset: str = 'onboard'
+    mode: str = 'full'
+    seed: int = 0
+    image_transport: str = 'raw'
+    reliability: str = 'auto'
+    max_rate: float = 5.0
+    max_age: float = 1.0
+    max_megapixels: float = 2.1
+    sync_tolerance: float = 0.02
+    queue_size: int = 8
+    service_timeout: float = 10.0
+    candidates: int = 8
+
+    def __post_init__(self):
+        for field in fields(self):
+            spec = BY_NAME[field.name]
+            object.__setattr__(self, field.name, spec.check(getattr(self, field.name)))
+
+    def updated(self, values: Mapping[str, Any]) -> 'NodeConfig':
+        """A copy with `values` in it; names that are not in the table are left out.
+
+        Raises:
+            BadRequestError: a value has the wrong type or is out of range.
+        """
+        return replace(self, **{k: v for k, v in values.items() if k in BY_NAME})
+
+
+def declare(node: Node) -> NodeConfig:
+    """Declare the whole table on `node` and read it once.
+
+    Raises:
+        BadRequestError: a value from the command line or a YAML file is not valid.
+        rclpy.exceptions.InvalidParameterTypeException: likewise, for a wrong type.
+        rclpy.exceptions.InvalidParameterValueException: likewise, for a value out of range.
+    """
+    values = {}
+    for spec in PARAMETERS:
+        parameter = node.declare_parameter(spec.name, spec.default, spec.descriptor())
+        values[spec.name] = parameter.value
+    return NodeConfig(**values)
+
+
+def check_change(
+    parameters: Iterable[Parameter], config: NodeConfig, state: str,
+) -> SetParametersResult:
+    """Whether `parameters` may be set in the lifecycle state `state`, with a reason if not."""
+    settable = {
+        'any': True,
+        'start': False,
+        'configure': state == 'unconfigured',
+        'activate': state in ('unconfigured', 'inactive'),
+    }
+    do_first = {'configure': "run 'cleanup' first, then set it and run 'configure'",
+                'activate': "run 'deactivate' first, then set it and run 'activate'",
+                'start': 'set it when the node is started'}
+    try:
+        for parameter in parameters:
+            spec = BY_NAME.get(parameter.name)
+            if spec is None:
+                continue
+            value = spec.check(parameter.value)
+            if not settable[spec.when] and value != getattr(config, spec.name):
+                raise BadRequestError(
+                    f"{spec.name} cannot be changed while the node is '{state}': "
+                    f'{do_first[spec.when]}')
+    except BadRequestError as error:
+        return SetParametersResult(successful=False, reason=str(error))
+    return SetParametersResult(successful=True)

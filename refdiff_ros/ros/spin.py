@@ -1,0 +1,90 @@
+"""Start a node, spin it on several threads, end it in good order."""
+
+from collections.abc import Callable, Sequence
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+
+import rclpy
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from refdiff_ros.errors import RefDiffError
+
+# One for a transition that loads, one for the timers, one for what comes in, one to spare.
+_THREADS = 4
+
+
+def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> int:
+    """Spin the node until SIGINT or SIGTERM; a step that runs is finished first.
+
+    A second signal ends the process at once.
+
+    Returns:
+        0 after SIGTERM or a shutdown of the context, 130 after SIGINT, 2 when the node could
+        not be made from its parameters.
+    """
+    logging.basicConfig(level=logging.INFO, format='[%(levelname)s] [%(name)s]: %(message)s')
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    ended = _Ended()
+    try:
+        node = make_node()
+    except (InvalidParameterTypeException, InvalidParameterValueException,
+            RefDiffError) as error:
+        print(f'refdiff: the node cannot start: {error}', file=sys.stderr)
+        rclpy.try_shutdown()
+        return 2
+    executor = MultiThreadedExecutor(_THREADS)
+    executor.add_node(node)
+    spinner = threading.Thread(target=_spin, args=(executor, node.get_logger(), ended),
+                               daemon=True)
+    spinner.start()
+    ended.wait()
+    node.get_logger().info('ending: the running step is finished first')
+    node.stop()
+    rclpy.try_shutdown()
+    spinner.join(1.0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return ended.status
+
+
+class _Ended:
+    """Waits for the first signal; the second one ends the process at once."""
+
+    def __init__(self):
+        self.status = 0
+        self._event = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._signalled)
+
+    def set(self) -> None:
+        """End without a signal."""
+        self._event.set()
+
+    def wait(self) -> None:
+        """Until a signal comes or `set` is called."""
+        self._event.wait()
+
+    def _signalled(self, number: int, _frame: object) -> None:
+        if self._event.is_set():
+            os._exit(128 + number)
+        self.status = 130 if number == signal.SIGINT else 0
+        self._event.set()
+
+
+def _spin(executor: MultiThreadedExecutor, logger: object, ended: _Ended) -> None:
+    while rclpy.ok():
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            break
+        except Exception:  # one bad callback must not end the node
+            if not rclpy.ok():
+                break
+            logger.error(f'a callback failed; the node goes on\n{traceback.format_exc()}')
+    ended.set()

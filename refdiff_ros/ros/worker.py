@@ -1,0 +1,112 @@
+"""The one thread that touches the models."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+import threading
+from typing import Any
+
+
+class Worker:
+    """Runs jobs one at a time on its own thread.
+
+    Jobs given to `submit` (loading, unloading) come first. When there is none, `next_job` is
+    asked: it returns a job, or a number of seconds after which to ask again, or None to wait
+    until `wake` is called. A job from `next_job` must not raise; one that does ends up in
+    `on_error` and the thread goes on.
+    """
+
+    def __init__(
+        self,
+        next_job: Callable[[], Callable[[], None] | float | None],
+        on_error: Callable[[Exception], None],
+    ):
+        self._next_job = next_job
+        self._on_error = on_error
+        self._submitted: deque[tuple[Future, Callable[[], Any]]] = deque()
+        self._changed = threading.Condition()
+        self._woken = False
+        self._stopping = False
+        # A daemon, so that a second interrupt need not wait for a step that does not end.
+        self._thread = threading.Thread(target=self._run, name='refdiff_worker', daemon=True)
+        self._thread.start()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called: a long job may look and end early."""
+        return self._stopping
+
+    def submit(self, job: Callable[[], Any]) -> Future:
+        """Run `job` before anything else that waits; its result or exception is the future's."""
+        future: Future = Future()
+        with self._changed:
+            if self._stopping:
+                future.cancel()
+                return future
+            self._submitted.append((future, job))
+            self._changed.notify()
+        return future
+
+    def wake(self) -> None:
+        """There may be a new job: ask `next_job` again."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Take no further job; what runs now runs to its end."""
+        with self._changed:
+            self._stopping = True
+            for future, _ in self._submitted:
+                future.cancel()
+            self._submitted.clear()
+            self._changed.notify()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until the thread has ended; False when `timeout_s` passed first."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._step()
+            except Exception as error:  # the thread must outlive any one job
+                self._on_error(error)
+
+    def _step(self) -> None:
+        with self._changed:
+            self._woken = False
+            submitted = self._submitted.popleft() if self._submitted else None
+        if submitted is not None:
+            _fulfil(*submitted)
+            return
+        job = self._next_job()
+        if callable(job):
+            job()
+            return
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._woken or self._submitted or self._stopping, timeout=job)
+
+
+def _fulfil(future: Future, job: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(job())
+    except Exception as error:  # handed to whoever waits on the future
+        future.set_exception(error)
+
+
+def result_of(future: Future) -> Any:
+    """The future's result, waited for.
+
+    Raises:
+        RuntimeError: the worker was stopped before the job began.
+        Exception: whatever the job raised.
+    """
+    try:
+        return future.result()
+    except CancelledError as error:
+        raise RuntimeError('the node is shutting down') from error
