@@ -103,7 +103,7 @@ class ProposalConfig:
         points_per_batch: prompts decoded at once; lower it when memory is short.
         pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
             segment-anything's SamAutomaticMaskGenerator.
-        min_area_px: proposals of fewer pixels are filtered out.
+        min_area_px: proposals of this many pixels or fewer are filtered out (0: empty ones).
         max_proposals: the N largest are kept; 0 keeps all.
         max_area_fraction: proposals covering more of the image are filtered out (1 keeps all).
     """
@@ -147,10 +147,13 @@ class DiscriminativeConfig:
         crop_fit: 'square' (whole image masked, resized to a square), 'tight' (bounding box,
             black outside, short side to `crop_size`, bicubic position embeddings).
         masked_input: 'square' (resized to CLIP's size) or 'native' (the image's own size).
+        patch_cover: 'nearest' (a patch belongs to a mask by one pixel's value) or 'any' (where
+            any of its pixels does), for the masked branch.
         layer: 'last' or 'penultimate': which hidden state of the masked branch is projected.
         text_sentence: share of the sentence in the masked branch's text feature; the rest is
             the root word's.
-        text_sentence_crop: likewise for the crop branch.
+        text_sentence_crop: likewise for the crop branch where scores are mixed; mixed features
+            are compared with one text feature, that of `text_sentence`.
         crop_batch: crops encoded at once; lower it when memory is short.
     """
 
@@ -164,6 +167,7 @@ class DiscriminativeConfig:
     crop_size: int = 0
     crop_fit: str = 'square'
     masked_input: str = 'square'
+    patch_cover: str = 'nearest'
     layer: str = 'penultimate'
     text_sentence: float = 0.5
     text_sentence_crop: float = 0.5
@@ -182,8 +186,14 @@ class DiscriminativeConfig:
                  "discriminative.crop_fit 'square' or 'tight'", self.crop_fit)
         _require(self.masked_input in ('square', 'native'),
                  "discriminative.masked_input 'square' or 'native'", self.masked_input)
+        _require(self.patch_cover in ('nearest', 'any'),
+                 "discriminative.patch_cover 'nearest' or 'any'", self.patch_cover)
         _require(self.layer in ('last', 'penultimate'),
                  "discriminative.layer 'last' or 'penultimate'", self.layer)
+        _require(0 <= self.text_sentence <= 1 and 0 <= self.text_sentence_crop <= 1,
+                 'discriminative.text_sentence and text_sentence_crop in 0..1',
+                 (self.text_sentence, self.text_sentence_crop))
+        _require(self.crop_size >= 0, 'discriminative.crop_size >= 0', self.crop_size)
         _require(self.crop_batch >= 1, 'discriminative.crop_batch >= 1', self.crop_batch)
 
 

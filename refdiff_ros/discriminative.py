@@ -1,0 +1,272 @@
+"""Eq. 7 and 10: how well CLIP finds each proposal to match the expression.
+
+What belongs to a frame and its proposals alone is kept in a `DiscriminativeFrame` and filled as
+it is asked for: a second expression pays for its text, and for the branch that its direction
+words change if no expression had the same ones before.
+
+Letters: N proposals, H W image height and width, E width of CLIP's common space.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from refdiff_ros.clip_vision import model_device
+from refdiff_ros.crops import crop_features
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.masked_attention import masked_features, patch_masks, patch_memory, PatchMemory
+from refdiff_ros.models.model_set import ClipModels
+from refdiff_ros.position import find_directions, positional_bias
+from refdiff_ros.presets import DiscriminativeConfig
+from refdiff_ros.results import describe_array, Frame, ReferringExpression
+from refdiff_ros.text_feature import mix_text, text_features, TextFeatures
+
+# Patch keys and values are the largest thing kept of a frame; few direction sets are in use at a
+# time, and one that comes back after this many others is computed anew.
+_KEPT_MEMORIES = 4
+# The fields of the configuration that features depend on, besides the direction set.
+_FEATURE_FIELDS = ('ramp', 'crop_size', 'crop_fit', 'masked_input', 'patch_cover', 'layer')
+
+
+@dataclass
+class _Rows:
+    """Features of some of N proposals: (N, E) float32 and which rows are filled, (N,) bool."""
+
+    features: torch.Tensor
+    filled: np.ndarray
+
+
+@dataclass
+class DiscriminativeFrame:
+    """What CLIP knows of a frame and its proposals.
+
+    Attributes:
+        image: (3, H, W) uint8 on CLIP's device.
+        masks: (N, H, W) bool.
+        config: how the features were and will be computed.
+        memories: patch keys and values per direction set.
+        masked, cropped: the features of both branches of Eq. 7 per direction set, row by row.
+        texts: text features per sentence and root word.
+    """
+
+    image: torch.Tensor
+    masks: np.ndarray
+    config: DiscriminativeConfig
+    memories: OrderedDict[tuple[str, ...], PatchMemory] = field(default_factory=OrderedDict)
+    masked: dict[tuple[str, ...], _Rows] = field(default_factory=dict)
+    cropped: dict[tuple[str, ...], _Rows] = field(default_factory=dict)
+    texts: dict[tuple[str, str], TextFeatures] = field(default_factory=dict)
+
+
+def prepare_frame(
+    clip: ClipModels, frame: Frame, masks: np.ndarray, config: DiscriminativeConfig,
+) -> DiscriminativeFrame:
+    """Start the record of a frame and its proposals; nothing is encoded yet.
+
+    Args:
+        clip: the model.
+        frame: the picture.
+        masks: (N, H, W) bool proposals of the picture's size.
+        config: decides how the features are computed.
+
+    Raises:
+        BadRequestError: the masks have another type or size.
+    """
+    if masks.dtype != bool or masks.ndim != 3 or masks.shape[1:] != frame.size_hw:
+        raise BadRequestError(
+            f'expected masks (N, {frame.size_hw[0]}, {frame.size_hw[1]}) bool, '
+            f'got {describe_array(masks)}')
+    pixels = np.ascontiguousarray(frame.image_rgb.transpose(2, 0, 1))  # (3, H, W)
+    image = torch.from_numpy(pixels).to(model_device(clip))
+    return DiscriminativeFrame(image=image, masks=masks, config=config)
+
+
+@torch.no_grad()
+def score(
+    clip: ClipModels,
+    prepared: DiscriminativeFrame,
+    expression: ReferringExpression,
+    config: DiscriminativeConfig,
+    rows: np.ndarray | None = None,
+) -> np.ndarray:
+    """The discriminative score of proposals (Eq. 10), by the configuration's reading of it.
+
+    With `mix` 'features', v = beta * f_M + (1 - beta) * f (Eq. 7) of unit-norm features, so that
+    beta weighs directions and not lengths, and the score is v r^T (Eq. 10) as written: neither v
+    nor r is brought back to length 1. With 'scores', each branch is scored against its own mean
+    of sentence and root word and the scores are mixed by beta; for equal text shares both are
+    the same number.
+
+    Args:
+        clip: the model.
+        prepared: of the frame and its proposals.
+        expression: parsed.
+        config: may differ from the one that `prepared` was made with in what does not change
+            features: `beta`, `mix`, the text shares, directions and batch size.
+        rows: indices of the proposals to score; None scores all.
+
+    Returns:
+        (N,) float32 in -1..1, NaN for proposals not asked for.
+
+    Raises:
+        BadRequestError: a row does not exist, or `config` computes other features than those
+            that `prepared` keeps.
+    """
+    count = len(prepared.masks)
+    _check_config(prepared, config)
+    scores = np.full(count, np.nan, np.float32)
+    rows = np.arange(count) if rows is None else np.asarray(rows, np.intp)
+    if len(rows) == 0:
+        return scores
+    if rows.min() < 0 or rows.max() >= count:
+        raise BadRequestError(f'expected rows in 0..{count - 1}, got {rows.min()}..{rows.max()}')
+    text = _text(clip, prepared, expression)
+    directions = find_directions(expression, config)
+    masked = cropped = None
+    if config.beta > 0:
+        seen = directions if config.positional == 'masked_attention' else ()
+        masked = _masked_rows(clip, prepared, config, seen, rows)
+    if config.beta < 1:
+        seen = directions if config.positional == 'crop' else ()
+        cropped = _cropped_rows(clip, prepared, config, seen, rows)
+    scores[rows] = _match(masked, cropped, text, config).cpu().numpy()
+    return scores
+
+
+def mix_features(
+    masked: torch.Tensor | None, cropped: torch.Tensor | None, beta: float,
+) -> torch.Tensor:
+    """Eq. 7: v = beta * f_M + (1 - beta) * f.
+
+    Args:
+        masked: f_M, (N, E) unit-norm; None where beta is 0.
+        cropped: f, (N, E) unit-norm; None where beta is 1.
+        beta: 0..1.
+
+    Returns:
+        (N, E).
+    """
+    if masked is None:
+        return cropped
+    if cropped is None:
+        return masked
+    return beta * masked + (1 - beta) * cropped
+
+
+def similarity(visual: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    """Eq. 10: s = v r^T, (N,), of v (N, E) and r (E,)."""
+    return visual @ text
+
+
+def _match(
+    masked: torch.Tensor | None,
+    cropped: torch.Tensor | None,
+    text: TextFeatures,
+    config: DiscriminativeConfig,
+) -> torch.Tensor:
+    sentence = mix_text(text, config.text_sentence)
+    if config.mix == 'features':
+        return similarity(mix_features(masked, cropped, config.beta), sentence)
+    total = 0.0
+    if masked is not None:
+        total = config.beta * similarity(masked, sentence)
+    if cropped is not None:
+        crop_text = mix_text(text, config.text_sentence_crop)
+        total = total + (1 - config.beta) * similarity(cropped, crop_text)
+    return total
+
+
+def _text(
+    clip: ClipModels, prepared: DiscriminativeFrame, expression: ReferringExpression,
+) -> TextFeatures:
+    key = (expression.text, expression.root)
+    if key not in prepared.texts:
+        prepared.texts[key] = text_features(clip, expression)
+    return prepared.texts[key]
+
+
+def _masked_rows(
+    clip: ClipModels,
+    prepared: DiscriminativeFrame,
+    config: DiscriminativeConfig,
+    directions: tuple[str, ...],
+    rows: np.ndarray,
+) -> torch.Tensor:
+    """f_M(x * P) of `rows`, (len(rows), E)."""
+    def compute(missing: np.ndarray) -> torch.Tensor:
+        memory = _memory(clip, prepared, config, directions)
+        visible = patch_masks(prepared.masks[missing], memory.grid_hw, config.patch_cover)
+        return masked_features(clip, memory, visible, config.layer)
+    return _fill(prepared.masked, directions, rows, len(prepared.masks), compute)
+
+
+def _cropped_rows(
+    clip: ClipModels,
+    prepared: DiscriminativeFrame,
+    config: DiscriminativeConfig,
+    directions: tuple[str, ...],
+    rows: np.ndarray,
+) -> torch.Tensor:
+    """f(x * M) of `rows`, (len(rows), E), with x * P for x where the crops see the bias."""
+    def compute(missing: np.ndarray) -> torch.Tensor:
+        image = _biased(prepared, config, directions)
+        masks = torch.from_numpy(prepared.masks[missing]).to(image.device)
+        return crop_features(clip, image, masks, config)
+    return _fill(prepared.cropped, directions, rows, len(prepared.masks), compute)
+
+
+def _fill(
+    kept: dict[tuple[str, ...], _Rows],
+    directions: tuple[str, ...],
+    rows: np.ndarray,
+    count: int,
+    compute: Callable[[np.ndarray], torch.Tensor],
+) -> torch.Tensor:
+    """Features of `rows`, computing those that are not kept yet."""
+    filled = kept[directions].filled if directions in kept else np.zeros(count, bool)
+    missing = np.unique(rows[~filled[rows]])
+    if len(missing):
+        features = compute(missing)
+        if directions not in kept:
+            kept[directions] = _Rows(features.new_zeros(count, features.shape[1]), filled)
+        kept[directions].features[torch.from_numpy(missing).to(features.device)] = features
+        kept[directions].filled[missing] = True
+    features = kept[directions].features
+    return features[torch.from_numpy(rows).to(features.device)]
+
+
+def _memory(
+    clip: ClipModels,
+    prepared: DiscriminativeFrame,
+    config: DiscriminativeConfig,
+    directions: tuple[str, ...],
+) -> PatchMemory:
+    if directions not in prepared.memories:
+        image = _biased(prepared, config, directions)
+        prepared.memories[directions] = patch_memory(clip, image, config)
+        while len(prepared.memories) > _KEPT_MEMORIES:
+            prepared.memories.popitem(last=False)
+    prepared.memories.move_to_end(directions)
+    return prepared.memories[directions]
+
+
+def _biased(
+    prepared: DiscriminativeFrame, config: DiscriminativeConfig, directions: tuple[str, ...],
+) -> torch.Tensor:
+    """Eq. 6: x * P, (3, H, W)."""
+    if not directions:
+        return prepared.image.float()
+    bias = positional_bias(tuple(prepared.image.shape[1:]), directions, config.ramp)  # (H, W)
+    return prepared.image * torch.from_numpy(bias).to(prepared.image.device)
+
+
+def _check_config(prepared: DiscriminativeFrame, config: DiscriminativeConfig) -> None:
+    for name in _FEATURE_FIELDS:
+        made, asked = getattr(prepared.config, name), getattr(config, name)
+        if made != asked:
+            raise BadRequestError(
+                f'expected discriminative.{name} {made!r}, with which the frame was prepared, '
+                f'got {asked!r}: prepare the frame again')

@@ -1,0 +1,231 @@
+"""Mask proposals from SAM: every good mask under a regular grid of point prompts.
+
+The result is that of segment-anything's SamAutomaticMaskGenerator without crops of the image.
+The way there differs: prompts stay on the device, masks that the model itself thinks poor are
+dropped before they are scaled up, no mask goes through a run-length code, and full-resolution
+masks exist only a few at a time until duplicates are gone.
+
+Letters: B prompts or masks of a batch, N proposals, H W image height and width, S side of SAM's
+square input, Q quarter of it (the side of its low-resolution logits).
+"""
+
+from collections.abc import Iterator
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from refdiff_ros.boxes import mask_boxes_xyxy
+from refdiff_ros.optional import require_package
+from refdiff_ros.presets import ProposalConfig
+from refdiff_ros.results import Frame
+
+# Full-resolution logits held at once.
+_PIXEL_BUDGET = 1 << 26
+
+
+@dataclass(frozen=True)
+class SamProposals:
+    """Proposals, best predicted quality first.
+
+    Attributes:
+        masks: (N, H, W) bool.
+        predicted_iou: (N,) float32, SAM's own estimate of each mask's quality.
+        stability: (N,) float32 in 0..1: IoU of the mask cut above and below its threshold.
+    """
+
+    masks: np.ndarray
+    predicted_iou: np.ndarray
+    stability: np.ndarray
+
+
+@dataclass(frozen=True)
+class SamEmbedding:
+    """A frame as SAM's decoder sees it.
+
+    Attributes:
+        features: (1, C, h, w) on the model's device.
+        input_hw: height and width of the scaled image inside SAM's square.
+        size_hw: height and width of the frame.
+    """
+
+    features: torch.Tensor
+    input_hw: tuple[int, int]
+    size_hw: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Masks of a batch that passed: logits (B, Q, Q) and, per mask, its figures and box."""
+
+    logits: torch.Tensor
+    predicted_iou: torch.Tensor
+    stability: torch.Tensor
+    boxes_xyxy: torch.Tensor
+
+
+@torch.no_grad()
+def embed(sam: Any, frame: Frame) -> SamEmbedding:
+    """Run SAM's image encoder: the long side scaled to S, the rest of the square zero.
+
+    Args:
+        sam: segment-anything's `Sam`, with an encoder of any `img_size`.
+        frame: the picture.
+
+    Raises:
+        MissingPackageError: Pillow is not installed.
+    """
+    side = sam.image_encoder.img_size
+    scale = side / max(frame.size_hw)
+    input_hw = tuple(max(1, int(n * scale + 0.5)) for n in frame.size_hw)
+    pil = require_package('PIL.Image', 'models')
+    scaled = pil.fromarray(frame.image_rgb).resize(input_hw[::-1], pil.Resampling.BILINEAR)
+    image = torch.from_numpy(np.array(scaled)).permute(2, 0, 1).contiguous()  # (3, h, w)
+    image = (image.to(sam.device).float() - sam.pixel_mean.float()) / sam.pixel_std.float()
+    image = F.pad(image, (0, side - input_hw[1], 0, side - input_hw[0]))  # (3, S, S)
+    dtype = next(sam.image_encoder.parameters()).dtype
+    features = sam.image_encoder(image[None].to(dtype))
+    return SamEmbedding(features=features, input_hw=input_hw, size_hw=frame.size_hw)
+
+
+@torch.no_grad()
+def propose(
+    sam: Any, frame: Frame, config: ProposalConfig, embedding: SamEmbedding | None = None,
+) -> SamProposals:
+    """Mask proposals for a frame.
+
+    Args:
+        sam: segment-anything's `Sam`.
+        frame: the picture.
+        config: the grid, the thresholds and the batch size.
+        embedding: of the same frame, if the caller kept one.
+
+    Raises:
+        MissingPackageError: torchvision, which segment-anything needs, is not installed.
+    """
+    nms = require_package('torchvision.ops', 'models').nms
+    embedding = embed(sam, frame) if embedding is None else embedding
+    batches = [_good_masks(sam, embedding, logits, quality, config)
+               for logits, quality in _decode_grid(sam, embedding, config)]
+    found = _Candidates(*(
+        torch.cat([getattr(batch, name) for batch in batches])
+        for name in ('logits', 'predicted_iou', 'stability', 'boxes_xyxy')))
+    kept = nms(found.boxes_xyxy.float(), found.predicted_iou, config.box_nms_thresh)
+    masks = np.zeros((len(kept), *embedding.size_hw), bool)
+    at_once = _masks_at_once(sam, embedding)
+    for start in range(0, len(kept), at_once):
+        part = slice(start, start + at_once)
+        full = _upscale(sam, embedding, found.logits[kept[part]])  # (B, H, W)
+        masks[part] = (full > sam.mask_threshold).cpu().numpy()
+    return SamProposals(
+        masks=masks,
+        predicted_iou=found.predicted_iou[kept].cpu().numpy(),
+        stability=found.stability[kept].cpu().numpy())
+
+
+def filter_proposals(masks: np.ndarray, config: ProposalConfig) -> np.ndarray:
+    """Rows of the proposals that are worth scoring.
+
+    Args:
+        masks: (N, H, W) bool.
+        config: `min_area_px`, `max_area_fraction` and `max_proposals` are used.
+
+    Returns:
+        Ascending rows of the masks that have more than `min_area_px` pixels and at most
+        `max_area_fraction` of the image; of those the `max_proposals` largest, the first of
+        equally large ones.
+    """
+    areas = np.count_nonzero(masks, axis=(1, 2))
+    pixels = masks.shape[1] * masks.shape[2]
+    fits = (areas > config.min_area_px) & (areas <= config.max_area_fraction * pixels)
+    rows = np.flatnonzero(fits)
+    if config.max_proposals:
+        largest_first = np.argsort(-areas[rows], kind='stable')
+        rows = np.sort(rows[largest_first[:config.max_proposals]])
+    return rows
+
+
+def point_grid(points_per_side: int) -> np.ndarray:
+    """Centres of a regular grid of cells over the unit square, row by row: (n*n, 2) x and y."""
+    offset = 1 / (2 * points_per_side)
+    side = np.linspace(offset, 1 - offset, points_per_side)
+    return np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+
+
+def _decode_grid(
+    sam: Any, embedding: SamEmbedding, config: ProposalConfig,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Per batch of prompts: logits (3*B, Q, Q) and predicted quality (3*B,) float32."""
+    encoder = _float_prompt_encoder(sam)
+    dtype = next(sam.mask_decoder.parameters()).dtype
+    height, width = embedding.size_hw
+    # First to pixels of the frame, then of SAM's input, in double precision like the original.
+    points = point_grid(config.points_per_side) * np.array([width, height])
+    points *= np.array([embedding.input_hw[1] / width, embedding.input_hw[0] / height])
+    points = torch.from_numpy(points).to(sam.device)[:, None]  # (n*n, 1, 2)
+    positions = encoder.get_dense_pe().to(dtype)
+    features = embedding.features.to(dtype)
+    for batch in points.split(config.points_per_batch):
+        labels = torch.ones(batch.shape[:2], dtype=torch.int, device=sam.device)
+        sparse, dense = encoder(points=(batch, labels), boxes=None, masks=None)
+        logits, quality = sam.mask_decoder(
+            image_embeddings=features, image_pe=positions,
+            sparse_prompt_embeddings=sparse.to(dtype), dense_prompt_embeddings=dense.to(dtype),
+            multimask_output=True)  # (B, 3, Q, Q), (B, 3)
+        yield logits.flatten(0, 1), quality.flatten().float()
+
+
+def _float_prompt_encoder(sam: Any) -> Any:
+    """SAM's prompt encoder in float32: its coordinates do not survive half precision."""
+    encoder = sam.prompt_encoder
+    if next(encoder.parameters()).dtype == torch.float32:
+        return encoder
+    return copy.deepcopy(encoder).float()
+
+
+def _good_masks(
+    sam: Any,
+    embedding: SamEmbedding,
+    logits: torch.Tensor,
+    predicted_iou: torch.Tensor,
+    config: ProposalConfig,
+) -> _Candidates:
+    """The masks of a batch that pass both quality thresholds."""
+    if config.pred_iou_thresh > 0:
+        good = predicted_iou > config.pred_iou_thresh
+        logits, predicted_iou = logits[good], predicted_iou[good]
+    stability = predicted_iou.new_zeros(len(logits))
+    boxes = torch.zeros(len(logits), 4, dtype=torch.int64, device=logits.device)
+    at_once = _masks_at_once(sam, embedding)
+    for start in range(0, len(logits), at_once):
+        part = slice(start, start + at_once)
+        full = _upscale(sam, embedding, logits[part])  # (B, H, W)
+        stability[part] = _stability(full, sam.mask_threshold, config.stability_score_offset)
+        boxes[part] = mask_boxes_xyxy(full > sam.mask_threshold)
+    if config.stability_score_thresh > 0:
+        good = stability >= config.stability_score_thresh
+        logits, predicted_iou, stability, boxes = (
+            values[good] for values in (logits, predicted_iou, stability, boxes))
+    return _Candidates(logits, predicted_iou, stability, boxes)
+
+
+def _upscale(sam: Any, embedding: SamEmbedding, logits: torch.Tensor) -> torch.Tensor:
+    """Logits (B, Q, Q) at the frame's size: (B, H, W) float32."""
+    return sam.postprocess_masks(
+        logits[:, None].float(), embedding.input_hw, embedding.size_hw)[:, 0]
+
+
+def _masks_at_once(sam: Any, embedding: SamEmbedding) -> int:
+    pixels = sam.image_encoder.img_size ** 2 + embedding.size_hw[0] * embedding.size_hw[1]
+    return max(1, _PIXEL_BUDGET // pixels)
+
+
+def _stability(full: torch.Tensor, threshold: float, offset: float) -> torch.Tensor:
+    """IoU of each mask (B, H, W) of logits cut at threshold + offset and threshold - offset."""
+    inner, outer = (
+        (full > cut).flatten(1).sum(1, dtype=torch.int32)  # (B,)
+        for cut in (threshold + offset, threshold - offset))
+    return inner / outer
