@@ -115,7 +115,7 @@ def _answer(
 ) -> Answer:
     from refdiff_ros.engine import resolve_preset
 
-    decoded = decode(frame_set)
+    decoded = decode(frame_set, config.rectified)
     frame = decoded.frame
     small = shrink(frame, config.max_megapixels * 1e6)
     engine.preset = resolve_preset(engine.models, config.preset)

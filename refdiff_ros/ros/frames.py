@@ -29,8 +29,8 @@ class DecodedFrame:
     notes: tuple[str, ...] = ()
 
 
-def decode(frame_set: FrameSet) -> DecodedFrame:
-    """Decode the messages of one frame.
+def decode(frame_set: FrameSet, rectified: bool = False) -> DecodedFrame:
+    """Decode the messages of one frame; `rectified` takes intrinsics from P instead of K.
 
     Raises:
         BadRequestError: the image cannot be used. Depth and camera_info that cannot be used are
@@ -41,7 +41,8 @@ def decode(frame_set: FrameSet) -> DecodedFrame:
     image_rgb = (conversions.rgb_from_compressed if compressed
                  else conversions.rgb_from_image)(image)
     depth_m, depth_problem = _depth(frame_set.depth, image_rgb.shape[:2])
-    camera, camera_problem = _camera(frame_set.camera_info, image_rgb.shape[:2])
+    camera, camera_problem = _camera(
+        frame_set.camera_info, image_rgb.shape[:2], rectified)
     frame = Frame(image_rgb, depth_m, camera, stamp_ns(image), image.header.frame_id)
     return DecodedFrame(frame, frame_set.depth_problem or depth_problem, camera_problem,
                         frame_set.notes)
@@ -62,11 +63,13 @@ def _depth(msg: Image | None, size_hw: tuple[int, int]) -> tuple[np.ndarray | No
     return depth_m, ''
 
 
-def _camera(msg: CameraInfo | None, size_hw: tuple[int, int]) -> tuple[Camera | None, str]:
+def _camera(
+    msg: CameraInfo | None, size_hw: tuple[int, int], rectified: bool,
+) -> tuple[Camera | None, str]:
     if msg is None or (msg.width == 0 and msg.height == 0 and msg.k[0] == 0):
         return None, ''
     try:
-        camera = conversions.camera_from_info(msg)
+        camera = conversions.camera_from_info(msg, rectified)
     except BadRequestError as error:
         return None, str(error)
     if (camera.height, camera.width) != size_hw:

@@ -143,6 +143,9 @@ PARAMETERS = (
         'Depth belongs to an image when their stamps differ by at most this many seconds.',
         low=0.0, high=10.0),
     ParameterSpec(
+        'rectified', False,
+        'The image is rectified: take the intrinsics from P of camera_info, not from K.'),
+    ParameterSpec(
         'queue_size', 8, 'Service calls that may wait; a further one is answered BUSY.',
         low=1, high=1000),
     ParameterSpec(
@@ -174,6 +177,7 @@ class NodeConfig:
     max_age: float = 1.0
     max_megapixels: float = 2.1
     sync_tolerance: float = 0.02
+    rectified: bool = False
     queue_size: int = 8
     service_timeout: float = 10.0
     candidates: int = 8

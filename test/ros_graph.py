@@ -1,0 +1,279 @@
+"""Helpers for tests on a real ROS graph: a node in its own process, and a client to speak to it."""
+
+from collections.abc import Callable, Sequence
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+import numpy as np
+from rcl_interfaces.srv import GetParameters, SetParameters
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header, String
+
+from refdiff_ros.msg import GraspRegion, ReferringMask
+from refdiff_ros.ros.conversions import image_message
+from refdiff_ros.srv import ReferSegmentation
+
+ROOT = Path(__file__).resolve().parents[1]
+NODE = ROOT / 'scripts' / 'refdiff_node'
+# For what loads models on a busy machine.
+PATIENCE_S = 120.0
+
+
+def picture(height: int = 96, width: int = 128, seed: int = 0) -> np.ndarray:
+    """(H, W, 3) uint8: two coloured boxes on a noisy table."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(90, 120, (height, width, 3)).astype(np.uint8)
+    image[height // 4:height // 2, width // 8:width // 3] = (200, 30, 30)
+    image[height // 2:3 * height // 4, width // 2:3 * width // 4] = (30, 30, 200)
+    return image
+
+
+def header(seconds: float = 0.0, frame_id: str = 'camera_optical') -> Header:
+    """A header with a stamp in seconds; 0 takes the time now."""
+    result = Header(frame_id=frame_id)
+    nanoseconds = int(seconds * 1e9) if seconds else time.time_ns()
+    result.stamp.sec, result.stamp.nanosec = divmod(nanoseconds, 1_000_000_000)
+    return result
+
+
+def image(pixels: np.ndarray | None = None, stamp: float = 0.0) -> Image:
+    """An rgb8 message."""
+    return image_message(picture() if pixels is None else pixels, 'rgb8', header(stamp))
+
+
+def camera_info(height: int = 96, width: int = 128, stamp: float = 0.0, fx: float = 100.0
+                ) -> CameraInfo:
+    """Intrinsics of a pinhole camera that looks straight ahead."""
+    return CameraInfo(
+        header=header(stamp), height=height, width=width, distortion_model='plumb_bob',
+        k=[fx, 0.0, width / 2, 0.0, fx, height / 2, 0.0, 0.0, 1.0])
+
+
+class NodeProcess:
+    """A node in its own process, its output collected line by line.
+
+    Args:
+        parameters: name to value.
+        script: the program; the refdiff node by default.
+        arguments: further ROS arguments ('-r', 'image:=/camera/image', ...).
+    """
+
+    def __init__(
+        self,
+        parameters: dict[str, Any] | None = None,
+        script: Path = NODE,
+        arguments: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
+    ):
+        command = [sys.executable, str(script), '--ros-args', *arguments]
+        for name, value in (parameters or {}).items():
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            command += ['-p', f'{name}:={text}']
+        self.lines: list[str] = []
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})})
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        """What the node has printed so far."""
+        return '\n'.join(self.lines)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def wait_for_output(self, text: str, timeout_s: float = PATIENCE_S) -> None:
+        """Until a printed line contains `text`."""
+        wait_for(lambda: text in self.output or not self.alive, timeout_s,
+                 lambda: f'no {text!r} in the output:\n{self.output}')
+        if text not in self.output:
+            raise AssertionError(f'the node ended without {text!r}:\n{self.output}')
+
+    def signal(self, number: int = signal.SIGINT) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, timeout_s: float = 60.0) -> int:
+        """Until the process ends; its exit status."""
+        status = self._process.wait(timeout_s)
+        self._reader.join(5.0)
+        return status
+
+    def stop(self) -> int:
+        """Interrupt and wait; its exit status."""
+        if self.alive:
+            self.signal()
+        try:
+            return self.wait()
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self.lines.append(line.rstrip('\n'))
+
+
+def wait_for(
+    predicate: Callable[[], Any],
+    timeout_s: float = PATIENCE_S,
+    message: Callable[[], str] = lambda: 'the condition did not come true',
+) -> Any:
+    """Until `predicate()` is true; its value. Raises AssertionError after `timeout_s`."""
+    end = time.monotonic() + timeout_s
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f'{message()} (waited {timeout_s:g} s)')
+        time.sleep(0.01)
+
+
+class GraphClient:
+    """A node of the test's own, spun on a thread, with what speaks to `/refdiff`."""
+
+    def __init__(self, name: str = 'refdiff'):
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node('test_client', context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._target = name
+        many = QoSProfile(depth=1000)
+        self.masks: list[ReferringMask] = []
+        self.grasps: list[GraspRegion] = []
+        self.diagnostics: list[DiagnosticArray] = []
+        self.listen(ReferringMask, f'{name}/mask', self.masks)
+        self.listen(GraspRegion, f'{name}/grasp_region', self.grasps)
+        self.listen(DiagnosticArray, '/diagnostics', self.diagnostics)
+        self.segment = self.node.create_client(
+            ReferSegmentation, f'{name}/segment', qos_profile=many)
+        self.change_state = self.node.create_client(ChangeState, f'{name}/change_state')
+        self.get_state = self.node.create_client(GetState, f'{name}/get_state')
+        self._set = self.node.create_client(SetParameters, f'{name}/set_parameters')
+        self._get = self.node.create_client(GetParameters, f'{name}/get_parameters')
+        self._publishers: dict[str, Any] = {}
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the client."""
+        rclpy.shutdown(context=self.context)
+        self._thread.join(5.0)
+
+    def listen(self, msg_type: type, topic: str, into: list) -> None:
+        """Collect a topic's messages into a list."""
+        self.node.create_subscription(msg_type, topic, into.append, 50)
+
+    def publish(self, topic: str, msg: Any, reliability: str = 'reliable') -> None:
+        """Publish, and wait the first time until somebody is there to hear it."""
+        if topic not in self._publishers:
+            policy = ReliabilityPolicy.RELIABLE if reliability == 'reliable' \
+                else ReliabilityPolicy.BEST_EFFORT
+            self._publishers[topic] = self.node.create_publisher(
+                type(msg), topic, QoSProfile(depth=5, reliability=policy))
+            wait_for(self._publishers[topic].get_subscription_count, 30.0)
+        self._publishers[topic].publish(msg)
+
+    def say(self, expression: str) -> None:
+        """Publish a standing expression."""
+        self.publish('expression', String(data=expression))
+
+    def call(
+        self,
+        expression: str,
+        image: Image | None = None,
+        depth: Image | None = None,
+        camera_info: CameraInfo | None = None,
+        timeout: float = 0.0,
+    ) -> ReferSegmentation.Response:
+        """Call the service and wait for the answer."""
+        return self.result(self.call_async(expression, image, depth, camera_info, timeout))
+
+    def call_async(
+        self,
+        expression: str,
+        image: Image | None = None,
+        depth: Image | None = None,
+        camera_info: CameraInfo | None = None,
+        timeout: float = 0.0,
+    ) -> Any:
+        """Call the service; a future."""
+        self.reach(self.segment)
+        return self.segment.call_async(ReferSegmentation.Request(
+            expression=expression, image=image or Image(), depth=depth or Image(),
+            camera_info=camera_info or CameraInfo(), timeout=timeout))
+
+    @staticmethod
+    def reach(client: Any) -> None:
+        """Until a client's service is there."""
+        if not client.wait_for_service(PATIENCE_S):
+            raise AssertionError(f'no service {client.srv_name}')
+
+    @staticmethod
+    def result(future: Any, timeout_s: float = PATIENCE_S) -> Any:
+        """A future's result, waited for."""
+        wait_for(future.done, timeout_s, lambda: 'no answer to a call')
+        return future.result()
+
+    def state(self) -> str:
+        """The lifecycle state's label."""
+        self.reach(self.get_state)
+        return self.result(self.get_state.call_async(GetState.Request()), 30.0).current_state.label
+
+    def transition(self, name: str) -> bool:
+        """Ask for 'configure', 'activate', 'deactivate', 'cleanup'; whether it succeeded."""
+        self.reach(self.change_state)
+        number = getattr(Transition, f'TRANSITION_{name.upper()}')
+        request = ChangeState.Request(transition=Transition(id=number))
+        return self.result(self.change_state.call_async(request)).success
+
+    def wait_until(self, state: str) -> None:
+        """Until the node is in a lifecycle state."""
+        wait_for(lambda: self.state() == state, message=lambda: f'never {state!r}')
+
+    def set_parameter(self, name: str, value: Any) -> Any:
+        """Set one parameter; `successful` and `reason`."""
+        self.reach(self._set)
+        request = SetParameters.Request(parameters=[Parameter(name, value=value)
+                                                    .to_parameter_msg()])
+        return self.result(self._set.call_async(request)).results[0]
+
+    def diagnosis(self, part: str) -> tuple[str, dict[str, str]]:
+        """The newest message and values of 'models', 'inputs' or 'answers'."""
+        wait_for(lambda: self.diagnostics, 30.0, lambda: 'no /diagnostics')
+        for status in self.diagnostics[-1].status:
+            if status.name.endswith(part):
+                return status.message, {v.key: v.value for v in status.values}
+        raise AssertionError(f'no {part!r} in /diagnostics')
+
+    def wait_for_silence(self, text: str) -> None:
+        """Until diagnostics gives a reason for silence that contains `text`."""
+        def reason() -> str:
+            return self.diagnosis('answers')[1]['reason for silence']
+        wait_for(lambda: text in reason(), 30.0,
+                 lambda: f'no {text!r} in the reason for silence: {reason()!r}')
