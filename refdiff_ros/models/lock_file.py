@@ -6,7 +6,7 @@ as long as both are the same, loading need not hash gigabytes again. Pickles are
 load, and `refdiff models verify` hashes everything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 import json
 import logging
@@ -79,6 +79,7 @@ def check_files(
     folder: Path,
     everything: bool = False,
     progress: Callable[[str], None] | None = None,
+    ignore: Collection[str] = (),
 ) -> list[str]:
     """Compare a bundle's files with their checksums.
 
@@ -87,6 +88,7 @@ def check_files(
         folder: where the files are.
         everything: hash also what was verified before and has not been touched since.
         progress: called with the path of each file before it is hashed.
+        ignore: paths inside the bundle that are not looked at.
 
     Returns:
         A sentence for each missing or altered file; empty when all are as they should be.
@@ -94,6 +96,8 @@ def check_files(
     lock = read_lock(folder)
     problems, verified = [], {}
     for name, (part, file) in bundle.files().items():
+        if name in ignore:
+            continue
         path, known = folder / name, lock.get(name)
         sha256 = file.sha256 or (known.sha256 if known is not None else None)
         if not path.is_file() or sha256 is None:

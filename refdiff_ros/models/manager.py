@@ -1,0 +1,250 @@
+"""From a bundle's name to loaded models, and back to free memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import dataclasses
+import gc
+import json
+import logging
+from pathlib import Path
+from pickle import UnpicklingError
+import time
+from typing import Any
+
+import torch
+
+from refdiff_ros.errors import BundleError
+from refdiff_ros.models.bundle import Bundle, is_pickle, Part
+from refdiff_ros.models.devices import choose_device, choose_dtype
+from refdiff_ros.models.lock_file import check_files, missing_files
+from refdiff_ros.models.memory import free_caches, is_out_of_memory
+from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
+from refdiff_ros.models.sam_config import build_sam
+from refdiff_ros.models.store import FileProgress, is_offline, locate, pull, UNTRAINED
+from refdiff_ros.models.untrained import build_untrained
+from refdiff_ros.optional import require_package
+from refdiff_ros.presets import Preset
+
+_LOG = logging.getLogger(__name__)
+
+
+def load_bundle(
+    name_or_path: str = UNTRAINED,
+    device: str | torch.device = 'auto',
+    dtype: str | torch.dtype = 'auto',
+    revision: str | None = None,
+    offline: bool = False,
+    progress: FileProgress | None = None,
+) -> ModelSet:
+    """Load a bundle, downloading what is missing of it first.
+
+    Every file is verified by sha256 before it is read; a complete bundle makes no request.
+    SAM computes in float32 whatever `dtype` is: segment-anything mixes weights with float32
+    coordinates.
+
+    Args:
+        name_or_path: a name that `refdiff models list` shows, a folder with a `bundle.json`, or
+            a hub id 'owner/name'.
+        device: 'auto', 'cpu', 'cuda' or 'cuda:<n>'.
+        dtype: 'auto' (bfloat16 or float16 on CUDA, float32 on the CPU) or its name.
+        revision: branch, tag or commit of a hub id.
+        offline: never use the network; REFDIFF_OFFLINE=1 and HF_HUB_OFFLINE=1 do the same.
+        progress: see `store.pull`.
+
+    Raises:
+        BundleError: no such bundle, a missing or altered file, a device that is not there.
+        BadRequestError: an unknown device or dtype name.
+        DownloadError: a missing file cannot be had.
+        MissingPackageError: a package is not installed.
+        torch.OutOfMemoryError: the models do not fit on the device.
+    """
+    device = choose_device(device)
+    dtype = choose_dtype(dtype, device)
+    if str(name_or_path) == UNTRAINED:
+        return build_untrained(device=device, dtype=dtype)
+    located = locate(str(name_or_path), revision, offline)
+    bundle, folder = located.bundle, located.folder
+    missing = missing_files(bundle, folder)
+    if missing and (offline or is_offline()):
+        raise BundleError(
+            f"expected bundle '{bundle.name}' to be complete in {folder}, {len(missing)} files "
+            f"are missing (first: {missing[0]}), and downloads are off: run 'refdiff models "
+            f"pull {name_or_path}' with network, or copy that folder from another machine")
+    if missing:
+        _LOG.warning("bundle '%s' lacks %d files: downloading them to %s", bundle.name,
+                     len(missing), folder)
+        pull(located, progress)
+    if problems := check_files(bundle, folder):
+        raise BundleError('; '.join(problems))
+    return _load(bundle, folder, device, dtype)
+
+
+def warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
+    """Run each model once at the sizes of `preset`, so that the first answer is not the slow one.
+
+    Returns:
+        Milliseconds per model.
+
+    Raises:
+        BundleError: a model gives values that are not finite, as too narrow a dtype does.
+    """
+    size = preset.generative.image_size
+    place = {'device': models.device, 'dtype': models.dtype}
+    diffusion, clip = models.diffusion, models.clip
+    tokens = diffusion.tokenizer(
+        ['a red mug'], padding='max_length', truncation=True,
+        max_length=diffusion.tokenizer.model_max_length, return_tensors='pt',
+    ).input_ids.to(models.device)
+    clip_tokens = clip.tokenizer(['a red mug'], return_tensors='pt').input_ids.to(models.device)
+    crop = clip.model.config.vision_config.image_size
+    image = torch.zeros(1, 3, size, size, **place)
+    timings: dict[str, float] = {}
+
+    def run(name: str, call: Any) -> Any:
+        start = time.perf_counter()
+        result = call()
+        if models.device.type == 'cuda':
+            torch.cuda.synchronize(models.device)
+        timings[name] = (time.perf_counter() - start) * 1e3
+        if not torch.isfinite(result).all():
+            raise BundleError(
+                f"expected finite values from {name} of bundle '{models.name}' in "
+                f"{models.dtype} on {models.device}, got others: use dtype 'float32'")
+        return result
+
+    with torch.inference_mode():
+        latents = run('vae', lambda: diffusion.vae.encode(image).latent_dist.mode())
+        states = run('text_encoder', lambda: diffusion.text_encoder(tokens)[0])
+        run('unet', lambda: diffusion.unet(latents, 1, states).sample)
+        run('clip_text', lambda: clip.model.text_model(clip_tokens)[0])
+        run('clip_vision', lambda: clip.model.vision_model(
+            torch.zeros(1, 3, crop, crop, **place))[0])
+        if models.sam is not None:
+            side = models.sam.image_encoder.img_size
+            run('sam', lambda: models.sam.image_encoder(
+                torch.zeros(1, 3, side, side, device=models.device)))
+    return timings
+
+
+def unload(models: ModelSet) -> None:
+    """Free the models' memory, on the host and on the device.
+
+    `models` is empty afterwards, whoever still holds it. What an engine keeps of frames goes
+    with the engine.
+    """
+    models.diffusion = models.clip = models.sam = models.nlp = None
+    gc.collect()
+    free_caches()
+
+
+def _load(
+    bundle: Bundle, folder: Path, device: torch.device, dtype: torch.dtype,
+) -> ModelSet:
+    parts = {part.name: part for part in bundle.parts}
+    sam, parser = parts.get('sam'), parts.get('parser')
+    start = time.perf_counter()
+    models = ModelSet(
+        name=bundle.name, trained=bundle.trained,
+        diffusion=_load_diffusion(folder / parts['diffusion'].folder, device, dtype),
+        clip=_load_clip(parts['clip'], folder, device, dtype),
+        sam=None if sam is None else _load_sam(sam, folder, device),
+        nlp=None if parser is None else _load_parser(parser, folder),
+        device=device, dtype=dtype, notice=bundle.notice,
+        overrides={name: dict(values) for name, values in bundle.overrides.items()})
+    _LOG.info("loaded bundle '%s' on %s in %s within %.1f s", bundle.name, device, dtype,
+              time.perf_counter() - start)
+    return models
+
+
+def _load_diffusion(folder: Path, device: torch.device, dtype: torch.dtype) -> DiffusionModels:
+    diffusers = require_package('diffusers', 'models')
+    transformers = require_package('transformers', 'models')
+    weights = {'use_safetensors': True, 'local_files_only': True}
+    # low_cpu_mem_usage needs a further package.
+    image_weights = {**weights, 'torch_dtype': dtype, 'low_cpu_mem_usage': False}
+    with _reading(folder):
+        return DiffusionModels(
+            vae=_ready(diffusers.AutoencoderKL.from_pretrained(
+                folder / 'vae', **image_weights), device),
+            unet=_ready(diffusers.UNet2DConditionModel.from_pretrained(
+                folder / 'unet', **image_weights), device),
+            scheduler=diffusers.DDIMScheduler.from_pretrained(
+                folder / 'scheduler', local_files_only=True),
+            text_encoder=_ready(transformers.CLIPTextModel.from_pretrained(
+                folder / 'text_encoder', dtype=dtype, **weights), device),
+            tokenizer=transformers.CLIPTokenizer.from_pretrained(
+                folder / 'tokenizer', local_files_only=True))
+
+
+def _load_clip(
+    part: Part, folder: Path, device: torch.device, dtype: torch.dtype,
+) -> ClipModels:
+    transformers = require_package('transformers', 'models')
+    place = folder / part.folder
+    # Only a pinned and verified pickle gets here, and it is read as tensors alone.
+    pickled = any(is_pickle(file.path) for file in part.files)
+    with _reading(place):
+        model = transformers.CLIPModel.from_pretrained(
+            place, dtype=dtype, local_files_only=True, use_safetensors=not pickled,
+            weights_only=True)
+        tokenizer = transformers.CLIPTokenizer.from_pretrained(place, local_files_only=True)
+        defaults = {f.name: f.default for f in dataclasses.fields(ClipModels)}
+        values = {}
+        if (place / 'preprocessor_config.json').is_file():
+            values = json.loads((place / 'preprocessor_config.json').read_text())
+    return ClipModels(
+        model=_ready(model, device), tokenizer=tokenizer,
+        mean=tuple(values.get('image_mean', defaults['mean'])),
+        std=tuple(values.get('image_std', defaults['std'])))
+
+
+def _load_sam(part: Part, folder: Path, device: torch.device) -> torch.nn.Module:
+    place = folder / part.folder
+    paths = [place / file.path for file in part.files]
+    with _reading(place):
+        if part.layout == 'segment-anything':
+            registry = require_package('segment_anything', 'models').sam_model_registry
+            sam = registry[part.type](checkpoint=None)
+            path = paths[0]
+        else:
+            sam = build_sam(json.loads((place / 'config.json').read_text(encoding='utf-8')))
+            path = place / 'model.safetensors'
+        sam.load_state_dict(_read_tensors(path))
+    return _ready(sam, device)
+
+
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    if is_pickle(path.name):
+        return torch.load(path, map_location='cpu', weights_only=True)
+    return require_package('safetensors.torch', 'models').load_file(path)
+
+
+def _load_parser(part: Part, folder: Path) -> Any:
+    """A spaCy pipeline, or None where spaCy or the package is not installed; that is said."""
+    try:
+        spacy = require_package('spacy', 'parser')
+        return spacy.load(folder / part.folder if part.files else part.package)
+    except (ImportError, OSError) as error:
+        if part.files:
+            raise BundleError(f'expected a spaCy pipeline in {folder / part.folder}, which '
+                              f'spaCy cannot load: {error}') from error
+        _LOG.warning("spaCy's %s is not installed: expressions are parsed by rules instead",
+                     part.package)
+        return None
+
+
+def _ready(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    return module.to(device).requires_grad_(False).eval()
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """Turn what the model packages raise over files into one kind of error."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise BundleError(
+            f'expected a model in {folder}, which cannot be loaded: {error}; check the '
+            "manifest's layout and files") from error

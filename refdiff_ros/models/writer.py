@@ -1,0 +1,99 @@
+"""Write loaded models as a bundle folder in the standard layouts."""
+
+from collections.abc import Mapping
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from refdiff_ros.errors import BundleError
+from refdiff_ros.models.bundle import Bundle, FileSpec, MANIFEST, manifest_values, Part
+from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
+from refdiff_ros.models.sam_config import config_of
+from refdiff_ros.models.transfer import sha256_of
+from refdiff_ros.optional import require_package
+
+_LAYOUTS = {'diffusion': 'diffusers', 'clip': 'transformers', 'sam': 'segment-anything-config',
+            'parser': 'spacy'}
+
+
+def write_bundle(
+    models: ModelSet,
+    folder: str | Path,
+    name: str | None = None,
+    trained: bool | None = None,
+    notice: str | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    licences: Mapping[str, str] | None = None,
+) -> Bundle:
+    """Save `models` to `folder` as safetensors and configs, with a manifest of their sha256.
+
+    Args:
+        models: what is saved; `load_bundle(folder)` gives the same weights.
+        folder: a new or empty folder.
+        name, trained, notice, overrides: in place of those of `models`.
+        licences: by part ('diffusion', 'clip', 'sam', 'parser').
+
+    Returns:
+        The manifest, which is written last: a folder with one is complete.
+
+    Raises:
+        BundleError: the folder is not empty, or the manifest would not be valid.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BundleError(f'expected a new or empty folder for a bundle, got {folder}')
+    _write_diffusion(models.diffusion, folder / 'diffusion')
+    _write_clip(models.clip, folder / 'clip')
+    if models.sam is not None:
+        _write_sam(models.sam, folder / 'sam')
+    if models.nlp is not None:
+        models.nlp.to_disk(folder / 'parser')
+    for path in folder.rglob('*'):
+        if path.is_file():
+            path.chmod(0o644)  # safetensors writes files that only their owner can read
+    parts = tuple(
+        Part(name=part, layout=layout, folder=part, files=_file_specs(folder / part),
+             licence=(licences or {}).get(part, ''))
+        for part, layout in _LAYOUTS.items() if (folder / part).is_dir())
+    bundle = Bundle(
+        name=models.name if name is None else name,
+        trained=models.trained if trained is None else trained, parts=parts,
+        notice=models.notice if notice is None else notice,
+        overrides=models.overrides if overrides is None else overrides)
+    (folder / MANIFEST).write_text(
+        json.dumps(manifest_values(bundle), indent=1) + '\n', encoding='utf-8')
+    return bundle
+
+
+def _write_diffusion(diffusion: DiffusionModels, folder: Path) -> None:
+    for part in ('vae', 'unet', 'text_encoder'):
+        getattr(diffusion, part).save_pretrained(folder / part, safe_serialization=True)
+    diffusion.scheduler.save_pretrained(folder / 'scheduler')
+    diffusion.tokenizer.save_pretrained(folder / 'tokenizer')
+
+
+def _write_clip(clip: ClipModels, folder: Path) -> None:
+    clip.model.save_pretrained(folder, safe_serialization=True)
+    clip.tokenizer.save_pretrained(folder)
+    (folder / 'preprocessor_config.json').write_text(
+        json.dumps({'image_mean': list(clip.mean), 'image_std': list(clip.std)}) + '\n',
+        encoding='utf-8')
+
+
+def _write_sam(sam: torch.nn.Module, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    weights = {name: value.detach().cpu().contiguous()
+               for name, value in sam.state_dict().items()}
+    require_package('safetensors.torch', 'models').save_file(
+        weights, folder / 'model.safetensors')
+    (folder / 'config.json').write_text(
+        json.dumps(config_of(sam), indent=1) + '\n', encoding='utf-8')
+
+
+def _file_specs(folder: Path) -> tuple[FileSpec, ...]:
+    paths = sorted(path for path in folder.rglob('*') if path.is_file())
+    return tuple(
+        FileSpec(path.relative_to(folder).as_posix(), sha256_of(path), path.stat().st_size)
+        for path in paths)
