@@ -1,0 +1,179 @@
+"""From a region in the picture and its visible surface to a pose and sizes in metres.
+
+One view shows one side: the pose is of the visible surface, and nothing is said about what lies
+behind it. Across the main axis the width is measured at the silhouette's own depth, which on a
+round object lies deeper than the surface that faces the camera: with the front's depth a ball
+would come out too small by its radius over its distance.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from refdiff_ros.grasp.config import GraspConfig
+from refdiff_ros.grasp.rectangle import Rectangle
+from refdiff_ros.grasp.results import GraspCandidate, Pose, quaternion
+from refdiff_ros.grasp.surface import back_project, robust_fit, Surface
+from refdiff_ros.results import Camera
+
+# Extents leave this share of the points out at either end, percent.
+_EXTENT_TAIL = 1.0
+
+
+def region_pose(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Camera,
+                config: GraspConfig | None = None,
+                ) -> tuple[Pose, float, tuple[float, float, float]]:
+    """Pose, gripper opening and extents of a region.
+
+    Args:
+        mask: (H, W) bool.
+        surface: its visible surface.
+        rectangle: its oriented rectangle.
+        camera: intrinsics.
+        config: settings.
+
+    Returns:
+        The pose in the optical frame: position is the mean of the visible surface's points
+        (each pixel counts once) in metres, y runs along the main axis on the surface, x across
+        it and across the viewing ray, z away from the camera. Then the opening in metres across
+        the main axis, and the extents in metres along the pose's x, y and z.
+    """
+    config = config or GraspConfig()
+    v, u = mask.nonzero()
+    points = back_project(u, v, surface.depth_m[v, u], camera)  # (M, 3)
+    position = points.mean(0)
+    axes = _axes(position, surface, rectangle, camera, config)
+    local = (points - position) @ axes  # (M, 3)
+    low, high = np.percentile(local, [_EXTENT_TAIL, 100 - _EXTENT_TAIL], axis=0)
+    width = opening(mask, surface, rectangle, camera)
+    pose = Pose(tuple(position.tolist()), quaternion(axes))
+    return pose, width, tuple((high - low).tolist())
+
+
+def opening(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Camera) -> float:
+    """Metres that jaws must open to pass the region on both sides across its main axis."""
+    across = rectangle.across
+    v, u = mask.nonzero()
+    offset = np.stack([u, v], 1) @ across
+    center = np.array(rectangle.center)
+    ends = []
+    for sign in (1, -1):
+        outermost = np.argmax(sign * offset)
+        contact = np.array([u[outermost], v[outermost]], float)
+        # On the rectangle's side, which is the mask's edge and not its last pixel's centre.
+        contact += (center @ across + sign * rectangle.width_px / 2
+                    - contact @ across) * across
+        depth = rim_depth(contact, -sign * across, rectangle.width_px, surface)
+        ends.append(back_project(contact[0], contact[1], depth, camera))
+    direction = np.array([across[0] / camera.fx, across[1] / camera.fy, 0.0])
+    direction /= np.linalg.norm(direction)
+    return float((ends[0] - ends[1]) @ direction)
+
+
+def rim_depth(contact: np.ndarray, inward: np.ndarray, width_px: float,
+              surface: Surface) -> float:
+    """Depth in metres of the surface where it ends at a contact.
+
+    The last pixels are not believed (flying pixels), so the depth is carried on from inside: the
+    medians of two bands behind the rim, and their slope where it goes away from the camera.
+
+    Args:
+        contact: (u, v) on the silhouette.
+        inward: (2,) unit vector from the contact into the region.
+        width_px: width of the region there.
+        surface: its visible surface.
+    """
+    near = band_depth(contact, inward, 0.05 * width_px + 1.5, 0.15 * width_px + 2.5, surface)
+    far = band_depth(contact, inward, 0.15 * width_px + 2.5, 0.25 * width_px + 3.5, surface)
+    if near is None:
+        v, u = np.rint(contact).astype(int)[::-1]
+        height, width = surface.depth_m.shape
+        return nearest_depth(min(max(u, 0), width - 1), min(max(v, 0), height - 1), surface)
+    if far is None:
+        return near
+    return near + min(max(near - far, 0.0), 0.5 * width_px * near / 500)
+
+
+def band_depth(contact: np.ndarray, inward: np.ndarray, start_px: float, end_px: float,
+               surface: Surface, half_px: float = 2.0) -> float | None:
+    """Median believed depth in a small rectangle behind a contact, None without a reading."""
+    steps = np.arange(start_px, end_px + 0.5, 1.0)
+    sideways = np.arange(-half_px, half_px + 0.5, 1.0)
+    normal = np.array([-inward[1], inward[0]])
+    at = (contact + steps[:, None, None] * inward + sideways[None, :, None] * normal)
+    u, v = np.rint(at.reshape(-1, 2)).astype(int).T
+    height, width = surface.usable.shape
+    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    u, v = u[inside], v[inside]
+    values = surface.depth_m[v, u][surface.usable[v, u]]
+    return float(np.median(values)) if len(values) >= 3 else None
+
+
+def nearest_depth(u: int, v: int, surface: Surface) -> float:
+    """Depth of the mask's pixel that is nearest to (u, v), metres."""
+    rows, columns = surface.depth_m.nonzero()
+    nearest = np.argmin((columns - u) ** 2 + (rows - v) ** 2)
+    return float(surface.depth_m[rows[nearest], columns[nearest]])
+
+
+def candidate_pose(candidate: GraspCandidate, surface: Surface, camera: Camera,
+                   approach: np.ndarray) -> GraspCandidate:
+    """The candidate with its pose and opening in metres.
+
+    Args:
+        candidate: contacts in pixels.
+        surface: the region's visible surface.
+        camera: intrinsics.
+        approach: (3,) unit vector, the region's approach direction in the optical frame.
+    """
+    first = np.array([candidate.u1, candidate.v1])
+    second = np.array([candidate.u2, candidate.v2])
+    closing = (second - first) / max(candidate.width_px, 1e-9)
+    one = back_project(*first, rim_depth(first, closing, candidate.width_px, surface), camera)
+    two = back_project(*second, rim_depth(second, -closing, candidate.width_px, surface), camera)
+    across = two - one
+    # Both fingers come along the approach, so they close at right angles to it.
+    across = across - (across @ approach) * approach
+    width = float(np.linalg.norm(across))
+    if width < 1e-6:
+        return candidate
+    x = across / width
+    axes = np.stack([x, np.cross(approach, x), approach], 1)
+    return replace(candidate, pose_valid=True, width_m=width,
+                   pose=Pose(tuple(((one + two) / 2).tolist()), quaternion(axes)))
+
+
+def _axes(position: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Camera,
+          config: GraspConfig) -> np.ndarray:
+    """(3, 3) axes as columns: x across, y along the main axis on the surface, z approach."""
+    ray = position / np.linalg.norm(position)
+    slope = _slope(surface, rectangle, config)
+    du, dv = rectangle.axis
+    depth = position[2]
+    # Derivative of the back-projected point along the main axis, with the depth's slope.
+    along = np.array([du * depth / camera.fx + position[0] / depth * slope,
+                      dv * depth / camera.fy + position[1] / depth * slope, slope])
+    along /= np.linalg.norm(along)
+    across = np.cross(along, ray)
+    across /= np.linalg.norm(across)
+    return np.stack([across, along, np.cross(across, along)], 1)
+
+
+def _slope(surface: Surface, rectangle: Rectangle, config: GraspConfig) -> float:
+    """Change of depth per pixel along the main axis, m/px, at the rectangle's centre.
+
+    Taken near the main axis, where a round object's surface runs level with its axis. Inverse
+    depth is linear along a straight edge, whatever the perspective.
+    """
+    v, u = surface.usable.nonzero()
+    offset = np.stack([u, v], 1) - np.array(rectangle.center)
+    along, across = offset @ rectangle.axis, offset @ rectangle.across
+    central = np.abs(across) <= max(0.2 * rectangle.width_px, 1.5)
+    if central.sum() < config.min_points:
+        central[:] = True
+    design = np.stack([along[central], np.ones(central.sum())], 1)
+    scale = max(float(np.abs(design[:, 0]).max()), 1.0)
+    design[:, 0] /= scale
+    inverse = 1 / surface.depth_m[v, u][central]
+    slope, level = robust_fit(design, inverse)
+    return float(-(slope / scale) / level ** 2)
