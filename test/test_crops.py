@@ -1,0 +1,124 @@
+"""Eq. 7's crop branch."""
+
+import numpy as np
+from PIL import Image
+import pytest
+from tiny_models import tiny_clip
+import torch
+
+from refdiff_ros.boxes import mask_boxes_xyxy
+from refdiff_ros.clip_vision import encode_images, input_side
+from refdiff_ros.crops import crop_features, MAX_ASPECT, square_crops, tight_crop
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.presets import DiscriminativeConfig
+
+
+@pytest.fixture(scope='module')
+def clip():
+    return tiny_clip()
+
+
+@pytest.fixture(scope='module')
+def image():
+    rng = np.random.default_rng(0)
+    return torch.from_numpy(rng.integers(0, 256, (3, 60, 90)).astype(np.float32))
+
+
+@pytest.fixture(scope='module')
+def masks():
+    masks = np.random.default_rng(1).random((5, 60, 90)) < 0.5
+    masks[0] = True
+    masks[1] = False  # empty
+    masks[2, :, 20:] = False
+    masks[3, 30:] = False
+    return torch.from_numpy(masks)
+
+
+def test_boxes_hold_first_and_last_pixels():
+    masks = torch.zeros(3, 4, 6, dtype=torch.bool)
+    masks[0, 1, 2] = masks[0, 3, 4] = True
+    masks[2] = True
+    assert mask_boxes_xyxy(masks).tolist() == [[2, 1, 4, 3], [0, 0, 0, 0], [0, 0, 5, 3]]
+    assert mask_boxes_xyxy(masks[:0]).shape == (0, 4)
+
+
+def test_a_square_crop_is_the_whole_image_black_outside_the_mask():
+    image = torch.full((3, 2, 4), 200.0)
+    mask = torch.tensor([[[True, True, False, False], [True, True, False, False]]])
+    crop = square_crops(image, mask, 2)
+    assert crop.shape == (1, 3, 2, 2)
+    # Left half kept, right half black; the antialiased cubic reaches across by a little.
+    assert crop[..., 0].min() > 180 and crop[..., 1].max() < 20
+
+
+def test_square_crops_in_parts_are_the_same(image, masks, monkeypatch):
+    together = square_crops(image, masks, 16)
+    monkeypatch.setattr('refdiff_ros.crops._PIXEL_BUDGET', 1)
+    torch.testing.assert_close(square_crops(image, masks, 16), together)
+
+
+@pytest.mark.parametrize('box', [(10, 5, 49, 44), (0, 0, 89, 59), (20, 10, 26, 55), (3, 3, 3, 3)])
+@pytest.mark.parametrize('side', [16, 32])
+def test_a_tight_crop_is_pillows_resized_box(image, box, side):
+    x0, y0, x1, y1 = box
+    mask = torch.zeros(60, 90, dtype=torch.bool)
+    mask[y0:y1 + 1, x0:x1 + 1] = torch.from_numpy(
+        np.random.default_rng(2).random((y1 - y0 + 1, x1 - x0 + 1)) < 0.8)
+    mask[y0, x0] = mask[y1, x1] = True
+    found = tight_crop(image, mask, side, box)
+    picture = (image * mask).numpy().astype(np.uint8)[:, y0:y1 + 1, x0:x1 + 1]
+    height, width = picture.shape[1:]
+    short = min(height, width)
+    size = (side * width // short, side * height // short)
+    expected = Image.fromarray(picture.transpose(1, 2, 0)).resize(size, Image.Resampling.BILINEAR)
+    # Pillow rounds to 8 bit after each of its two passes.
+    np.testing.assert_allclose(
+        found.numpy(), np.asarray(expected, np.float32).transpose(2, 0, 1), atol=1.01)
+    assert min(found.shape[1:]) == side
+
+
+def test_a_tight_crop_truncates_what_the_bias_left_between_two_values():
+    image = torch.full((3, 1, 1), 10.9)
+    assert (tight_crop(image, torch.ones(1, 1, dtype=torch.bool), 4, (0, 0, 0, 0)) == 10).all()
+
+
+def test_a_line_is_squeezed_to_a_bounded_size():
+    image = torch.full((3, 1, 5000), 50.0)
+    crop = tight_crop(image, torch.ones(1, 5000, dtype=torch.bool), 8, (0, 0, 4999, 0))
+    assert crop.shape == (3, 8, 8 * MAX_ASPECT)
+
+
+@pytest.mark.parametrize('fit', ['square', 'tight'])
+def test_features_do_not_depend_on_the_batch(clip, image, masks, fit):
+    features = [crop_features(clip, image, masks, DiscriminativeConfig(
+        crop_fit=fit, crop_batch=batch)) for batch in (1, 2, 32)]
+    assert features[0].shape == (5, clip.model.projection_dim)
+    torch.testing.assert_close(features[0], features[1], atol=1e-5, rtol=0)
+    torch.testing.assert_close(features[0], features[2], atol=1e-5, rtol=0)
+    torch.testing.assert_close(features[0].norm(dim=-1), torch.ones(5))
+
+
+@pytest.mark.parametrize('fit', ['square', 'tight'])
+def test_an_empty_mask_is_a_black_picture(clip, image, masks, fit):
+    side = input_side(clip)
+    black = encode_images(clip, [torch.zeros(3, side, side)])
+    found = crop_features(clip, image, masks[1:2], DiscriminativeConfig(crop_fit=fit))
+    torch.testing.assert_close(found, black, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize('fit', ['square', 'tight'])
+@pytest.mark.parametrize('size_hw', [(1, 1), (1, 3000), (700, 2)])
+def test_images_of_any_shape_work(clip, size_hw, fit):
+    image, masks = torch.full((3, *size_hw), 9.0), torch.ones(2, *size_hw, dtype=torch.bool)
+    assert torch.isfinite(
+        crop_features(clip, image, masks, DiscriminativeConfig(crop_fit=fit))).all()
+
+
+def test_no_masks_give_no_features(clip, image, masks):
+    assert crop_features(clip, image, masks[:0], DiscriminativeConfig()).shape == (
+        0, clip.model.projection_dim)
+
+
+def test_a_crop_smaller_than_a_patch_is_refused(clip, image, masks):
+    with pytest.raises(BadRequestError, match='crop_size of at least a patch, .* got 1'):
+        crop_features(clip, image, masks, DiscriminativeConfig(crop_size=1))
