@@ -1,0 +1,153 @@
+"""A local HTTP server that speaks the hub's protocol, and can be told to misbehave."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+import hashlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import json
+import threading
+from urllib.parse import unquote
+
+COMMIT = '0123456789abcdef0123456789abcdef01234567'
+LARGE = 4096
+
+
+@dataclass
+class Hub:
+    """What the server has and does.
+
+    Attributes:
+        files: content by 'owner/name/path'.
+        plain: content by path, served at /plain/<path> without the hub's headers.
+        cut_after: break off the next so many GETs of a large file after this many bytes.
+        cuts: how many GETs are broken off.
+        replaced: content sent in place of what the headers promise, by path.
+        refused: how many requests are answered 503 before any other.
+        ignores_range: whether whole files are sent to those who ask for a part.
+        requests: (method, path, Range header or '', bytes sent), in order.
+        authorized: whether each request carried a token.
+        commit: sent as X-Repo-Commit.
+        url: where it listens.
+    """
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    plain: dict[str, bytes] = field(default_factory=dict)
+    cut_after: int = 0
+    cuts: int = 0
+    replaced: dict[str, bytes] = field(default_factory=dict)
+    refused: int = 0
+    ignores_range: bool = False
+    requests: list[tuple[str, str, str, int]] = field(default_factory=list)
+    authorized: list[bool] = field(default_factory=list)
+    commit: str = COMMIT
+    url: str = ''
+
+    def gets(self) -> list[tuple[str, str, str, int]]:
+        """The GET requests of files."""
+        return [r for r in self.requests if r[0] == 'GET' and not r[1].startswith('/api/')]
+
+
+@contextmanager
+def hub_server():
+    """Run a hub on a free port; gives its `Hub`."""
+    hub = Hub()
+
+    class Handler(_Handler):
+        state = hub
+
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    hub.url = f'http://127.0.0.1:{server.server_port}'
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    state: Hub
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):  # noqa: N802, the base class's name
+        self._respond(body=False)
+
+    def do_GET(self):  # noqa: N802
+        self._respond(body=True)
+
+    def _respond(self, body: bool) -> None:
+        hub, path = self.state, unquote(self.path)
+        if hub.refused:
+            hub.refused -= 1
+            return self._plain(503, b'later', {}, body)
+        if path.startswith('/api/models/'):
+            repo = '/'.join(path.split('/')[3:5])
+            names = [{'rfilename': key.removeprefix(repo + '/')} for key in hub.files
+                     if key.startswith(repo + '/')]
+            return self._plain(
+                200, json.dumps({'sha': COMMIT, 'siblings': names}).encode(), {}, body)
+        if path.startswith('/plain/') or path.startswith('/cdn/'):
+            _, kind, key = path.split('/', 2)
+            content = (hub.plain if kind == 'plain' else hub.files).get(key)
+            return self._content(key, content, {}, body)
+        owner, name, resolve, revision, key = path.lstrip('/').split('/', 4)
+        if resolve != 'resolve' or revision not in ('main', 'v1', COMMIT):
+            return self._plain(404, b'no such revision', {}, body)
+        key = f'{owner}/{name}/{key}'
+        content = hub.files.get(key)
+        if content is None:
+            return self._plain(404, b'Entry not found', {'X-Error-Code': 'EntryNotFound'}, body)
+        headers = {'X-Repo-Commit': hub.commit}
+        if len(content) >= LARGE:
+            # Large files live elsewhere; the checksum is in the redirect.
+            headers |= {'X-Linked-Etag': f'"{hashlib.sha256(content).hexdigest()}"',
+                        'X-Linked-Size': str(len(content)), 'Location': f'/cdn/{key}'}
+            return self._plain(302, b'', headers, body)
+        blob = f'blob {len(content)}\0'.encode() + content
+        headers['ETag'] = f'"{hashlib.sha1(blob, usedforsecurity=False).hexdigest()}"'
+        return self._content(key, content, headers, body)
+
+    def _content(self, key: str, content: bytes | None, headers: dict, body: bool) -> None:
+        if content is None:
+            return self._plain(404, b'not found', {}, body)
+        hub = self.state
+        content = hub.replaced.get(key, content)
+        status, start = 200, 0
+        wanted = self.headers.get('Range')
+        if wanted and not hub.ignores_range:
+            start = int(wanted.removeprefix('bytes=').rstrip('-'))
+            if start >= len(content):
+                return self._plain(416, b'', {'Content-Range': f'bytes */{len(content)}'}, body)
+            status = 206
+            headers = headers | {
+                'Content-Range': f'bytes {start}-{len(content) - 1}/{len(content)}'}
+        rest = content[start:]
+        if body and hub.cuts and len(content) >= LARGE:
+            hub.cuts -= 1
+            return self._plain(status, rest, headers, body, hub.cut_after)
+        return self._plain(status, rest, headers, body)
+
+    def _plain(self, status: int, content: bytes, headers: dict, body: bool,
+               cut_after: int | None = None) -> None:
+        sent = content if cut_after is None else content[:cut_after]
+        # Recorded first: the client may look as soon as it has the last byte.
+        self.state.requests.append(
+            (self.command, self.path, self.headers.get('Range', ''), len(sent) if body else 0))
+        self.state.authorized.append('Authorization' in self.headers)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header('Content-Length', str(len(content)))
+        self.end_headers()
+        if not body:
+            return
+        self.wfile.write(sent)
+        if cut_after is not None:
+            self.wfile.flush()
+            self.close_connection = True
