@@ -51,6 +51,8 @@ class GenerativeConfig:
             square of the longer side, Lanczos to `image_size`).
         schedule_steps: uniform steps of the DDIM schedule.
         start_step: steps before the schedule's end at which noise is added (Eq. 3's t).
+        noise_ahead: steps by which the level of the added noise lies before the first timestep
+            that is run; 0 but for the authors' code, which adds noise at 101 and runs 51 and 1.
         unet_steps: how many of the remaining steps are run and captured; the truncated pass
             ends the last of them at the last captured layer.
         attention: 'softmax' (Eq. 4) or 'logits'.
@@ -58,10 +60,13 @@ class GenerativeConfig:
             the captured maps and on the predicted noise.
         layers: names of captured cross-attention modules; empty for all of them, or
             'released', the five 32x32 layers of Stable Diffusion at 1024 px (2 down, 3 up).
-        normalise: 'once' (Eq. 5 after the mean over layers and steps) or 'each' (min-max per
-            layer and step without epsilon, mean, 8 bit, Lanczos, crop, min-max again).
+        normalise: 'once' (Eq. 5 after the mean over layers and steps), 'picture' (likewise, over
+            the picture without its padding) or 'each' (min-max per layer and step without
+            epsilon, mean, 8 bit, Lanczos, crop, min-max again).
         sub_tokens: 'mean' or 'last': which sub-tokens stand for a root split into several.
         prompt_suffix: text appended to the prompt.
+        mask_padding: the UNet attends to the start token and the words alone, not to the end
+            token and padding; for a model that was trained so.
         sample_posterior: sample the VAE's posterior (True) or take its mean.
     """
 
@@ -69,6 +74,7 @@ class GenerativeConfig:
     fit: str = 'letterbox'
     schedule_steps: int = 20
     start_step: int = 2
+    noise_ahead: int = 0
     unet_steps: int = 1
     attention: str = 'softmax'
     guidance_scale: float | None = None
@@ -76,6 +82,7 @@ class GenerativeConfig:
     normalise: str = 'once'
     sub_tokens: str = 'mean'
     prompt_suffix: str = ''
+    mask_padding: bool = False
     sample_posterior: bool = False
 
     def __post_init__(self):
@@ -84,8 +91,9 @@ class GenerativeConfig:
                  "generative.fit 'letterbox' or 'center_square'", self.fit)
         _require(self.attention in ('softmax', 'logits'),
                  "generative.attention 'softmax' or 'logits'", self.attention)
-        _require(self.normalise in ('once', 'each'),
-                 "generative.normalise 'once' or 'each'", self.normalise)
+        _require(self.normalise in ('once', 'picture', 'each'),
+                 "generative.normalise 'once', 'picture' or 'each'", self.normalise)
+        _require(self.noise_ahead >= 0, 'generative.noise_ahead >= 0', self.noise_ahead)
         _require(self.sub_tokens in ('mean', 'last'),
                  "generative.sub_tokens 'mean' or 'last'", self.sub_tokens)
         _require(1 <= self.unet_steps <= self.start_step <= self.schedule_steps,
@@ -281,7 +289,7 @@ RELEASED = Preset(
     name='released',
     root='subject',
     generative=GenerativeConfig(
-        image_size=1024, fit='center_square', unet_steps=2, attention='logits',
+        image_size=1024, fit='center_square', noise_ahead=1, unet_steps=2, attention='logits',
         guidance_scale=9.0, layers=('released',), normalise='each', sub_tokens='last',
         prompt_suffix=', ', sample_posterior=True),
     proposals=ProposalConfig(min_area_px=10_000, max_proposals=10),
@@ -294,7 +302,8 @@ RELEASED = Preset(
 
 ONBOARD = Preset(
     name='onboard',
-    generative=GenerativeConfig(image_size=512, unet_steps=1),
+    generative=GenerativeConfig(
+        image_size=512, unet_steps=1, layers=('released',), normalise='picture'),
     proposals=ProposalConfig(points_per_side=16, max_area_fraction=0.9),
     discriminative=DiscriminativeConfig(
         directions=('left', 'right', 'top', 'bottom', 'middle', 'front', 'back'),

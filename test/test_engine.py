@@ -17,7 +17,7 @@ from refdiff_ros.results import Frame, Status
 SMALL = {
     'generative': {'image_size': 64},
     'proposals': {'points_per_side': 4, 'pred_iou_thresh': -10.0, 'stability_score_thresh': -1.0,
-                  'box_nms_thresh': 0.9, 'min_area_px': 0, 'max_proposals': 6},
+                  'box_nms_thresh': 0.9, 'min_area_px': 0, 'max_proposals': 2},
 }
 
 

@@ -1,0 +1,85 @@
+"""From a sentence to its root word, its direction words and its relations."""
+
+from collections.abc import Callable
+from typing import Any
+import unicodedata
+
+from refdiff_ros.directions import find_directions
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.head_finder import find_head
+from refdiff_ros.relations import find_relations
+from refdiff_ros.results import ReferringExpression
+from refdiff_ros.words import split_words, Word
+
+MAX_CHARACTERS = 1000
+
+_SUBJECTS = frozenset(('nsubj', 'nsubjpass', 'nsubj:pass', 'csubj', 'csubjpass', 'csubj:pass'))
+_NOUN_TAGS = frozenset(('NOUN', 'PROPN', 'PRON', ''))
+
+
+def parse(
+    text: str, nlp: Callable[[str], Any] | None = None, root: str = 'dependency',
+) -> ReferringExpression:
+    """Parse a referring expression.
+
+    Args:
+        text: an English noun phrase or sentence, 1 to 1,000 characters.
+        nlp: a spaCy pipeline with a dependency parser; without one, rules find the root and the
+            result says so.
+        root: 'dependency' takes the ROOT of the dependency tree (the paper, Sec. 3.2); 'subject'
+            takes the first token that is ROOT or a subject, at the first place where its letters
+            stand in the text, as the authors' code does. Rules know no difference.
+
+    Raises:
+        BadRequestError: the expression is empty, too long, or has no word in it.
+    """
+    text = _clean(text)
+    words = split_words(text)
+    if not words:
+        raise BadRequestError(
+            f'expected a referring expression in words, got {text!r}: name the object, for '
+            "example 'the red mug'")
+    if nlp is None:
+        word, has_noun = find_head(words)
+        parser = 'rules'
+        notes = ('no spaCy pipeline is loaded: rules found the root word',)
+    else:
+        word, has_noun = _tree_root(nlp(text), text, root)
+        parser = f"spacy:{nlp.meta.get('lang', '')}_{nlp.meta.get('name', '')}"
+        notes = ()
+    if not has_noun:
+        notes += (f'no object noun was found: {word.text!r} stands for the object',)
+    relations = find_relations(text, words)
+    directions = find_directions(words, word, tuple(found.other_span for found in relations))
+    return ReferringExpression(
+        text=text, root=word.text, root_span=(word.start, word.end), has_noun=has_noun,
+        directions=directions, relations=tuple(found.relation for found in relations),
+        parser=parser, notes=notes)
+
+
+def _clean(text: str) -> str:
+    if not isinstance(text, str):
+        raise BadRequestError(f'expected an expression as str, got {type(text).__name__}')
+    if len(text) > MAX_CHARACTERS:
+        raise BadRequestError(
+            f'expected an expression of at most {MAX_CHARACTERS} characters, got {len(text)}: '
+            'describe one object in one sentence')
+    # Line breaks and tabs are white space; other control characters would reach logs and prompts.
+    plain = ''.join(' ' if character.isspace() else character for character in text
+                    if character.isspace() or unicodedata.category(character) != 'Cc')
+    plain = plain.strip()
+    if not plain:
+        raise BadRequestError('expected a referring expression, got an empty one: name the '
+                              "object, for example 'the red mug'")
+    return plain
+
+
+def _tree_root(doc: Any, text: str, root: str) -> tuple[Word, bool]:
+    tokens = [token for token in doc if not token.is_space]
+    if root == 'subject':
+        token = next((t for t in tokens if t.dep_ == 'ROOT' or t.dep_ in _SUBJECTS), tokens[0])
+        start = text.find(token.text)
+    else:
+        token = next((t for t in tokens if t.dep_ == 'ROOT'), tokens[0])
+        start = token.idx
+    return Word(token.text, start, start + len(token.text)), token.pos_ in _NOUN_TAGS
