@@ -6,7 +6,8 @@ from tiny_models import tiny_clip
 import torch
 from torch.nn import functional as F
 
-from refdiff_ros.clip_vision import encode_images, input_side, patch_side, position_embedding, resize
+from refdiff_ros.clip_vision import (
+    encode_images, input_side, patch_side, position_embedding, resize)
 
 
 @pytest.fixture(scope='module')
@@ -23,8 +24,8 @@ def random_image(height, width, seed=0):
 def test_a_square_of_the_trained_size_equals_the_models_own_pass(clip):
     side = input_side(clip)
     images = [random_image(side, side, seed) for seed in range(3)]
-    pixels = torch.stack(images) / 255
-    pixels = (pixels - torch.tensor(clip.mean).view(3, 1, 1)) / torch.tensor(clip.std).view(3, 1, 1)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (clip.mean, clip.std))
+    pixels = (torch.stack(images) / 255 - mean) / std
     pooled = clip.model.vision_model(pixel_values=pixels).pooler_output
     expected = F.normalize(clip.model.visual_projection(pooled), dim=-1)
     torch.testing.assert_close(encode_images(clip, images), expected, atol=1e-5, rtol=0)
