@@ -17,7 +17,7 @@ import numpy as np
 from rcl_interfaces.srv import GetParameters, SetParameters
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
@@ -177,13 +177,19 @@ class GraphClient:
         self._set = self.node.create_client(SetParameters, f'{name}/set_parameters')
         self._get = self.node.create_client(GetParameters, f'{name}/get_parameters')
         self._publishers: dict[str, Any] = {}
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """End the client."""
         rclpy.shutdown(context=self.context)
         self._thread.join(5.0)
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass  # `close` was called
 
     def listen(self, msg_type: type, topic: str, into: list) -> None:
         """Collect a topic's messages into a list."""

@@ -242,5 +242,5 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Start the node and spin until interrupted; returns the exit status (130 on SIGINT)."""
+    """Start the node and spin until interrupted; returns the exit status."""
     return run(RefDiffNode, args)

@@ -25,8 +25,8 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     A second signal ends the process at once.
 
     Returns:
-        0 after SIGTERM or a shutdown of the context, 130 after SIGINT, 2 when the node could
-        not be made from its parameters.
+        0 after a signal, which is how a node is ended on purpose (launch calls any other status
+        a crash); 2 when the node could not be made from its parameters.
     """
     logging.basicConfig(level=logging.INFO, format='[%(levelname)s] [%(name)s]: %(message)s')
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -50,14 +50,13 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     spinner.join(1.0)
     sys.stdout.flush()
     sys.stderr.flush()
-    return ended.status
+    return 0
 
 
 class _Ended:
     """Waits for the first signal; the second one ends the process at once."""
 
     def __init__(self):
-        self.status = 0
         self._event = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._signalled)
@@ -73,7 +72,6 @@ class _Ended:
     def _signalled(self, number: int, _frame: object) -> None:
         if self._event.is_set():
             os._exit(128 + number)
-        self.status = 130 if number == signal.SIGINT else 0
         self._event.set()
 
 

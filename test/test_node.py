@@ -1,0 +1,254 @@
+"""The running node: service, standing expression, lifecycle, parameters, diagnostics."""
+
+import time
+
+import numpy as np
+from pytest import fixture
+from ros_graph import camera_info, GraphClient, image, NodeProcess, picture, wait_for
+from sensor_msgs.msg import CompressedImage, Image
+
+from refdiff_ros.msg import ReferringMask
+from refdiff_ros.ros.conversions import image_message
+
+ANSWERED = (ReferringMask.FOUND, ReferringMask.NOT_FOUND, ReferringMask.AMBIGUOUS)
+
+
+@fixture(scope='module')
+def client():
+    node = NodeProcess({'max_rate': 100.0, 'max_age': 2.0})
+    client = GraphClient()
+    client.wait_until('active')
+    yield client
+    client.close()
+    assert node.stop() == 0, node.output
+    # Whatever was asked of it, nothing went wrong inside.
+    assert 'Traceback' not in node.output, node.output
+
+
+def depth_like(msg: Image, metres: float = 0.6) -> Image:
+    """Flat depth for an image message."""
+    return image_message(np.full((msg.height, msg.width), metres, np.float32), '32FC1',
+                         msg.header)
+
+
+def test_a_call_with_an_image_is_answered_on_that_image(client):
+    asked = image()
+    response = client.call('the red box', asked)
+    assert response.status in ANSWERED
+    assert response.status == response.mask.status == response.grasp.status
+    assert response.mask.header == response.grasp.header == asked.header
+    assert response.mask.mask.header == asked.header
+    assert (response.mask.mask.height, response.mask.mask.width) == (96, 128)
+    assert response.mask.mask.encoding == 'mono8'
+    assert set(response.mask.mask.data) <= {0, 255}
+    assert response.mask.expression == 'the red box'
+    assert response.mask.root == 'box'
+    assert (response.mask.bundle, response.mask.preset, response.mask.mode) == (
+        'untrained_mini', 'onboard', 'full')
+    assert 0 < response.mask.model_ms <= response.mask.latency_ms
+
+
+def test_the_mask_agrees_with_its_area_and_box(client):
+    for seed in range(4):
+        mask = client.call('the red box', image(picture(seed=seed))).mask
+        pixels = np.frombuffer(mask.mask.data, np.uint8).reshape(96, 128) > 0
+        assert mask.area == pixels.sum()
+        if mask.area:
+            rows, columns = np.nonzero(pixels)
+            assert (mask.box.x_offset, mask.box.y_offset) == (columns.min(), rows.min())
+            assert mask.box.width == columns.max() - columns.min() + 1
+            assert mask.candidates[0].mask == mask.mask
+
+
+def test_the_same_question_has_the_same_answer(client):
+    asked = image()
+    first, second = client.call('the red box', asked), client.call('the red box', asked)
+    assert first.mask.mask.data == second.mask.mask.data
+    assert first.mask.confidence == second.mask.confidence
+
+
+def test_untrained_weights_are_named_in_every_answer(client):
+    notes = ' '.join(client.call('the red box', image()).mask.notes)
+    assert 'untrained' in notes or 'random' in notes
+
+
+def test_depth_and_camera_info_reach_the_grasp(client):
+    asked = image()
+    with_depth = client.call('the red box', asked, depth_like(asked), camera_info())
+    without = client.call('the red box', asked)
+    if with_depth.grasp.valid:
+        assert with_depth.grasp.pose_status not in (
+            with_depth.grasp.POSE_NO_DEPTH, with_depth.grasp.POSE_NO_CAMERA_INFO)
+        assert without.grasp.pose_status == without.grasp.POSE_NO_DEPTH
+
+
+def test_the_newest_frame_answers_a_call_without_an_image(client):
+    asked = image(picture(seed=3))
+    client.publish('image', asked)
+    response = wait_for_frame(client, asked)
+    assert response.mask.header == asked.header
+
+
+def wait_for_frame(client, asked):
+    """Call until the node has the frame; its answer."""
+    def answered():
+        client.publish('image', asked)
+        response = client.call('the red box')
+        return response if response.mask.header == asked.header else None
+    return wait_for(answered, 30.0)
+
+
+def test_each_new_frame_is_answered_while_an_expression_stands(client):
+    client.say('the blue box')
+    client.masks.clear()
+    client.grasps.clear()
+    for second in (100, 101, 102):
+        sent = image(picture(seed=second), second)
+        client.publish('image', sent)
+        wait_for(lambda sent=sent: any(m.header == sent.header for m in client.masks), 30.0)
+    assert all(mask.expression == 'the blue box' for mask in client.masks)
+    wait_for(lambda: len(client.grasps) == len(client.masks), 10.0)
+    # One frame, one answer.
+    stamps = [mask.header.stamp.sec for mask in client.masks]
+    assert len(stamps) == len(set(stamps))
+
+
+def test_a_new_expression_is_answered_on_the_frame_there_is(client):
+    client.say('the blue box')
+    sent = image(picture(), 200)
+    client.publish('image', sent)
+    wait_for(lambda: any(m.header == sent.header for m in client.masks), 30.0)
+    client.say('the red box')
+    wait_for(lambda: any(m.header == sent.header and m.expression == 'the red box'
+                         for m in client.masks), 30.0)
+
+
+def test_an_empty_expression_ends_the_answers(client):
+    client.say('the blue box')
+    client.publish('image', image(stamp=300))
+    wait_for(lambda: client.masks and client.masks[-1].header.stamp.sec == 300, 30.0)
+    client.say('')
+    client.publish('image', image(stamp=301))
+    client.wait_for_silence('no standing expression')
+    assert client.masks[-1].header.stamp.sec == 300
+
+
+def test_pictures_for_people_come_once_somebody_listens(client):
+    pictures = {name: [] for name in ('mask_image', 'overlay', 'attention')}
+    for name, into in pictures.items():
+        client.listen(Image, f'refdiff/{name}', into)
+    client.say('the red box')
+
+    def all_came():
+        client.publish('image', image())
+        time.sleep(0.1)
+        return all(pictures.values())
+    wait_for(all_came, 30.0, lambda: str({k: len(v) for k, v in pictures.items()}))
+    client.say('')
+    for name, encoding in (('mask_image', 'mono8'), ('overlay', 'rgb8'), ('attention', 'rgb8')):
+        msg = pictures[name][-1]
+        assert (msg.encoding, msg.height, msg.width) == (encoding, 96, 128)
+        assert msg.header.frame_id == 'camera_optical'
+
+
+def test_depth_that_does_not_match_is_reported_and_the_mask_still_comes(client):
+    client.say('the red box')
+    client.grasps.clear()
+    sent = image(stamp=400)
+    client.publish('depth', depth_like(image(stamp=390)))
+    client.publish('camera_info', camera_info(stamp=400))
+    client.publish('image', sent)
+    wait_for(lambda: any(g.header == sent.header for g in client.grasps), 30.0)
+    grasp = next(g for g in client.grasps if g.header == sent.header)
+    client.say('')
+    assert any(m.header == sent.header and m.status in ANSWERED for m in client.masks)
+    if grasp.valid:
+        assert grasp.pose_status == grasp.POSE_DEPTH_MISMATCH
+        assert 'ms away' in grasp.pose_reason
+
+
+def test_tunable_parameters_count_from_the_next_answer(client):
+    asked = image()
+    assert client.call('the red box', asked).mask.mode == 'full'
+    assert client.set_parameter('mode', 'G').successful
+    assert client.call('the red box', asked).mask.mode == 'G'
+    assert client.set_parameter('mode', 'full').successful
+
+
+def test_invalid_parameters_are_refused_with_a_reason(client):
+    result = client.set_parameter('mode', 'H')
+    assert not result.successful
+    assert "got 'H'" in result.reason
+    result = client.set_parameter('max_rate', -5.0)
+    assert not result.successful
+    assert result.reason
+    result = client.set_parameter('bundle', 'another')
+    assert not result.successful
+    assert "run 'cleanup' first" in result.reason
+    assert client.set_parameter('max_rate', 50).successful  # a whole number will do
+    assert client.call('the red box', image()).status in ANSWERED
+
+
+def test_diagnostics_tell_what_is_loaded_and_what_comes(client):
+    message, values = client.diagnosis('models')
+    assert message.startswith("loaded: bundle 'untrained_mini'")
+    assert values['state'] == 'loaded'
+    assert float(values['resident memory MB']) > 10
+    _, values = client.diagnosis('inputs')
+    assert values['image topic'] == '/image'
+    assert values['image qos'].startswith(('reliable', 'best_effort'))
+
+
+def test_the_reason_for_silence_names_a_wrong_encoding(client):
+    client.say('the red box')
+
+    def send():
+        msg = image()
+        msg.encoding = 'nonsense8'
+        client.publish('image', msg)
+        return "got 'nonsense8'" in client.diagnosis('answers')[1]['reason for silence']
+    wait_for(send, 30.0)
+    client.publish('image', image())
+    client.say('')
+
+
+def test_compressed_images_after_deactivation(client):
+    assert client.transition('deactivate')
+    assert client.state() == 'inactive'
+    client.wait_for_silence("the node is 'inactive'")
+    assert client.call('the red box', image()).status == ReferringMask.INACTIVE
+    assert client.set_parameter('image_transport', 'compressed').successful
+    assert client.transition('activate')
+    import cv2
+    _, data = cv2.imencode('.png', picture(seed=9)[..., ::-1])
+    sent = CompressedImage(header=image().header, format='png', data=data.tobytes())
+
+    def answered():
+        client.publish('image/compressed', sent)
+        return client.call('the red box').mask.header == sent.header
+    wait_for(answered, 30.0)
+    assert client.transition('deactivate')
+    assert client.set_parameter('image_transport', 'raw').successful
+    assert client.transition('activate')
+
+
+def test_each_lifecycle_state_answers_the_service(client):
+    assert client.transition('deactivate')
+    response = client.call('the red box', image())
+    assert response.status == ReferringMask.INACTIVE
+    assert 'activate' in response.reason
+    assert client.transition('cleanup')
+    assert client.state() == 'unconfigured'
+    response = client.call('the red box', image())
+    assert response.status == ReferringMask.INACTIVE
+    assert 'configure' in response.reason
+    assert not client.transition('activate')  # not without models
+    assert client.set_parameter('bundle', 'there_is_no_such_bundle').successful
+    assert not client.transition('configure')
+    assert client.state() == 'unconfigured'
+    assert 'there_is_no_such_bundle' in client.call('the red box', image()).reason
+    client.wait_for_silence('models failed')
+    assert client.set_parameter('bundle', 'untrained_mini').successful
+    assert client.transition('configure')
+    assert client.transition('activate')
+    assert client.call('the red box', image()).status in ANSWERED
