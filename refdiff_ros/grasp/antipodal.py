@@ -103,7 +103,7 @@ def _quality(points: np.ndarray, normals: np.ndarray, first: np.ndarray, second:
         quality = np.where(lean <= config.max_lean, quality * np.cos(lean), 0.0)
     else:
         # Without a clear main axis each direction is as good; the factor only breaks ties.
-        quality = quality * (0.98 + 0.02 * np.cos(lean))
+        quality = quality * (0.9 + 0.1 * np.cos(lean))
     offset = (points[first] + points[second]) / 2 - center
     distance = np.hypot(offset[:, 0], offset[:, 1]) / max(rectangle.length_px / 2, 1e-9)
     return quality * (1 - (1 - _END_QUALITY) * np.clip(distance, 0, 1))

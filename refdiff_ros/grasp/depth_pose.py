@@ -63,7 +63,7 @@ def opening(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Ca
         # On the rectangle's side, which is the mask's edge and not its last pixel's centre.
         contact += (center @ across + sign * rectangle.width_px / 2
                     - contact @ across) * across
-        depth = rim_depth(contact, -sign * across, rectangle.width_px, surface)
+        depth = rim_depth(contact, -sign * across, rectangle.width_px, surface, camera)
         ends.append(back_project(contact[0], contact[1], depth, camera))
     direction = np.array([across[0] / camera.fx, across[1] / camera.fy, 0.0])
     direction /= np.linalg.norm(direction)
@@ -71,7 +71,7 @@ def opening(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Ca
 
 
 def rim_depth(contact: np.ndarray, inward: np.ndarray, width_px: float,
-              surface: Surface) -> float:
+              surface: Surface, camera: Camera) -> float:
     """Depth in metres of the surface where it ends at a contact.
 
     The last pixels are not believed (flying pixels), so the depth is carried on from inside: the
@@ -82,6 +82,7 @@ def rim_depth(contact: np.ndarray, inward: np.ndarray, width_px: float,
         inward: (2,) unit vector from the contact into the region.
         width_px: width of the region there.
         surface: its visible surface.
+        camera: intrinsics.
     """
     near = band_depth(contact, inward, 0.05 * width_px + 1.5, 0.15 * width_px + 2.5, surface)
     far = band_depth(contact, inward, 0.15 * width_px + 2.5, 0.25 * width_px + 3.5, surface)
@@ -91,7 +92,8 @@ def rim_depth(contact: np.ndarray, inward: np.ndarray, width_px: float,
         return nearest_depth(min(max(u, 0), width - 1), min(max(v, 0), height - 1), surface)
     if far is None:
         return near
-    return near + min(max(near - far, 0.0), 0.5 * width_px * near / 500)
+    # A round object's rim lies at most its radius behind its front.
+    return near + min(max(near - far, 0.0), 0.5 * width_px * near / camera.fx)
 
 
 def band_depth(contact: np.ndarray, inward: np.ndarray, start_px: float, end_px: float,
@@ -129,8 +131,11 @@ def candidate_pose(candidate: GraspCandidate, surface: Surface, camera: Camera,
     first = np.array([candidate.u1, candidate.v1])
     second = np.array([candidate.u2, candidate.v2])
     closing = (second - first) / max(candidate.width_px, 1e-9)
-    one = back_project(*first, rim_depth(first, closing, candidate.width_px, surface), camera)
-    two = back_project(*second, rim_depth(second, -closing, candidate.width_px, surface), camera)
+    ends = []
+    for contact, inward in ((first, closing), (second, -closing)):
+        depth = rim_depth(contact, inward, candidate.width_px, surface, camera)
+        ends.append(back_project(*contact, depth, camera))
+    one, two = ends
     across = two - one
     # Both fingers come along the approach, so they close at right angles to it.
     across = across - (across @ approach) * approach
