@@ -1,0 +1,110 @@
+import hashlib
+import json
+
+from hub_server import COMMIT, hub_server
+import pytest
+
+from refdiff_ros.cli import main
+from refdiff_ros.models.cli import progress_text, ProgressLine
+
+WEIGHTS = bytes(range(256)) * 40
+DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """A bundle folder whose files are on a local hub."""
+    hub = {'repo': 'acme/mini', 'revision': COMMIT}
+    values = {'format': 1, 'name': 'mini', 'trained': True, 'parts': {
+        'diffusion': {'layout': 'diffusers', 'hub': hub,
+                      'files': [{'path': 'w.safetensors', 'sha256': DIGEST,
+                                 'size': len(WEIGHTS)}]},
+        'clip': {'layout': 'transformers', 'hub': hub, 'files': [{'path': 'config.json'}]}}}
+    (tmp_path / 'mini').mkdir()
+    (tmp_path / 'mini/bundle.json').write_text(json.dumps(values))
+    monkeypatch.setenv('REFDIFF_HOME', str(tmp_path / 'home'))
+    monkeypatch.setenv('NO_PROXY', '127.0.0.1')
+    for name in ('HF_HUB_OFFLINE', 'REFDIFF_OFFLINE'):
+        monkeypatch.delenv(name, raising=False)
+    with hub_server() as running:
+        running.files = {'acme/mini/w.safetensors': WEIGHTS, 'acme/mini/config.json': b'{}'}
+        monkeypatch.setenv('HF_ENDPOINT', running.url)
+        yield tmp_path / 'mini'
+
+
+def run(capsys, *arguments):
+    status = main(['models', *map(str, arguments)])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_list_shows_what_there_is_and_what_is_missing(capsys, folder, tmp_path):
+    status, out, _ = run(capsys, 'list')
+    assert status == 0
+    assert str(tmp_path / 'home') in out
+    assert 'untrained_mini       built in' in out
+    assert 'sd15_vit_h           incomplete' in out
+    assert 'CreativeML Open RAIL-M' in out
+    assert "'refdiff models pull sd15_vit_h'" in out
+
+
+def test_pull_then_verify(capsys, folder):
+    status, out, _ = run(capsys, 'verify', folder)
+    assert status == 1
+    assert out.count('\n') == 1
+    assert '2 are missing (first: diffusion/w.safetensors)' in out
+    status, out, err = run(capsys, 'pull', folder)
+    assert (status, out) == (0, f'mini is complete in {folder} (2 files downloaded)\n')
+    assert 'diffusion/w.safetensors: 10.2 kB of 10.2 kB' in err
+    status, out, _ = run(capsys, 'pull', folder)
+    assert (status, out) == (0, f'mini is complete in {folder} (0 files downloaded)\n')
+    status, out, _ = run(capsys, 'verify', folder)
+    assert (status, out) == (0, f'mini: 2 files in {folder} are as their sha256 says\n')
+
+
+def test_verify_and_pull_name_an_altered_file(capsys, folder):
+    run(capsys, 'pull', folder)
+    (folder / 'diffusion/w.safetensors').write_bytes(WEIGHTS[1:])
+    for command in ('verify', 'pull'):
+        status, out, _ = run(capsys, command, folder)
+        assert status == 1
+        assert out.count('\n') == 1
+        assert f'expected sha256 {DIGEST} of {folder}/diffusion/w.safetensors, got' in out
+
+
+def test_file_that_the_hub_lacks(capsys, folder):
+    values = json.loads((folder / 'bundle.json').read_text())
+    values['parts']['clip']['files'].append({'path': 'gone.json'})
+    (folder / 'bundle.json').write_text(json.dumps(values))
+    status, _, err = run(capsys, 'pull', folder)
+    assert status == 2
+    assert 'gone.json, got status 404' in err
+
+
+def test_unknown_bundle_is_one_line(capsys, folder):
+    status, out, err = run(capsys, 'pull', 'sd99')
+    assert (status, out) == (2, '')
+    assert err.startswith('refdiff: expected a bundle of')
+    assert err.count('\n') == 1
+
+
+def test_built_in_bundle_needs_nothing(capsys):
+    for command in ('pull', 'verify'):
+        status, out, _ = run(capsys, command, 'untrained_mini')
+        assert status == 0
+        assert 'built in' in out
+
+
+def test_progress_text_shows_rate_and_time_left():
+    text = progress_text('w', 1_000_000_000, 3_000_000_000, 500_000_000, 10.0)
+    assert text == 'w: 1.0 GB of 3.0 GB, 50.0 MB/s, 0:40 min left'
+    assert progress_text('w', 0, None, 0, 0.0) == 'w: 0 B'
+
+
+def test_progress_without_a_terminal_is_quiet_until_the_end(capsys):
+    line = ProgressLine('w')
+    for done in (10, 20, 30):
+        line(done, 30)
+    err = capsys.readouterr().err
+    assert err.count('\n') == 1
+    assert err.startswith('w: 30 B of 30 B')
