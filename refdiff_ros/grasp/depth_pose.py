@@ -7,6 +7,7 @@ would come out too small by its radius over its distance.
 """
 
 from dataclasses import replace
+import math
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from refdiff_ros.results import Camera
 
 # Extents leave this share of the points out at either end, percent.
 _EXTENT_TAIL = 1.0
+# Limits of the two bands behind a contact: a share of the region's width and pixels more.
+_BANDS = ((0.05, 1.5), (0.15, 2.5), (0.25, 3.5))
 
 
 def region_pose(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Camera,
@@ -84,16 +87,21 @@ def rim_depth(contact: np.ndarray, inward: np.ndarray, width_px: float,
         surface: its visible surface.
         camera: intrinsics.
     """
-    near = band_depth(contact, inward, 0.05 * width_px + 1.5, 0.15 * width_px + 2.5, surface)
-    far = band_depth(contact, inward, 0.15 * width_px + 2.5, 0.25 * width_px + 3.5, surface)
+    starts = [share * width_px + rim for share, rim in _BANDS]
+    near = band_depth(contact, inward, starts[0], starts[1], surface)
+    far = band_depth(contact, inward, starts[1], starts[2], surface)
     if near is None:
         v, u = np.rint(contact).astype(int)[::-1]
         height, width = surface.depth_m.shape
         return nearest_depth(min(max(u, 0), width - 1), min(max(v, 0), height - 1), surface)
     if far is None:
         return near
-    # A round object's rim lies at most its radius behind its front.
-    return near + min(max(near - far, 0.0), 0.5 * width_px * near / camera.fx)
+    # Near its rim a round surface falls away with the root of the distance from it.
+    root_near, root_far = math.sqrt((starts[0] + starts[1]) / 2), math.sqrt(
+        (starts[1] + starts[2]) / 2)
+    beyond = max(near - far, 0.0) * root_near / (root_far - root_near)
+    # It ends at most its radius behind its front.
+    return near + min(beyond, 0.5 * width_px * near / camera.fx)
 
 
 def band_depth(contact: np.ndarray, inward: np.ndarray, start_px: float, end_px: float,

@@ -14,6 +14,8 @@ from refdiff_ros.optional import require_package
 _SMOOTHING_PX = 1.5
 # Points on either side, half a pixel apart, whose chord gives the tangent.
 _NORMAL_REACH = 5
+# An outline nearer to the centre of the image's border pixels than this is cut off by it.
+_CUT_PX = 0.4
 # The mask is enlarged by this factor before its border is traced.
 _ENLARGE = 2
 
@@ -111,8 +113,8 @@ def trace(mask: np.ndarray) -> Outline:
     normals = _outward_normals(points)
     # The chain runs through the centres of the enlarged pixels, half of one inside the edge.
     points = points + normals * 0.5 / _ENLARGE
-    cut = ((points[:, 0] < 0) | (points[:, 0] > width - 1)
-           | (points[:, 1] < 0) | (points[:, 1] > height - 1))
+    # Along the border the edge is at -0.5 (rounded at corners); one pixel away it is at 0.5.
+    cut = np.any((points < _CUT_PX) | (points > np.array([width, height]) - 1 - _CUT_PX), 1)
     return Outline(points, normals, cut)
 
 
