@@ -1,0 +1,237 @@
+"""The correlation map against slow computations in the published order."""
+
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+import pytest
+from test_attention import ExplicitSoftmax
+from tiny_models import tiny_diffusion
+import torch
+from torch.nn import functional
+
+from refdiff_ros import attention
+from refdiff_ros import generative
+from refdiff_ros.errors import BadRequestError, BundleError
+from refdiff_ros.expression import parse
+from refdiff_ros.image_fit import fit_image
+from refdiff_ros.presets import get_preset
+from refdiff_ros.results import Frame
+
+SIZE = 64
+CONFIGS = {name: replace(get_preset(name).generative, image_size=SIZE)
+           for name in ('paper', 'released', 'onboard')}
+
+
+@pytest.fixture(scope='module')
+def models():
+    return tiny_diffusion()
+
+
+@pytest.fixture(scope='module')
+def frame():
+    rng = np.random.default_rng(0)
+    return Frame(rng.integers(0, 256, (30, 48, 3), dtype=np.uint8))
+
+
+@pytest.fixture(scope='module')
+def expression():
+    return parse('the red mug next to the bottle')
+
+
+def _latents(models, frame, config, timestep):
+    """Noised latents by the plain diffusers calls, and the scheduler."""
+    image, _ = fit_image(frame.image_rgb, SIZE, config.fit)
+    posterior = models.vae.encode(image).latent_dist
+    generator = torch.Generator().manual_seed(5)
+    shape = posterior.mean.shape
+    posterior_noise = torch.randn(shape, generator=generator)
+    noise = torch.randn(shape, generator=generator)
+    latents = posterior.mean
+    if config.sample_posterior:
+        latents = latents + posterior.std * posterior_noise
+    latents = latents * models.vae.config.scaling_factor
+    models.scheduler.set_timesteps(20)
+    assert models.scheduler.timesteps[-3:].tolist() == [101, 51, 1]
+    return models.scheduler.add_noise(latents, noise, torch.tensor([timestep]))
+
+
+def _hidden(models, text):
+    tokens = models.tokenizer(
+        text, padding='max_length', max_length=models.tokenizer.model_max_length,
+        return_tensors='pt')
+    return models.text_encoder(tokens.input_ids).last_hidden_state
+
+
+def _explicit_pass(models, latents, timestep, hidden):
+    recorder, processors = ExplicitSoftmax(), models.unet.attn_processors
+    models.unet.set_attn_processor(recorder)
+    noise = models.unet(latents, timestep, encoder_hidden_states=hidden).sample
+    models.unet.set_attn_processor(processors)
+    return recorder, noise
+
+
+def _square(row):
+    side = int(round(row.shape[-1] ** 0.5))
+    return row.reshape(side, side)
+
+
+@torch.no_grad()
+def _direct_paper(models, frame, expression, config):
+    """Softmax (Eq. 4), conditional passes, mean of everything, one min-max, bilinear."""
+    latents = _latents(models, frame, config, timestep=51)
+    hidden = _hidden(models, expression.text)
+    token = 3  # start, the, red, mug
+    maps = []
+    for timestep in (51, 1):
+        recorder, noise = _explicit_pass(models, latents, timestep, hidden)
+        maps += [_square(p[0].mean(dim=0)[:, token]) for p in recorder.probabilities]
+        latents = models.scheduler.step(noise, timestep, latents).prev_sample
+    side = max(len(m) for m in maps)
+    resized = [functional.interpolate(m[None, None], size=(side, side), mode='bilinear')[0, 0]
+               for m in maps]
+    mean = sum(resized) / len(resized)
+    c = (mean - mean.min()) / (mean.max() - mean.min() + 1e-8)
+    square = functional.interpolate(c[None, None], size=(48, 48), mode='bilinear')[0, 0]
+    return square[9:39].numpy()  # a 30 px high picture in the middle of 48
+
+
+@torch.no_grad()
+def _direct_released(models, frame, expression, config):
+    """The authors' order: both passes in full, logits of every layer, guidance on tensors."""
+    latents = _latents(models, frame, config, timestep=101)
+    hidden = torch.cat([_hidden(models, ''), _hidden(models, expression.text + ', ')])
+    names = attention.cross_attention_layers(models.unet)
+    wanted = [names.index(name) for name in attention.select_layers(models.unet, ('released',))]
+    token, maps = 3, []
+    for timestep in (51, 1):
+        recorder, noise = _explicit_pass(models, torch.cat([latents] * 2), timestep, hidden)
+        for row in wanted:
+            without, conditional = recorder.logits[row].mean(dim=1)  # (P, L) each
+            m = ((conditional - without) * 9 + without)[:, token]
+            maps.append(_square((m - m.min()) / (m.max() - m.min())))
+        without, conditional = noise.chunk(2)
+        guided = without + 9 * (conditional - without)
+        latents = models.scheduler.step(guided, timestep, latents).prev_sample
+    mean = (sum(maps) / len(maps)).numpy()
+    eight_bit = Image.fromarray((mean * 255).astype(np.uint8))
+    square = np.asarray(eight_bit.resize((48, 48), Image.Resampling.LANCZOS))
+    picture = square[9:39].astype(np.float32) / 255
+    return (picture - picture.min()) / (picture.max() - picture.min() + 1e-8)
+
+
+@pytest.mark.parametrize('name, direct', [
+    ('paper', _direct_paper), ('released', _direct_released)])
+def test_the_map_equals_the_direct_computation(models, frame, expression, name, direct):
+    config = CONFIGS[name]
+    prepared = generative.prepare_frame(models, frame, config, seed=5)
+    c = generative.correlation(models, prepared, expression, config)
+    expected = direct(models, frame, expression, config)
+    if name == 'released':
+        # One step of the 8-bit cut may fall the other way where a mean lies on its edge.
+        assert (np.abs(c - expected) > 1e-5).mean() < 0.01
+        np.testing.assert_allclose(c, expected, atol=3 / 255)
+    else:
+        np.testing.assert_allclose(c, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('name', sorted(CONFIGS))
+def test_a_map_is_float32_of_the_pictures_size_in_0_to_1(models, frame, expression, name):
+    prepared = generative.prepare_frame(models, frame, CONFIGS[name], seed=0)
+    c = generative.correlation(models, prepared, expression, CONFIGS[name])
+    assert c.shape == frame.size_hw and c.dtype == np.float32
+    assert 0 <= c.min() and c.max() <= 1 and c.std() > 0
+
+
+def test_the_first_unconditional_pass_is_kept_with_the_frame(models, frame, expression):
+    config = CONFIGS['released']
+    calls = []
+    hook = models.unet.register_forward_pre_hook(
+        lambda _module, args: calls.append(len(args[0])))
+    prepared = generative.prepare_frame(models, frame, config, seed=0)
+    assert calls == [1]
+    first = generative.correlation(models, prepared, expression, config)
+    second = generative.correlation(models, prepared, parse('blue box'), config)
+    hook.remove()
+    # Per expression: the first step without the unconditional half, then both halves.
+    assert calls == [1, 1, 2, 1, 2]
+    assert np.abs(first - second).max() > 1e-3
+
+
+def test_the_kept_unconditional_pass_equals_a_fresh_one(models, frame, expression):
+    config = CONFIGS['released']
+    used = generative.prepare_frame(models, frame, config, seed=0)
+    generative.correlation(models, used, parse('blue box'), config)
+    fresh = generative.prepare_frame(models, frame, config, seed=0)
+    np.testing.assert_allclose(
+        generative.correlation(models, used, expression, config),
+        generative.correlation(models, fresh, expression, config), atol=1e-5)
+
+
+def test_one_step_and_no_guidance_runs_the_unet_once_and_not_to_its_end(
+        models, frame, expression):
+    calls, ends = [], []
+    hooks = [
+        models.unet.register_forward_pre_hook(lambda *_: calls.append(1)),
+        models.unet.conv_out.register_forward_hook(lambda *_: ends.append(1))]
+    prepared = generative.prepare_frame(models, frame, CONFIGS['onboard'], seed=0)
+    generative.correlation(models, prepared, expression, CONFIGS['onboard'])
+    for hook in hooks:
+        hook.remove()
+    assert (len(calls), len(ends)) == (1, 0)
+
+
+def test_every_token_has_a_map_and_the_roots_is_among_them(models, frame, expression):
+    config = CONFIGS['onboard']
+    prepared = generative.prepare_frame(models, frame, config, seed=0)
+    tokens, maps = generative.token_correlations(models, prepared, expression, config)
+    assert tokens[:4] == ('the', 'red', 'mug', 'next')
+    assert maps.shape == (len(tokens), *frame.size_hw)
+    np.testing.assert_allclose(
+        maps[2], generative.correlation(models, prepared, expression, config), atol=1e-5)
+
+
+def test_a_root_of_several_sub_tokens_takes_their_mean_or_the_last(models, frame):
+    config = replace(CONFIGS['onboard'], normalise='once')
+    prepared = generative.prepare_frame(models, frame, config, seed=0)
+    maps = [generative.correlation(
+        models, prepared, parse('the bottle'), replace(config, sub_tokens=which))
+        for which in ('mean', 'last')]
+    assert np.abs(maps[0] - maps[1]).max() > 1e-4
+
+
+def test_masked_padding_changes_the_map_and_stays_finite(models, frame, expression):
+    config = replace(CONFIGS['released'], mask_padding=True)
+    prepared = generative.prepare_frame(models, frame, config, seed=0)
+    masked = generative.correlation(models, prepared, expression, config)
+    assert np.isfinite(masked).all()
+
+
+def test_half_precision_gives_nearly_the_same_map(frame, expression):
+    config = CONFIGS['onboard']
+    maps = []
+    for dtype in (torch.float32, torch.bfloat16):
+        models = tiny_diffusion()
+        for part in (models.vae, models.unet, models.text_encoder):
+            part.to(dtype)
+        prepared = generative.prepare_frame(models, frame, config, seed=0)
+        maps.append(generative.correlation(models, prepared, expression, config))
+    assert np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1] > 0.95
+
+
+def test_a_constant_map_is_all_zero():
+    flat = torch.full((1, 4, 4), 0.3)
+    assert not generative._min_max(flat, 0.0).any()
+
+
+def test_an_image_size_that_the_unet_cannot_halve_is_refused(models, frame):
+    with pytest.raises(BundleError, match='multiple of 16 for this bundle, got 72'):
+        generative.prepare_frame(models, frame, replace(CONFIGS['onboard'], image_size=72), 0)
+
+
+def test_a_root_beyond_the_text_encoders_length_is_refused(models, frame):
+    config = CONFIGS['onboard']
+    prepared = generative.prepare_frame(models, frame, config, seed=0)
+    long = parse('the ' + 'red ' * 40 + 'mug')
+    with pytest.raises(BadRequestError, match="'mug' among the first 30 tokens"):
+        generative.correlation(models, prepared, long, config)
