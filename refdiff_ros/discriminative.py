@@ -8,7 +8,6 @@ Letters: N proposals, H W image height and width, E width of CLIP's common space
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +21,7 @@ from refdiff_ros.models.model_set import ClipModels
 from refdiff_ros.position import find_directions, positional_bias
 from refdiff_ros.presets import DiscriminativeConfig
 from refdiff_ros.results import describe_array, Frame, ReferringExpression
+from refdiff_ros.row_features import RowFeatures
 from refdiff_ros.text_feature import mix_text, text_features, TextFeatures
 
 # Patch keys and values are the largest thing kept of a frame; few direction sets are in use at a
@@ -29,14 +29,6 @@ from refdiff_ros.text_feature import mix_text, text_features, TextFeatures
 _KEPT_MEMORIES = 4
 # The fields of the configuration that features depend on, besides the direction set.
 _FEATURE_FIELDS = ('ramp', 'crop_size', 'crop_fit', 'masked_input', 'patch_cover', 'layer')
-
-
-@dataclass
-class _Rows:
-    """Features of some of N proposals: (N, E) float32 and which rows are filled, (N,) bool."""
-
-    features: torch.Tensor
-    filled: np.ndarray
 
 
 @dataclass
@@ -56,8 +48,8 @@ class DiscriminativeFrame:
     masks: np.ndarray
     config: DiscriminativeConfig
     memories: OrderedDict[tuple[str, ...], PatchMemory] = field(default_factory=OrderedDict)
-    masked: dict[tuple[str, ...], _Rows] = field(default_factory=dict)
-    cropped: dict[tuple[str, ...], _Rows] = field(default_factory=dict)
+    masked: dict[tuple[str, ...], RowFeatures] = field(default_factory=dict)
+    cropped: dict[tuple[str, ...], RowFeatures] = field(default_factory=dict)
     texts: dict[tuple[str, str], TextFeatures] = field(default_factory=dict)
 
 
@@ -79,9 +71,33 @@ def prepare_frame(
         raise BadRequestError(
             f'expected masks (N, {frame.size_hw[0]}, {frame.size_hw[1]}) bool, '
             f'got {describe_array(masks)}')
-    pixels = np.ascontiguousarray(frame.image_rgb.transpose(2, 0, 1))  # (3, H, W)
+    pixels = np.array(frame.image_rgb.transpose(2, 0, 1), order='C')  # (3, H, W), a copy
     image = torch.from_numpy(pixels).to(model_device(clip))
     return DiscriminativeFrame(image=image, masks=masks, config=config)
+
+
+@torch.no_grad()
+def prefetch(
+    clip: ClipModels,
+    prepared: DiscriminativeFrame,
+    config: DiscriminativeConfig,
+    rows: np.ndarray | None = None,
+) -> None:
+    """Compute ahead what any expression without direction words needs of the image.
+
+    An expression with direction words still saves the branch that they do not bias. After this,
+    `score` of the same rows pays for text alone.
+
+    Args:
+        clip, prepared, config, rows: as in `score`.
+
+    Raises:
+        BadRequestError: as in `score`.
+    """
+    _check_config(prepared, config)
+    rows = _checked_rows(prepared, rows)
+    if len(rows):
+        _branches(clip, prepared, config, (), rows)
 
 
 @torch.no_grad()
@@ -115,24 +131,14 @@ def score(
         BadRequestError: a row does not exist, or `config` computes other features than those
             that `prepared` keeps.
     """
-    count = len(prepared.masks)
     _check_config(prepared, config)
-    scores = np.full(count, np.nan, np.float32)
-    rows = np.arange(count) if rows is None else np.asarray(rows, np.intp)
-    if len(rows) == 0:
-        return scores
-    if rows.min() < 0 or rows.max() >= count:
-        raise BadRequestError(f'expected rows in 0..{count - 1}, got {rows.min()}..{rows.max()}')
-    text = _text(clip, prepared, expression)
-    directions = find_directions(expression, config)
-    masked = cropped = None
-    if config.beta > 0:
-        seen = directions if config.positional == 'masked_attention' else ()
-        masked = _masked_rows(clip, prepared, config, seen, rows)
-    if config.beta < 1:
-        seen = directions if config.positional == 'crop' else ()
-        cropped = _cropped_rows(clip, prepared, config, seen, rows)
-    scores[rows] = _match(masked, cropped, text, config).cpu().numpy()
+    scores = np.full(len(prepared.masks), np.nan, np.float32)
+    rows = _checked_rows(prepared, rows)
+    if len(rows):
+        text = _text(clip, prepared, expression)
+        directions = find_directions(expression, config)
+        masked, cropped = _branches(clip, prepared, config, directions, rows)
+        scores[rows] = _match(masked, cropped, text, config).cpu().numpy()
     return scores
 
 
@@ -188,6 +194,24 @@ def _text(
     return prepared.texts[key]
 
 
+def _branches(
+    clip: ClipModels,
+    prepared: DiscriminativeFrame,
+    config: DiscriminativeConfig,
+    directions: tuple[str, ...],
+    rows: np.ndarray,
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """f_M and f of `rows`, each (len(rows), E); None for a branch of weight 0."""
+    biased = {config.positional: directions}
+    masked = cropped = None
+    if config.beta > 0:
+        seen = biased.get('masked_attention', ())
+        masked = _masked_rows(clip, prepared, config, seen, rows)
+    if config.beta < 1:
+        cropped = _cropped_rows(clip, prepared, config, biased.get('crop', ()), rows)
+    return masked, cropped
+
+
 def _masked_rows(
     clip: ClipModels,
     prepared: DiscriminativeFrame,
@@ -200,7 +224,8 @@ def _masked_rows(
         memory = _memory(clip, prepared, config, directions)
         visible = patch_masks(prepared.masks[missing], memory.grid_hw, config.patch_cover)
         return masked_features(clip, memory, visible, config.layer)
-    return _fill(prepared.masked, directions, rows, len(prepared.masks), compute)
+    kept = prepared.masked.setdefault(directions, RowFeatures(len(prepared.masks)))
+    return kept.get(rows, compute)
 
 
 def _cropped_rows(
@@ -215,27 +240,8 @@ def _cropped_rows(
         image = _biased(prepared, config, directions)
         masks = torch.from_numpy(prepared.masks[missing]).to(image.device)
         return crop_features(clip, image, masks, config)
-    return _fill(prepared.cropped, directions, rows, len(prepared.masks), compute)
-
-
-def _fill(
-    kept: dict[tuple[str, ...], _Rows],
-    directions: tuple[str, ...],
-    rows: np.ndarray,
-    count: int,
-    compute: Callable[[np.ndarray], torch.Tensor],
-) -> torch.Tensor:
-    """Features of `rows`, computing those that are not kept yet."""
-    filled = kept[directions].filled if directions in kept else np.zeros(count, bool)
-    missing = np.unique(rows[~filled[rows]])
-    if len(missing):
-        features = compute(missing)
-        if directions not in kept:
-            kept[directions] = _Rows(features.new_zeros(count, features.shape[1]), filled)
-        kept[directions].features[torch.from_numpy(missing).to(features.device)] = features
-        kept[directions].filled[missing] = True
-    features = kept[directions].features
-    return features[torch.from_numpy(rows).to(features.device)]
+    kept = prepared.cropped.setdefault(directions, RowFeatures(len(prepared.masks)))
+    return kept.get(rows, compute)
 
 
 def _memory(
@@ -270,3 +276,11 @@ def _check_config(prepared: DiscriminativeFrame, config: DiscriminativeConfig) -
             raise BadRequestError(
                 f'expected discriminative.{name} {made!r}, with which the frame was prepared, '
                 f'got {asked!r}: prepare the frame again')
+
+
+def _checked_rows(prepared: DiscriminativeFrame, rows: np.ndarray | None) -> np.ndarray:
+    count = len(prepared.masks)
+    rows = np.arange(count) if rows is None else np.asarray(rows, np.intp)
+    if len(rows) and (rows.min() < 0 or rows.max() >= count):
+        raise BadRequestError(f'expected rows in 0..{count - 1}, got {rows.min()}..{rows.max()}')
+    return rows

@@ -9,7 +9,7 @@ import torch
 
 from refdiff_ros import discriminative
 from refdiff_ros.crops import crop_features
-from refdiff_ros.discriminative import mix_features, prepare_frame, score, similarity
+from refdiff_ros.discriminative import mix_features, prefetch, prepare_frame, score, similarity
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.masked_attention import masked_features, patch_masks, patch_memory
 from refdiff_ros.position import positional_bias
@@ -158,6 +158,21 @@ def test_a_second_expression_encodes_no_image(clip, frame, masks, calls, name):
     fresh = score(clip, prepare_frame(clip, frame, masks, config),
                   expression('blue bowl', 'bowl'), config)
     np.testing.assert_allclose(second, fresh, atol=1e-5)
+
+
+def test_after_prefetch_only_directions_cost_the_image_encoder(clip, frame, masks, calls):
+    config, rows = CONFIGS['paper'], np.array([0, 3])
+    prepared = prepare_frame(clip, frame, masks, config)
+    prefetch(clip, prepared, config, rows)
+    assert calls.take() == 1 + len(rows)
+    found = score(clip, prepared, expression('red mug', 'mug'), config, rows)
+    assert calls.take() == 0
+    fresh = score(clip, prepare_frame(clip, frame, masks, config),
+                  expression('red mug', 'mug'), config, rows)
+    np.testing.assert_allclose(found, fresh, atol=1e-5)
+    calls.take()
+    score(clip, prepared, expression('left mug', 'mug', 'left'), config, rows)
+    assert calls.take() == 1
 
 
 def test_directions_cost_the_branch_that_they_bias(clip, frame, masks, calls):
