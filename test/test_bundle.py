@@ -6,7 +6,12 @@ import pytest
 from refdiff_ros.errors import BundleError
 from refdiff_ros.models import store
 from refdiff_ros.models.bundle import (
-    FileSpec, manifest_values, MANIFEST, parse_manifest, read_manifest)
+    FileSpec,
+    MANIFEST,
+    manifest_values,
+    parse_manifest,
+    read_manifest,
+)
 
 SHA = 'a' * 64
 MINIMAL = {

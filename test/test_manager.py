@@ -7,9 +7,10 @@ import weakref
 
 import numpy as np
 import pytest
-from segment_anything import SamAutomaticMaskGenerator
 import torch
 
+from refdiff_ros import sam_proposals
+from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.errors import BadRequestError, BundleError
 from refdiff_ros.models import memory
 from refdiff_ros.models.bundle import MANIFEST
@@ -20,7 +21,8 @@ from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.models.sam_config import build_sam, config_of
 from refdiff_ros.models.untrained import build_untrained, OVERRIDES
 from refdiff_ros.models.writer import write_bundle
-from refdiff_ros.presets import get_preset, PRESETS
+from refdiff_ros.presets import get_preset, Mode, PRESETS
+from refdiff_ros.results import Frame
 
 CPU = torch.device('cpu')
 
@@ -62,7 +64,7 @@ def test_same_seed_same_weights_and_random_state_untouched(models):
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    again = weights(build_untrained(seed=0))
+    again = weights(build_untrained())
     assert torch.equal(torch.rand(3), expected)
     assert all(torch.equal(value, again[key]) for key, value in weights(models).items())
     other = weights(build_untrained(seed=1))
@@ -80,17 +82,30 @@ def test_cross_attention_is_named_as_in_stable_diffusion(models):
         assert f'{block}.transformer_blocks.0.attn2' in names
 
 
-def test_untrained_sam_proposes_several_regions(models):
+PICTURES = {
+    'plain': np.full((480, 640, 3), 128, np.uint8),
+    'noise': np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8),
+    'gradient': np.repeat(np.linspace(0, 255, 300, dtype=np.uint8)[None, :, None], 200, 0
+                          ).repeat(3, 2),
+}
+
+
+@pytest.mark.parametrize('picture', sorted(PICTURES))
+def test_untrained_sam_leaves_several_regions_to_choose_from(models, picture):
     config = get_preset('onboard').override(OVERRIDES['onboard']).proposals
-    generator = SamAutomaticMaskGenerator(
-        models.sam, points_per_side=config.points_per_side,
-        pred_iou_thresh=config.pred_iou_thresh,
-        stability_score_thresh=config.stability_score_thresh,
-        box_nms_thresh=config.box_nms_thresh)
-    image = np.zeros((120, 160, 3), np.uint8)
-    image[30:80, 40:90] = (200, 30, 30)
-    masks = {mask['segmentation'].tobytes() for mask in generator.generate(image)}
-    assert len(masks) >= 3
+    frame = Frame(PICTURES[picture])
+    masks = sam_proposals.propose(models.sam, frame, config).masks
+    rows = sam_proposals.filter_proposals(masks, config)
+    assert len({masks[row].tobytes() for row in rows}) >= 2
+
+
+@pytest.mark.parametrize('mode', list(Mode))
+@pytest.mark.parametrize('preset', sorted(PRESETS))
+def test_every_preset_and_mode_answers_on_the_untrained_bundle(models, preset, mode):
+    engine = Engine(models, resolve_preset(models, preset), mode)
+    answer = engine.segment(Frame(PICTURES['gradient']), 'the red mug on the left')
+    assert answer.mask.any()
+    assert models.notice in answer.notes
 
 
 def test_every_listed_word_is_one_token():

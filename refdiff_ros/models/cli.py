@@ -5,7 +5,6 @@ import sys
 import time
 
 
-
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add `refdiff models` to the command line."""
     parser = subparsers.add_parser('models', help='list, download and check model bundles')

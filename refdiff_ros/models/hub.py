@@ -18,8 +18,15 @@ import urllib.request
 from refdiff_ros.errors import DownloadError
 from refdiff_ros.models.bundle import FileSpec, HubSource
 from refdiff_ros.models.transfer import (
-    Checksum, download, no_answer_message, PATIENCE, Progress, Retries, RETRIED_STATUS,
-    status_message)
+    Checksum,
+    download,
+    no_answer_message,
+    PATIENCE,
+    Progress,
+    RETRIED_STATUS,
+    Retries,
+    status_message,
+)
 
 _SHA256 = re.compile(r'[0-9a-f]{64}')
 _SHA1 = re.compile(r'[0-9a-f]{40}')

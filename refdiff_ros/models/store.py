@@ -19,11 +19,17 @@ from urllib.parse import quote
 from refdiff_ros.errors import BundleError, DownloadError
 from refdiff_ros.models import hub
 from refdiff_ros.models.bundle import (
-    Bundle, FileSpec, HubSource, is_hub_id, MANIFEST, Part, read_manifest, read_manifest_file)
-from refdiff_ros.models.lock_file import (
-    lock_entry, missing_files, read_lock, write_lock)
-from refdiff_ros.models.transfer import (
-    Checksum, download, PATIENCE, Progress, Retries, sha256_of)
+    Bundle,
+    FileSpec,
+    HubSource,
+    is_hub_id,
+    MANIFEST,
+    Part,
+    read_manifest,
+    read_manifest_file,
+)
+from refdiff_ros.models.lock_file import lock_entry, missing_files, read_lock, write_lock
+from refdiff_ros.models.transfer import Checksum, download, PATIENCE, Progress, Retries, sha256_of
 
 UNTRAINED = 'untrained_mini'
 MANIFESTS = Path(__file__).with_name('manifests')
