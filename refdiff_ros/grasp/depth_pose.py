@@ -48,13 +48,22 @@ def region_pose(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera
     axes = _axes(position, surface, rectangle, camera, config)
     local = (points - position) @ axes  # (M, 3)
     low, high = np.percentile(local, [_EXTENT_TAIL, 100 - _EXTENT_TAIL], axis=0)
-    width = opening(mask, surface, rectangle, camera)
+    width = opening(mask, surface, rectangle, camera, axes[:, 0])
     pose = Pose(tuple(position.tolist()), quaternion(axes))
     return pose, width, tuple((high - low).tolist())
 
 
-def opening(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Camera) -> float:
-    """Metres that jaws must open to pass the region on both sides across its main axis."""
+def opening(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Camera,
+            closing: np.ndarray) -> float:
+    """Metres that jaws must open to pass the region on both sides across its main axis.
+
+    Args:
+        mask: (H, W) bool.
+        surface: its visible surface.
+        rectangle: its oriented rectangle, whose long sides the contacts lie on.
+        camera: intrinsics.
+        closing: (3,) unit vector along which the opening is measured.
+    """
     across = rectangle.across
     v, u = mask.nonzero()
     offset = np.stack([u, v], 1) @ across
@@ -68,9 +77,7 @@ def opening(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Ca
                     - contact @ across) * across
         depth = rim_depth(contact, -sign * across, rectangle.width_px, surface, camera)
         ends.append(back_project(contact[0], contact[1], depth, camera))
-    direction = np.array([across[0] / camera.fx, across[1] / camera.fy, 0.0])
-    direction /= np.linalg.norm(direction)
-    return float((ends[0] - ends[1]) @ direction)
+    return float(abs((ends[0] - ends[1]) @ closing))
 
 
 def rim_depth(contact: np.ndarray, inward: np.ndarray, width_px: float,
