@@ -7,6 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
+from segment_anything import sam_model_registry
 import torch
 
 from refdiff_ros import sam_proposals
@@ -188,6 +189,56 @@ def test_clip_checkpoint_as_pinned_pickle(models, copied):
     loaded = load_bundle(str(copied), device='cpu')
     expected = models.clip.model.state_dict()
     assert all(torch.equal(v, expected[k]) for k, v in loaded.clip.model.state_dict().items())
+
+
+def test_files_as_the_hub_has_them_for_stable_diffusion(models, copied, caplog, capfd):
+    """Tokenizers as vocab.json and merges.txt, the scheduler's config another class's."""
+    for folder in ('clip', 'diffusion/tokenizer'):
+        bpe = json.loads((copied / folder / 'tokenizer.json').read_text())['model']
+        (copied / folder / 'tokenizer.json').unlink()
+        (copied / folder / 'vocab.json').write_text(json.dumps(bpe['vocab']))
+        (copied / folder / 'merges.txt').write_text(
+            '#version: 0.2\n' + '\n'.join(' '.join(pair) for pair in bpe['merges']) + '\n')
+    scheduler = copied / 'diffusion/scheduler/scheduler_config.json'
+    scheduler.write_text(json.dumps({
+        '_class_name': 'PNDMScheduler', 'beta_end': 0.012, 'beta_schedule': 'scaled_linear',
+        'beta_start': 0.00085, 'num_train_timesteps': 1000, 'set_alpha_to_one': False,
+        'skip_prk_steps': True, 'steps_offset': 1, 'trained_betas': None, 'clip_sample': False}))
+
+    def change(values):
+        for name, part in values['parts'].items():
+            paths = [p for p in (copied / name).rglob('*') if p.is_file()]
+            part['files'] = [
+                {'path': str(p.relative_to(copied / name)),
+                 'sha256': hashlib.sha256(p.read_bytes()).hexdigest()} for p in paths]
+    edit_manifest(copied, change)
+    capfd.readouterr()
+    loaded = load_bundle(str(copied), device='cpu')
+    assert type(loaded.diffusion.scheduler).__name__ == 'DDIMScheduler'
+    assert torch.equal(loaded.diffusion.scheduler.alphas_cumprod,
+                       models.diffusion.scheduler.alphas_cumprod)
+    for tokenizer in (loaded.clip.tokenizer, loaded.diffusion.tokenizer):
+        assert tokenizer.model_max_length == 77
+        assert tokenizer('the red mug').input_ids == models.clip.tokenizer(
+            'the red mug').input_ids
+    assert capfd.readouterr().err == ''
+
+
+def test_segment_anything_checkpoint(copied):
+    """The smallest size that segment-anything itself knows, as its own `.pth`."""
+    sam = sam_model_registry['vit_b']()
+    path = copied / 'sam/sam.pth'
+    torch.save(sam.state_dict(), path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def change(values):
+        values['parts']['sam'] = {
+            'layout': 'segment-anything', 'type': 'vit_b',
+            'files': [{'path': 'sam.pth', 'sha256': digest}]}
+    edit_manifest(copied, change)
+    loaded = load_bundle(str(copied), device='cpu').sam.state_dict()
+    path.unlink()
+    assert all(torch.equal(value, loaded[key]) for key, value in sam.state_dict().items())
 
 
 class _Trap:

@@ -76,7 +76,8 @@ def load_bundle(
         pull(located, progress)
     if problems := check_files(bundle, folder):
         raise BundleError('; '.join(problems))
-    return _load(bundle, folder, device, dtype)
+    with _no_progress_bars():
+        return _load(bundle, folder, device, dtype)
 
 
 def warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
@@ -248,3 +249,16 @@ def _reading(folder: Path) -> Iterator[None]:
         raise BundleError(
             f'expected a model in {folder}, which cannot be loaded: {error}; check the '
             "manifest's layout and files") from error
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """transformers draws a bar per model, which only clutters a node's log."""
+    logging_of = require_package('transformers.utils.logging', 'models')
+    shown = logging_of.is_progress_bar_enabled()
+    logging_of.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging_of.enable_progress_bar()

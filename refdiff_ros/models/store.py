@@ -95,10 +95,11 @@ def locate(
     if revision is not None and (folder.is_dir() or not is_hub_id(name_or_path)):
         raise BundleError(f'expected a hub id with revision {revision!r}, got {name_or_path!r}: '
                           'a revision belongs to a bundle on the hub')
-    if folder.is_dir():
-        return Located(read_manifest(folder), folder)
+    # A known name wins over a folder that happens to be called so; './name' is the folder.
     if name_or_path in known_bundles() and shipped.is_file():
         return Located(read_manifest_file(shipped), home() / 'bundles' / name_or_path)
+    if folder.is_dir():
+        return Located(read_manifest(folder), folder)
     if is_hub_id(name_or_path):
         return _locate_on_hub(HubSource(name_or_path, revision or 'main'), offline, refresh,
                               retries)
