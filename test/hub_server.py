@@ -24,6 +24,7 @@ class Hub:
         replaced: content sent in place of what the headers promise, by path.
         refused: how many requests are answered 503 before any other.
         ignores_range: whether whole files are sent to those who ask for a part.
+        redirects_small: whether small files are answered by a redirect within the hub.
         requests: (method, path, Range header or '', bytes sent), in order.
         authorized: whether each request carried a token.
         commit: sent as X-Repo-Commit.
@@ -37,6 +38,7 @@ class Hub:
     replaced: dict[str, bytes] = field(default_factory=dict)
     refused: int = 0
     ignores_range: bool = False
+    redirects_small: bool = False
     requests: list[tuple[str, str, str, int]] = field(default_factory=list)
     authorized: list[bool] = field(default_factory=list)
     commit: str = COMMIT
@@ -45,6 +47,11 @@ class Hub:
     def gets(self) -> list[tuple[str, str, str, int]]:
         """The GET requests of files."""
         return [r for r in self.requests if r[0] == 'GET' and not r[1].startswith('/api/')]
+
+
+def _git_id(content: bytes) -> str:
+    blob = f'blob {len(content)}\0'.encode() + content
+    return hashlib.sha1(blob, usedforsecurity=False).hexdigest()
 
 
 @contextmanager
@@ -92,6 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
                      if key.startswith(repo + '/')]
             return self._plain(
                 200, json.dumps({'sha': COMMIT, 'siblings': names}).encode(), {}, body)
+        if path.startswith('/cached/'):
+            content = hub.files[path.removeprefix('/cached/')]
+            return self._content(path, content, {'ETag': f'"{_git_id(content)}"'}, body)
         if path.startswith('/plain/') or path.startswith('/cdn/'):
             _, kind, key = path.split('/', 2)
             content = (hub.plain if kind == 'plain' else hub.files).get(key)
@@ -109,8 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
             headers |= {'X-Linked-Etag': f'"{hashlib.sha256(content).hexdigest()}"',
                         'X-Linked-Size': str(len(content)), 'Location': f'/cdn/{key}'}
             return self._plain(302, b'', headers, body)
-        blob = f'blob {len(content)}\0'.encode() + content
-        headers['ETag'] = f'"{hashlib.sha1(blob, usedforsecurity=False).hexdigest()}"'
+        if hub.redirects_small:
+            return self._plain(307, b'', headers | {'Location': f'/cached/{key}'}, body)
+        headers['ETag'] = f'"{_git_id(content)}"'
         return self._content(key, content, headers, body)
 
     def _content(self, key: str, content: bytes | None, headers: dict, body: bool) -> None:

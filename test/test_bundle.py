@@ -126,6 +126,14 @@ def test_unknown_bundle_lists_the_known_ones():
         store.locate('sd99')
 
 
+def test_known_name_wins_over_a_folder_of_that_name(monkeypatch, tmp_path):
+    (tmp_path / 'sd15_vit_h').mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert store.locate('sd15_vit_h').bundle.name == 'sd15_vit_h'
+    with pytest.raises(BundleError, match='found none'):
+        store.locate('./sd15_vit_h')
+
+
 def test_revision_belongs_to_a_hub_id(tmp_path):
     with pytest.raises(BundleError, match='belongs to a bundle on the hub'):
         store.locate('sd15_vit_h', revision='main')

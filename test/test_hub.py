@@ -58,6 +58,14 @@ def test_look_up_reads_commit_checksum_and_size(server):
     assert small.size == 8
 
 
+def test_redirect_within_the_hub_is_followed(server, tmp_path):
+    server.redirects_small = True
+    remote = hub.fetch(PINNED, 'config.json', tmp_path / 'c', retries=QUICK)
+    assert remote.commit == COMMIT
+    assert remote.checksum.kind == 'git'
+    assert (tmp_path / 'c').read_bytes() == b'{"a": 1}'
+
+
 def test_pull_takes_everything_once_and_then_asks_for_nothing(server, tmp_path):
     place = located(tmp_path)
     assert store.pull(place, retries=QUICK) == [

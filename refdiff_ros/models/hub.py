@@ -62,13 +62,13 @@ def look_up(source: HubSource, path: str, retries: Retries = PATIENCE) -> Remote
     url = (f'{endpoint()}/{source.repo}/resolve/{quote(source.revision, safe="")}/'
            f'{quote(path)}')
     headers = _head(url, retries)
-    commit = headers.get('X-Repo-Commit', '')
+    commit = headers.get('x-repo-commit', '')
     if is_commit(source.revision) and commit != source.revision:
         raise DownloadError(
             f'expected {source.repo} at commit {source.revision}, got {commit or "none"} from '
             f'{endpoint()}: the hub does not keep the pinned revision')
-    linked = headers.get('X-Linked-Etag')
-    digest = (linked or headers.get('ETag') or '').removeprefix('W/').strip('"')
+    linked = headers.get('x-linked-etag')
+    digest = (linked or headers.get('etag') or '').removeprefix('W/').strip('"')
     if _SHA256.fullmatch(digest):
         checksum = Checksum('sha256', digest)
     elif _SHA1.fullmatch(digest):
@@ -77,7 +77,7 @@ def look_up(source: HubSource, path: str, retries: Retries = PATIENCE) -> Remote
         raise DownloadError(f'expected a checksum of {path} from {url}, got ETag {digest!r}: '
                             'set HF_ENDPOINT to a hub that sends them')
     # The length of a redirecting answer is that of the redirect.
-    size = headers.get('X-Linked-Size') or (None if linked else headers.get('Content-Length'))
+    size = headers.get('x-linked-size') or (None if linked else headers.get('content-length'))
     return RemoteFile(url, commit, checksum, int(size) if size else None)
 
 
@@ -119,35 +119,51 @@ class _StayHere(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _head(url: str, retries: Retries) -> http.client.HTTPMessage:
+def _head(url: str, retries: Retries) -> dict[str, str]:
+    """Headers of a file, by lower-case name.
+
+    A redirect to the file's store carries them itself; one within the hub (a renamed
+    repository, a cached small file) is followed, and what it said of the commit is kept.
+    """
     opener = urllib.request.build_opener(_StayHere)
+    gathered: dict[str, str] = {}
     failures = 0
     while True:
         request = urllib.request.Request(
             url, method='HEAD', headers={'Accept-Encoding': 'identity', **_authorization()})
         try:
             with opener.open(request, timeout=retries.timeout_s) as response:
-                return response.headers
+                return gathered | _lower(response.headers)
         except urllib.error.HTTPError as error:
-            headers = error.headers
+            headers = _lower(error.headers)
             error.close()
             if 300 <= error.code < 400:
-                if 'X-Repo-Commit' in headers:
-                    return headers
-                # A renamed repository: the hub answers with a path of its own.
-                moved = urljoin(url, headers.get('Location', ''))
-                if urlsplit(moved)[:2] == urlsplit(url)[:2] and moved != url and failures < 5:
-                    url, failures = moved, failures + 1
-                    continue
-                raise DownloadError(f'expected {url} on the hub, got a redirect to {moved}') \
-                    from error
-            if error.code not in RETRIED_STATUS:
+                if 'x-linked-etag' in headers:
+                    return gathered | headers
+                url = _within_hub(url, headers.get('location', ''))
+                gathered |= {k: v for k, v in headers.items() if k == 'x-repo-commit'}
+                reason = 'redirects without end'
+            elif error.code in RETRIED_STATUS:
+                reason = f'status {error.code}'
+            else:
                 raise DownloadError(status_message(url, error.code)) from error
-            reason = f'status {error.code}'
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError,
                 ConnectionError) as error:
             reason = str(getattr(error, 'reason', error)) or type(error).__name__
         failures += 1
         if failures > retries.count:
             raise DownloadError(no_answer_message(url, reason))
-        time.sleep(retries.wait_s(failures))
+        if not reason.startswith('redirects'):
+            time.sleep(retries.wait_s(failures))
+
+
+def _lower(headers: http.client.HTTPMessage) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _within_hub(url: str, location: str) -> str:
+    moved = urljoin(url, location)
+    if urlsplit(moved)[:2] != urlsplit(url)[:2]:
+        raise DownloadError(f'expected a checksum of {url}, got a redirect to {moved} without '
+                            'one: set HF_ENDPOINT to a hub that sends them')
+    return moved
