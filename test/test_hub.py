@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 import hashlib
 import os
 from pathlib import Path
@@ -244,6 +245,21 @@ def test_bundle_on_the_hub_offline(server):
     with pytest.raises(BundleError, match='downloads are off'):
         store.locate('acme/mini', offline=True)
     assert server.requests == []
+
+
+def test_forbidden_network_is_not_used(server, tmp_path, monkeypatch):
+    monkeypatch.setenv('REFDIFF_OFFLINE', '1')
+    with pytest.raises(BundleError, match='REFDIFF_OFFLINE.*unset it'):
+        store.pull(located(tmp_path), retries=QUICK)
+    assert server.requests == []
+
+
+def test_two_pulls_at_once_download_once(server, tmp_path):
+    place = located(tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        pulled = list(pool.map(lambda _: store.pull(place, retries=QUICK), range(2)))
+    assert sorted(map(len, pulled)) == [0, 2]
+    assert len([r for r in server.gets() if r[1].startswith('/cdn/')]) == 1
 
 
 def test_altered_file_is_named_with_both_checksums(server, tmp_path):

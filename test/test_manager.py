@@ -361,8 +361,3 @@ def test_out_of_memory_is_recognised():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 62, dtype=torch.uint8)
     assert memory.is_out_of_memory(caught.value)
-
-
-def test_size_text():
-    assert [memory.size_text(n) for n in (0, 742, 1500, 3_438_167_540, 7e12)] == [
-        '0 B', '742 B', '1.5 kB', '3.4 GB', '7000.0 GB']

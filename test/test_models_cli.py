@@ -1,11 +1,14 @@
 import hashlib
 import json
+import subprocess
+import sys
 
 from hub_server import COMMIT, hub_server
 import pytest
 
 from refdiff_ros.cli import main
 from refdiff_ros.models.cli import progress_text, ProgressLine
+from refdiff_ros.models.sizes import size_text
 
 WEIGHTS = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
@@ -108,3 +111,21 @@ def test_progress_without_a_terminal_is_quiet_until_the_end(capsys):
     err = capsys.readouterr().err
     assert err.count('\n') == 1
     assert err.startswith('w: 30 B of 30 B')
+
+
+def test_size_text():
+    assert [size_text(n) for n in (0, 742, 1500, 3_438_167_540, 7e12)] == [
+        '0 B', '742 B', '1.5 kB', '3.4 GB', '7000.0 GB']
+
+
+def test_bundles_are_pulled_and_verified_without_torch():
+    """So that they can be fetched on a machine that has a network and little else."""
+    code = ('import sys; sys.modules.update(torch=None, numpy=None, transformers=None, '
+            'huggingface_hub=None)\n'
+            'import argparse; from refdiff_ros.models import cli\n'
+            'parser = argparse.ArgumentParser(); cli.add_parser(parser.add_subparsers())\n'
+            'args = parser.parse_args(["models", "list"]); sys.exit(args.run(args))')
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, '')
+    assert 'sd15_vit_h' in done.stdout

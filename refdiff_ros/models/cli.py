@@ -4,6 +4,8 @@ import argparse
 import sys
 import time
 
+from refdiff_ros.models.sizes import size_text
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add `refdiff models` to the command line."""
@@ -37,7 +39,6 @@ def _list(args: argparse.Namespace) -> int:
 
 def _print_bundle(name: str, located) -> None:
     from refdiff_ros.models.lock_file import missing_files
-    from refdiff_ros.models.memory import size_text
 
     bundle = located.bundle
     missing = set(missing_files(bundle, located.folder))
@@ -133,8 +134,6 @@ def progress_text(
         received: bytes received in this run.
         seconds: this run has taken.
     """
-    from refdiff_ros.models.memory import size_text
-
     text = f'{name}: {size_text(done)}'
     if total is not None:
         text += f' of {size_text(total)}'

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from refdiff_ros.models.model_set import ModelSet
+from refdiff_ros.models.sizes import size_text
 
 _OUT_OF_MEMORY = (
     'out of memory',
@@ -111,16 +112,6 @@ def free_caches() -> None:
     gc.collect()
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
-
-
-def size_text(size: int) -> str:
-    """Bytes for people: '742 B', '3.4 GB' (powers of 1000)."""
-    value = float(size)
-    for unit in ('B', 'kB', 'MB', 'GB'):
-        if value < 1000 or unit == 'GB':
-            break
-        value /= 1000
-    return f'{value:.0f} {unit}' if unit == 'B' else f'{value:.1f} {unit}'
 
 
 def _host_rss() -> tuple[int, int]:

@@ -143,11 +143,14 @@ def pull(
 
     Raises:
         DownloadError: a file cannot be had whole.
-        BundleError: a file is missing that has no source.
+        BundleError: a file is missing that has no source, or the network is forbidden.
     """
     bundle, folder = located.bundle, located.folder
     if not missing_files(bundle, folder):
         return []
+    if is_offline():
+        raise BundleError(f"expected to download what bundle '{bundle.name}' lacks, but "
+                          'REFDIFF_OFFLINE or HF_HUB_OFFLINE is set: unset it')
     with _one_at_a_time(folder):
         files = bundle.files()
         missing = missing_files(bundle, folder)
