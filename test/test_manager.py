@@ -12,7 +12,7 @@ import torch
 
 from refdiff_ros import sam_proposals
 from refdiff_ros.engine import Engine, resolve_preset
-from refdiff_ros.errors import BadRequestError, BundleError
+from refdiff_ros.errors import BadRequestError, BundleError, OutOfMemoryError
 from refdiff_ros.models import memory
 from refdiff_ros.models.bundle import MANIFEST
 from refdiff_ros.models.devices import choose_device, choose_dtype
@@ -259,6 +259,34 @@ def test_pickle_that_carries_code_is_not_run(copied):
             'files': [{'path': 'sam.pth', 'sha256': digest}]}
     edit_manifest(copied, change)
     with pytest.raises(BundleError, match='which cannot be loaded'):
+        load_bundle(str(copied), device='cpu')
+
+
+def test_models_that_do_not_fit_into_memory(copied):
+    path = copied / 'sam/config.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | {'embed_dim': 1 << 40}))
+
+    def change(values):
+        values['parts']['sam']['files'][0] = {
+            'path': 'config.json', 'sha256': hashlib.sha256(path.read_bytes()).hexdigest()}
+    edit_manifest(copied, change)
+    with pytest.raises(OutOfMemoryError, match="'untrained_mini' to fit into the memory of cpu"):
+        load_bundle(str(copied), device='cpu')
+
+
+@pytest.mark.parametrize('name', ['sam/model.safetensors', 'clip/model.safetensors',
+                                  'diffusion/unet/diffusion_pytorch_model.safetensors',
+                                  'diffusion/vae/config.json'])
+def test_file_that_is_no_model(copied, name):
+    part, path = name.split('/', 1)
+    (copied / name).write_bytes(b'no model')
+
+    def change(values):
+        for file in values['parts'][part]['files']:
+            if file['path'] == path:
+                file.update(sha256=hashlib.sha256(b'no model').hexdigest(), size=8)
+    edit_manifest(copied, change)
+    with pytest.raises(BundleError, match=f'expected a model in {copied / part}'):
         load_bundle(str(copied), device='cpu')
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from refdiff_ros.errors import BundleError
+from refdiff_ros.errors import BundleError, OutOfMemoryError
 from refdiff_ros.models.bundle import Bundle, is_pickle, Part
 from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.lock_file import check_files, missing_files
@@ -56,7 +56,7 @@ def load_bundle(
         BadRequestError: an unknown device or dtype name.
         DownloadError: a missing file cannot be had.
         MissingPackageError: a package is not installed.
-        torch.OutOfMemoryError: the models do not fit on the device.
+        OutOfMemoryError: the models do not fit on the device.
     """
     device = choose_device(device)
     dtype = choose_dtype(dtype, device)
@@ -76,8 +76,17 @@ def load_bundle(
         pull(located, progress)
     if problems := check_files(bundle, folder):
         raise BundleError('; '.join(problems))
-    with _no_progress_bars():
-        return _load(bundle, folder, device, dtype)
+    try:
+        with _no_progress_bars():
+            return _load(bundle, folder, device, dtype)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = str(error)
+    free_caches()
+    raise OutOfMemoryError(
+        f"expected bundle '{bundle.name}' to fit into the memory of {device}, which is full: "
+        f'stop what else uses it, choose a smaller bundle or another device ({reason})')
 
 
 def warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
@@ -241,9 +250,10 @@ def _ready(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
 @contextmanager
 def _reading(folder: Path) -> Iterator[None]:
     """Turn what the model packages raise over files into one kind of error."""
+    unreadable = require_package('safetensors', 'models').SafetensorError
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError, unreadable) as error:
         if is_out_of_memory(error):
             raise
         raise BundleError(
