@@ -25,11 +25,12 @@ from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import Preset
 
+DEFAULT_BUNDLE = UNTRAINED
 _LOG = logging.getLogger(__name__)
 
 
 def load_bundle(
-    name_or_path: str = UNTRAINED,
+    name_or_path: str = DEFAULT_BUNDLE,
     device: str | torch.device = 'auto',
     dtype: str | torch.dtype = 'auto',
     revision: str | None = None,
