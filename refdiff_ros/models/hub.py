@@ -10,7 +10,6 @@ import http.client
 import os
 from pathlib import Path
 import re
-import time
 import urllib.error
 from urllib.parse import quote, urljoin, urlsplit
 import urllib.request
@@ -154,7 +153,7 @@ def _head(url: str, retries: Retries) -> dict[str, str]:
         if failures > retries.count:
             raise DownloadError(no_answer_message(url, reason))
         if not reason.startswith('redirects'):
-            time.sleep(retries.wait_s(failures))
+            retries.wait(failures, url, reason)
 
 
 def _lower(headers: http.client.HTTPMessage) -> dict[str, str]:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import errno
 import hashlib
 import http.client
+import logging
 import os
 from pathlib import Path
 import shutil
 import time
 import urllib.error
+from urllib.parse import urlsplit
 import urllib.request
 
 from refdiff_ros.errors import DownloadError
@@ -22,6 +24,7 @@ from refdiff_ros.errors import DownloadError
 # Called with (bytes present, bytes in all or None).
 Progress = Callable[[int, int | None], None]
 
+_LOG = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _NO_NETWORK = ("check the network and run the command again (it goes on where it stopped), or run "
@@ -48,14 +51,16 @@ class Retries:
     count anew.
     """
 
-    count: int = 5
+    count: int = 4
     first_wait_s: float = 1.0
     longest_wait_s: float = 30.0
     timeout_s: float = 30.0
 
-    def wait_s(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
-        return min(self.first_wait_s * 2 ** (failures - 1), self.longest_wait_s)
+    def wait(self, failures: int, url: str, reason: str) -> None:
+        """Wait after so many failures in a row, and say so."""
+        wait_s = min(self.first_wait_s * 2 ** (failures - 1), self.longest_wait_s)
+        _LOG.warning('%s: %s; trying again in %.3g s', urlsplit(url).netloc, reason, wait_s)
+        time.sleep(wait_s)
 
 
 PATIENCE = Retries()
@@ -151,7 +156,7 @@ def _receive(
         failures = 1 if now > before else failures + 1
         if failures > retries.count:
             raise DownloadError(no_answer_message(url, reason))
-        time.sleep(retries.wait_s(failures))
+        retries.wait(failures, url, reason)
 
 
 def _receive_once(
