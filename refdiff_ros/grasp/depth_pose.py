@@ -19,6 +19,12 @@ from refdiff_ros.results import Camera
 
 # Extents leave this share of the points out at either end, percent.
 _EXTENT_TAIL = 1.0
+# Where the slope is taken: distance from the main axis in widths, and from the centre along it in
+# lengths.
+_FLANKS = (0.2, 0.4)
+_MIDDLE = 0.35
+# Pixels this near to the outermost one lie on the same side.
+_SIDE_PX = 1.0
 # Limits of the two bands behind a contact: a share of the region's width and pixels more.
 _BANDS = ((0.05, 1.5), (0.15, 2.5), (0.25, 3.5))
 
@@ -70,8 +76,11 @@ def opening(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Ca
     center = np.array(rectangle.center)
     ends = []
     for sign in (1, -1):
-        outermost = np.argmax(sign * offset)
-        contact = np.array([u[outermost], v[outermost]], float)
+        # Halfway along the pixels that are outermost: a straight side has many.
+        outermost = np.flatnonzero(sign * offset > (sign * offset).max() - _SIDE_PX)
+        along = np.stack([u, v], 1)[outermost] @ rectangle.axis
+        middle = outermost[np.argsort(along, kind='stable')[len(along) // 2]]
+        contact = np.array([u[middle], v[middle]], float)
         # On the rectangle's side, which is the mask's edge and not its last pixel's centre.
         contact += (center @ across + sign * rectangle.width_px / 2
                     - contact @ across) * across
@@ -182,18 +191,21 @@ def _axes(position: np.ndarray, surface: Surface, rectangle: Rectangle, camera: 
 def _slope(surface: Surface, rectangle: Rectangle, config: GraspConfig) -> float:
     """Change of depth per pixel along the main axis, m/px, at the rectangle's centre.
 
-    Taken near the main axis, where a round object's surface runs level with its axis. Inverse
-    depth is linear along a straight edge, whatever the perspective.
+    Taken on the flanks of the middle part: an upright bottle or can also shows its top, which is
+    round and so reaches less far down its flanks than along its middle. Inverse depth is linear
+    along a straight edge, whatever the perspective.
     """
     v, u = surface.usable.nonzero()
     offset = np.stack([u, v], 1) - np.array(rectangle.center)
     along, across = offset @ rectangle.axis, offset @ rectangle.across
-    central = np.abs(across) <= max(0.2 * rectangle.width_px, 1.5)
-    if central.sum() < config.min_points:
-        central[:] = True
-    design = np.stack([along[central], np.ones(central.sum())], 1)
+    flank = np.abs(across) / max(rectangle.width_px, 1e-9)
+    used = ((flank >= _FLANKS[0]) & (flank <= _FLANKS[1])
+            & (np.abs(along) <= _MIDDLE * rectangle.length_px))
+    if used.sum() < config.min_points:
+        used[:] = True
+    design = np.stack([along[used], np.ones(used.sum())], 1)
     scale = max(float(np.abs(design[:, 0]).max()), 1.0)
     design[:, 0] /= scale
-    inverse = 1 / surface.depth_m[v, u][central]
+    inverse = 1 / surface.depth_m[v, u][used]
     slope, level = robust_fit(design, inverse)
     return float(-(slope / scale) / level ** 2)
