@@ -50,7 +50,7 @@ def _node(context: LaunchContext) -> list[Node]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    given = {name: ParameterValue(value(name), value_type=kind)
+    given = {name: ParameterValue(LaunchConfiguration(name), value_type=kind)
              for name, (_, kind) in _PARAMETERS.items() if value(name)}
     return [Node(
         package='refdiff_ros', executable='refdiff_node', name=value('name'),

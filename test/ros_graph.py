@@ -259,8 +259,12 @@ class GraphClient:
         return self.result(self.change_state.call_async(request)).success
 
     def wait_until(self, state: str) -> None:
-        """Until the node is in a lifecycle state."""
-        wait_for(lambda: self.state() == state, message=lambda: f'never {state!r}')
+        """Until the node is in a lifecycle state; fails at once when its models did not load."""
+        def there() -> bool:
+            if self.diagnostics and self.diagnosis('models')[1]['state'] == 'failed':
+                raise AssertionError(self.diagnosis('models')[0])
+            return self.state() == state
+        wait_for(there, message=lambda: f'never {state!r}')
 
     def set_parameter(self, name: str, value: Any) -> Any:
         """Set one parameter; `successful` and `reason`."""
