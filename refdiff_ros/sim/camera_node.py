@@ -1,0 +1,207 @@
+"""The node `tabletop_camera`: a simulated RGB-D camera over a random tabletop.
+
+It publishes like a real RGB-D driver, and beside that the truth: `~/instances` (16UC1, 0 is
+background, n is object n) and `~/objects` (JSON, latched: see `objects_json`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+import io
+import json
+import threading
+import traceback
+from typing import Any
+
+import numpy as np
+from PIL import Image as Picture
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header, String
+from std_srvs.srv import Trigger
+
+from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.results import Camera
+from refdiff_ros.ros.conversions import image_message
+from refdiff_ros.ros.parameters import ParameterSpec
+from refdiff_ros.ros.spin import run
+from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
+from refdiff_ros.sim.expressions import expressions
+from refdiff_ros.sim.render import FRAME_ID, generate, SceneView
+
+PARAMETERS = (
+    ParameterSpec('seed', 0, 'Seed of the first scene; each next scene adds 1.', 'start',
+                  low=0, high=2**31 - 1),
+    ParameterSpec('width', 640, 'Width of the images in pixels.', 'start', low=16, high=4096),
+    ParameterSpec('height', 480, 'Height of the images in pixels.', 'start', low=16, high=4096),
+    ParameterSpec('rate', 10.0, 'Frames per second, Hz.', low=0.05, high=120.0),
+    ParameterSpec('scene_period', 0.0,
+                  'Seconds after which a new scene is laid; 0 keeps the scene.',
+                  low=0.0, high=86400.0),
+    ParameterSpec('depth_noise', True,
+                  'Depth like a real sensor gives it: noise, holes, flying pixels at rims.'),
+    ParameterSpec('compressed', False,
+                  "Also publish JPEG on 'color/image_raw/compressed'."),
+)
+_BY_NAME = {spec.name: spec for spec in PARAMETERS}
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """The values of all parameters; see `PARAMETERS`."""
+
+    seed: int = 0
+    width: int = 640
+    height: int = 480
+    rate: float = 10.0
+    scene_period: float = 0.0
+    depth_noise: bool = True
+    compressed: bool = False
+
+    def __post_init__(self):
+        for field in fields(self):
+            checked = _BY_NAME[field.name].check(getattr(self, field.name))
+            object.__setattr__(self, field.name, checked)
+
+
+class TabletopCamera(Node):
+    """Callbacks only; one thread renders and publishes, because OpenGL belongs to a thread."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__('tabletop_camera', **kwargs)
+        self._config = CameraConfig(**{
+            spec.name: self.declare_parameter(spec.name, spec.default, spec.descriptor()).value
+            for spec in PARAMETERS})
+        sensor = qos_profile_sensor_data
+        self._image = self.create_publisher(Image, 'color/image_raw', sensor)
+        self._jpeg = self.create_publisher(CompressedImage, 'color/image_raw/compressed', sensor)
+        self._info = self.create_publisher(CameraInfo, 'color/camera_info', sensor)
+        self._depth = self.create_publisher(Image, 'depth/image_raw', sensor)
+        self._depth_info = self.create_publisher(CameraInfo, 'depth/camera_info', sensor)
+        self._instances = self.create_publisher(Image, '~/instances', sensor)
+        self._objects = self.create_publisher(String, '~/objects', QoSProfile(
+            depth=1, reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self.create_service(Trigger, '~/next_scene', self._next_scene)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._take_parameters)
+        self._stopping, self._next = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the publishing thread after its frame."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _next_scene(
+        self, _request: Trigger.Request, response: Trigger.Response,
+    ) -> Trigger.Response:
+        self._next.set()
+        response.success, response.message = True, 'the next frame shows a new scene'
+        return response
+
+    def _check_parameters(self, changed: list[Parameter]) -> SetParametersResult:
+        try:
+            for parameter in changed:
+                if parameter.name in _BY_NAME:
+                    _BY_NAME[parameter.name].check(parameter.value)
+        except BadRequestError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _take_parameters(self, changed: list[Parameter]) -> None:
+        self._config = replace(
+            self._config, **{p.name: p.value for p in changed if p.name in _BY_NAME})
+
+    def _run(self) -> None:
+        try:
+            self._render_and_publish()
+        except RefDiffError as error:
+            self.get_logger().fatal(f'no images: {error}')
+        except Exception:  # a thread's end must not go unseen
+            self.get_logger().fatal(f'no more images\n{traceback.format_exc()}')
+
+    def _render_and_publish(self) -> None:
+        clock, seed = self.get_clock(), self._config.seed
+        view, laid_at = None, 0
+        while not self._stopping.is_set():
+            started = clock.now()
+            period = self._config.scene_period
+            due = period > 0 and started.nanoseconds - laid_at >= period * 1e9
+            if view is None or due or self._next.is_set():
+                seed += 0 if view is None else 1
+                self._next.clear()
+                view, laid_at = self._lay_scene(seed), started.nanoseconds
+                started = clock.now()
+            self._publish(view, started.to_msg(), started.nanoseconds)
+            spent = (clock.now() - started).nanoseconds / 1e9
+            self._stopping.wait(max(0.0, 1.0 / self._config.rate - spent))
+
+    def _lay_scene(self, seed: int) -> SceneView:
+        view = generate(seed, (self._config.height, self._config.width))
+        self._objects.publish(String(data=objects_json(view)))
+        names = ', '.join(thing.name for thing in view.objects)
+        self.get_logger().info(f'scene {seed}: {names}')
+        return view
+
+    def _publish(self, view: SceneView, stamp: Any, noise_seed: int) -> None:
+        header = Header(stamp=stamp, frame_id=FRAME_ID)
+        depth_m = view.frame.depth_m
+        if self._config.depth_noise:
+            depth_m = sensor_depth(depth_m, np.random.default_rng(noise_seed))
+        info = camera_info(view.frame.camera, header)
+        self._instances.publish(image_message(instance_ids(view.masks), '16UC1', header))
+        self._info.publish(info)
+        self._depth_info.publish(info)
+        self._depth.publish(image_message(as_millimetres(depth_m), '16UC1', header))
+        self._image.publish(image_message(view.frame.image_rgb, 'rgb8', header))
+        if self._config.compressed:
+            self._jpeg.publish(_jpeg(view.frame.image_rgb, header))
+
+
+def objects_json(view: SceneView) -> str:
+    """The truth about a scene as JSON.
+
+    `{"seed": 0, "objects": [{"id": 1, "name": "red mug", "shape": "mug", "colour": "red",
+    "centre": [x, y, z], "rotation": [[...], ...], "extents": [x, y, z], "round": true}, ...],
+    "expressions": [{"text": "the red mug", "id": 1, "kind": "attribute"}, ...]}`; metres, in the
+    optical frame of the images; `id` is the value in `~/instances`.
+    """
+    objects = [{
+        'id': row + 1, 'name': thing.name, 'shape': thing.shape, 'colour': thing.colour,
+        'centre': thing.centre.tolist(), 'rotation': thing.rotation.tolist(),
+        'extents': list(thing.extents), 'round': thing.round,
+    } for row, thing in enumerate(view.objects)]
+    said = [{'text': e.text, 'id': e.row + 1, 'kind': e.kind} for e in expressions(view)]
+    return json.dumps({'seed': view.scene.seed, 'objects': objects, 'expressions': said})
+
+
+def instance_ids(masks: np.ndarray) -> np.ndarray:
+    """(H, W) uint16 from disjoint masks (N, H, W): 0 background, n object n."""
+    ids = np.arange(1, len(masks) + 1, dtype=np.uint16)
+    return (masks * ids[:, None, None]).sum(axis=0, dtype=np.uint16)
+
+
+def camera_info(camera: Camera, header: Header) -> CameraInfo:
+    """`sensor_msgs/CameraInfo` of an ideal pinhole camera, rectified already."""
+    fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
+    return CameraInfo(
+        header=header, width=camera.width, height=camera.height, distortion_model='plumb_bob',
+        d=[0.0] * 5, k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0])
+
+
+def _jpeg(image_rgb: np.ndarray, header: Header) -> CompressedImage:
+    buffer = io.BytesIO()
+    Picture.fromarray(image_rgb).save(buffer, 'jpeg', quality=90)
+    return CompressedImage(header=header, format='rgb8; jpeg compressed bgr8',
+                           data=buffer.getvalue())
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until SIGINT; the process' exit status."""
+    return run(TabletopCamera, args)

@@ -1,0 +1,141 @@
+"""Rendering a scene without a display: colour, depth, true instance masks, true poses.
+
+Letters: N objects, H W image height and width.
+"""
+
+from dataclasses import dataclass
+import logging
+import math
+import os
+from types import ModuleType
+
+import numpy as np
+
+from refdiff_ros.errors import RefDiffError
+from refdiff_ros.optional import require_package
+from refdiff_ros.results import Camera, Frame
+from refdiff_ros.sim.mjcf import CAMERA, camera_pose, scene_xml
+from refdiff_ros.sim.scene import random_scene, Scene, View
+
+FRAME_ID = 'camera_color_optical_frame'
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """The truth about one object, in the camera's optical frame (REP-103), metres.
+
+    Attributes:
+        name: 'red mug'.
+        shape, colour: its words.
+        centre: (3,) middle of the part a gripper closes on.
+        rotation: (3, 3) from the object's frame (x main axis, z up from the table).
+        extents: of that part along the object's x, y and z.
+        round: whether it has no main horizontal axis.
+        base: (3,) where its vertical axis meets the table.
+    """
+
+    name: str
+    shape: str
+    colour: str
+    centre: np.ndarray
+    rotation: np.ndarray
+    extents: tuple[float, float, float]
+    round: bool
+    base: np.ndarray
+
+
+@dataclass(frozen=True)
+class SceneView:
+    """A rendered scene.
+
+    Attributes:
+        frame: colour, depth and intrinsics.
+        masks: (N, H, W) bool, the visible pixels of each object; disjoint.
+        objects: the N objects, in the order of `masks`.
+        scene: what was rendered.
+    """
+
+    frame: Frame
+    masks: np.ndarray
+    objects: tuple[SceneObject, ...]
+    scene: Scene
+
+
+def generate(seed: int, size_hw: tuple[int, int] = (480, 640)) -> SceneView:
+    """The tabletop of `seed`; the same seed and size give the same bytes on one machine.
+
+    Raises:
+        MissingPackageError: MuJoCo is not installed.
+        RefDiffError: no headless OpenGL can be had.
+    """
+    return render(random_scene(seed), size_hw)
+
+
+def render(scene: Scene, size_hw: tuple[int, int] = (480, 640)) -> SceneView:
+    """Render `scene`; call it always from the same thread, to which OpenGL belongs.
+
+    Raises:
+        MissingPackageError: MuJoCo is not installed.
+        RefDiffError: no headless OpenGL can be had.
+    """
+    mujoco = _load_mujoco()
+    xml, assets = scene_xml(scene, size_hw)
+    model = mujoco.MjModel.from_xml_string(xml, assets)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    with _renderer(mujoco, model, size_hw) as renderer:
+        renderer.update_scene(data, CAMERA)
+        image = renderer.render().copy()
+        renderer.enable_depth_rendering()
+        depth = renderer.render().copy()  # metres along the optical axis
+        renderer.disable_depth_rendering()
+        renderer.enable_segmentation_rendering()
+        segments = renderer.render().copy()  # (H, W, 2): geom id, object type
+    geoms = np.where(segments[..., 1] == mujoco.mjtObj.mjOBJ_GEOM, segments[..., 0], -1)
+    bodies = np.where(geoms >= 0, model.geom_bodyid[geoms], 0)  # (H, W)
+    rows = [mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, f'thing_{row}')
+            for row in range(len(scene.things))]
+    masks = np.stack([bodies == row for row in rows]) if rows else np.zeros((0, *size_hw), bool)
+    frame = Frame(image, depth.astype(np.float32), intrinsics(scene.view, size_hw),
+                  frame_id=FRAME_ID)
+    return SceneView(frame, masks, _objects(scene), scene)
+
+
+def intrinsics(view: View, size_hw: tuple[int, int]) -> Camera:
+    """Pinhole intrinsics with square pixels; the first pixel's centre is (0, 0)."""
+    height, width = size_hw
+    focal = height / 2 / math.tan(view.fovy / 2)
+    return Camera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+
+
+def _objects(scene: Scene) -> tuple[SceneObject, ...]:
+    position, optical = camera_pose(scene.view)
+    found = []
+    for thing in scene.things:
+        cos, sin = math.cos(thing.yaw), math.sin(thing.yaw)
+        turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        base = np.array([*thing.xy, 0.0])
+        centre = base + [0.0, 0.0, thing.form.extents[2] / 2]
+        found.append(SceneObject(
+            thing.name, thing.shape, thing.colour, optical.T @ (centre - position),
+            optical.T @ turn, thing.form.extents, thing.form.round,
+            optical.T @ (base - position)))
+    return tuple(found)
+
+
+def _load_mujoco() -> ModuleType:
+    # MuJoCo reads the choice once, when it is imported.
+    if 'MUJOCO_GL' not in os.environ and 'DISPLAY' not in os.environ:
+        os.environ['MUJOCO_GL'] = 'egl'
+    return require_package('mujoco', 'sim')
+
+
+def _renderer(mujoco: ModuleType, model: object, size_hw: tuple[int, int]) -> object:
+    try:
+        return mujoco.Renderer(model, *size_hw)
+    except (RuntimeError, AttributeError, ImportError, mujoco.FatalError) as error:
+        raise RefDiffError(
+            'expected headless OpenGL for the simulated camera, found none: install Mesa '
+            "('apt-get install libegl1 libgl1-mesa-dri') and leave MUJOCO_GL unset, or set "
+            f"MUJOCO_GL=osmesa after 'apt-get install libosmesa6' ({error})") from error

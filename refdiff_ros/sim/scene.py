@@ -1,0 +1,141 @@
+"""A random tabletop as plain data, from a seed.
+
+Metres and radians in the world frame: z up, the table's top is z = 0 around the origin.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.sim.shapes import COLOURS, COLOURS_OF, Shape, SHAPES
+from refdiff_ros.sim.textures import KINDS
+
+TABLE_HALF_XY = (0.42, 0.34)
+_PLACE_HALF_XY = (0.27, 0.2)
+_GAP = 0.012  # between objects
+_TRIES = 200
+
+
+@dataclass(frozen=True)
+class Thing:
+    """An object on the table.
+
+    Attributes:
+        shape, colour: its words.
+        xy: where its vertical axis meets the table.
+        yaw: turn of its main axis about the vertical, against the world's x.
+        form: its geometry.
+    """
+
+    shape: str
+    colour: str
+    xy: tuple[float, float]
+    yaw: float
+    form: Shape
+
+    @property
+    def name(self) -> str:
+        """'red mug'."""
+        return f'{self.colour} {self.shape}'
+
+
+@dataclass(frozen=True)
+class View:
+    """A camera that looks at a point of the table.
+
+    Attributes:
+        target_xy: the point looked at, on the table.
+        distance: from it to the camera.
+        elevation: of the camera over the table, radians.
+        azimuth: of the camera about the vertical, radians; 0 looks along the world's y.
+        fovy: vertical field of view, radians.
+    """
+
+    target_xy: tuple[float, float]
+    distance: float
+    elevation: float
+    azimuth: float
+    fovy: float
+
+
+@dataclass(frozen=True)
+class Light:
+    """A lamp over the table: where it stands, and how bright lamp and surroundings are, 0..1."""
+
+    position: tuple[float, float, float]
+    diffuse: float
+    ambient: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that is rendered; `seed` also draws the textures' details."""
+
+    seed: int
+    things: tuple[Thing, ...]
+    view: View
+    light: Light
+    table: str
+    floor: str
+
+
+def random_scene(seed: int, min_things: int = 4, max_things: int = 7) -> Scene:
+    """The tabletop of `seed`: objects that do not touch, some alike in shape or in colour.
+
+    Args:
+        seed: 0 or more; the same seed gives the same scene.
+        min_things, max_things: how many objects.
+
+    Raises:
+        BadRequestError: a negative seed, or counts that make no sense.
+    """
+    if seed < 0:
+        raise BadRequestError(f'expected a seed of 0 or more, got {seed}')
+    if not 1 <= min_things <= max_things:
+        raise BadRequestError('expected 1 <= min_things <= max_things, '
+                              f'got {min_things} and {max_things}')
+    rng = np.random.default_rng(seed)
+    wanted = int(rng.integers(min_things, max_things + 1))
+    things: list[Thing] = []
+    for shape, colour in _names(rng, wanted):
+        thing = _place(rng, shape, colour, things)
+        if thing is not None:
+            things.append(thing)
+    view = View(
+        target_xy=(rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03)),
+        distance=rng.uniform(0.78, 1.0), elevation=np.radians(rng.uniform(32, 58)),
+        azimuth=np.radians(rng.uniform(-40, 40)), fovy=np.radians(rng.uniform(40, 46)))
+    angle = rng.uniform(0, 2 * np.pi)
+    light = Light(
+        position=(0.8 * np.cos(angle), 0.8 * np.sin(angle), rng.uniform(1.1, 1.8)),
+        diffuse=rng.uniform(0.45, 0.75), ambient=rng.uniform(0.25, 0.42))
+    return Scene(seed, tuple(things), view, light, str(rng.choice(KINDS)), str(rng.choice(KINDS)))
+
+
+def _names(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
+    """Shapes and colours; the second object is the first's shape, the third its colour."""
+    shapes = list(rng.choice(list(SHAPES), count))
+    colours = list(rng.choice(list(COLOURS), count))
+    if count > 1 and rng.random() < 0.8:
+        shapes[1] = shapes[0]
+    if count > 2 and rng.random() < 0.8:
+        colours[2] = colours[0]
+    for row, shape in enumerate(shapes):
+        if shape in COLOURS_OF and colours[row] not in COLOURS_OF[shape]:
+            colours[row] = rng.choice(COLOURS_OF[shape])
+    return [(str(shape), str(colour)) for shape, colour in zip(shapes, colours, strict=True)]
+
+
+def _place(
+    rng: np.random.Generator, shape: str, colour: str, others: list[Thing],
+) -> Thing | None:
+    form = SHAPES[shape](rng)
+    for _ in range(_TRIES):
+        xy = (rng.uniform(-1, 1) * _PLACE_HALF_XY[0], rng.uniform(-1, 1) * _PLACE_HALF_XY[1])
+        clear = all(
+            np.hypot(xy[0] - other.xy[0], xy[1] - other.xy[1])
+            > form.radius + other.form.radius + _GAP for other in others)
+        if clear:
+            return Thing(shape, colour, xy, rng.uniform(-np.pi, np.pi), form)
+    return None
