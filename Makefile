@@ -3,7 +3,32 @@ SHELL := /bin/bash
 ROS_DISTRO ?= kilted
 export ROS_DISTRO
 SUFFIX := $(if $(filter kilted,$(ROS_DISTRO)),,-$(ROS_DISTRO))
+ENTER := . tools/env.sh &&
 
-.PHONY: build
+.PHONY: help setup build demo test lint clean
+help:
+	@echo 'make demo    set up what is missing, then run the node on a simulated camera'
+	@echo 'make test    set up what is missing, then run the tests (ARGS="-k name" narrows)'
+	@echo 'make setup   virtual environment, pinned packages, build'
+	@echo 'make build   colcon build alone'
+	@echo 'make lint    ruff'
+	@echo 'make clean   remove build, install and log folders; the environment stays'
+	@echo 'ROS_DISTRO=jazzy picks Jazzy instead of Kilted'
+
+setup:
+	@tools/setup.sh
+
 build:
 	@tools/build.sh
+
+demo: setup
+	@$(ENTER) python3 -m refdiff_ros.demo $(ARGS)
+
+test: setup
+	@$(ENTER) python3 -m pytest -q $(ARGS) </dev/null
+
+lint: setup
+	@$(ENTER) python3 -m ruff check .
+
+clean:
+	rm -rf build$(SUFFIX) install$(SUFFIX) log$(SUFFIX)
