@@ -94,7 +94,12 @@ class Engine:
             if self.mode.generative:
                 self._generative_frame(frame, preset)
             if self.mode.segmentor:
-                self._segmentor_proposals(frame, preset)
+                proposals, rows = self._segmentor_proposals(frame, preset)
+                if self.mode.discriminative:
+                    discriminative.prefetch(
+                        self.models.clip,
+                        self._discriminative_frame(frame, preset, proposals),
+                        preset.discriminative, rows)
         self._with_memory_retry(prepare)
 
     def forget_frames(self) -> None:
@@ -184,12 +189,18 @@ class Engine:
         proposals: np.ndarray,
         rows: np.ndarray,
     ) -> np.ndarray:
+        prepared = self._discriminative_frame(frame, preset, proposals)
+        with self._timed('discriminative'):
+            return discriminative.score(
+                self.models.clip, prepared, parsed, preset.discriminative, rows)
+
+    def _discriminative_frame(
+        self, frame: Frame, preset: Preset, proposals: np.ndarray,
+    ) -> discriminative.DiscriminativeFrame:
         config = preset.discriminative
-        prepared = self._cache.get(
+        return self._cache.get(
             frame, ('discriminative', config, preset.proposals),
             lambda: discriminative.prepare_frame(self.models.clip, frame, proposals, config))
-        with self._timed('discriminative'):
-            return discriminative.score(self.models.clip, prepared, parsed, config, rows)
 
     def _with_memory_retry(self, work: Callable[[Preset], object]) -> object:
         try:

@@ -115,11 +115,13 @@ def test_prefetch_leaves_nothing_of_the_frame_to_do(models, frame):
     engine = Engine(models, small())
     engine.prefetch(frame)
     counts = [count_calls(module)
-              for module in (models.diffusion.vae.encoder, models.sam.image_encoder)]
+              for module in (
+                  models.diffusion.vae.encoder, models.sam.image_encoder,
+                  models.clip.model.vision_model.embeddings.patch_embedding)]
     answer = engine.segment(frame, 'red mug')
     for _, hook in counts:
         hook.remove()
-    assert [len(calls) for calls, _ in counts] == [0, 0]
+    assert [len(calls) for calls, _ in counts] == [0, 0, 0]
     assert 'proposals' not in answer.timings_ms and 'correlation' in answer.timings_ms
 
 
