@@ -13,7 +13,7 @@ _TOOLS = ('awk', 'cat', 'df', 'dirname', 'ldconfig', 'sh')
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A bare checkout with a PATH folder `bin` that holds no compiler and a user who is not root."""
+    """A bare checkout whose `bin` is the PATH: no compiler there, and a user who is not root."""
     (tmp_path / 'tools').mkdir()
     shutil.copy(_ROOT / 'tools/preflight.sh', tmp_path / 'tools')
     programs = tmp_path / 'bin'
