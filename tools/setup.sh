@@ -16,7 +16,7 @@ if [ "$(cat "$venv/.complete" 2>/dev/null)" != "$wanted" ]; then
   rm -f "$venv/.complete"
   echo "setup: installing pinned packages into $venv (once, several GB)"
   "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
-  "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps \
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
     -r "${pins[0]}" -r "${pins[1]}" </dev/null
   "$venv/bin/python" tools/repair_ros_wheels.py
   echo "$wanted" >"$venv/.complete"
