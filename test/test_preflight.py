@@ -27,6 +27,8 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def _program(path: Path, body: str) -> None:
+    # Without this the text would go through the link into the system's own program.
+    path.unlink(missing_ok=True)
     path.write_text(f'#!/bin/sh\n{body}\n')
     path.chmod(0o755)
 
