@@ -24,7 +24,7 @@ fi
 
 # Names count, not only contents: --symlink-install must see each new file.
 inputs=$({ echo "$wanted"; cat CMakeLists.txt package.xml msg/* srv/*
-  find refdiff_ros scripts launch config bundles -type f ! -name '*.pyc' 2>/dev/null | sort
+  { find refdiff_ros scripts launch config bundles -type f ! -path '*/.*' ! -name '*.pyc' 2>/dev/null || true; } | sort
 } | sha256sum)
 stamp=build$suffix/.inputs
 if [ "$(cat "$stamp" 2>/dev/null)" != "$inputs" ] || [ ! -d "install$suffix/refdiff_ros" ]; then
