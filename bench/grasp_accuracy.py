@@ -20,9 +20,8 @@ axis      Angle between the main axis in the picture and the projection of the o
 Objects with less than 90 % of their outline visible are counted apart ('occluded'): the outline
 that a mask shows is then not that of the object. Objects cut off by the image are left out.
 
-Noisy depth: standard deviation 1.5 mm at 0.8 m, growing with the square of the distance, rounded
-to 1 mm; one reading in ten missing; at the rim of every object one pixel each side mixes near
-and far in equal chance of any share (flying pixels).
+Noisy depth is that of the simulated camera (`refdiff_ros.sim.depth_noise`): noise of 2 mm at 1 m
+that grows with the square of the distance, holes, and flying or missing pixels at every rim.
 """
 
 import argparse
@@ -38,6 +37,7 @@ import numpy as np
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.grasp.results import GraspRegion
 from refdiff_ros.results import Camera
+from refdiff_ros.sim.depth_noise import sensor_depth
 from refdiff_ros.sim.render import generate, SceneView
 
 _MIN_VISIBLE = 0.9
@@ -106,20 +106,6 @@ def whole_mask(pieces: list[np.ndarray], camera: Camera) -> np.ndarray:
     return mask.astype(bool)
 
 
-def noisy_depth(view: SceneView, rng: np.random.Generator) -> np.ndarray:
-    """The noise described at the top of this file, (H, W) float32."""
-    clean = view.frame.depth_m.astype(np.float64)
-    far = cv2.dilate(clean, np.ones((3, 3)))
-    near = cv2.erode(clean, np.ones((3, 3)))
-    share = rng.random(clean.shape)
-    edge = far - near > 0.02
-    depth = np.where(edge, near + share * (far - near), clean)
-    depth = depth + rng.normal(0, 1, clean.shape) * 0.0015 * (clean / 0.8) ** 2
-    depth = np.round(depth, 3)
-    depth[rng.random(clean.shape) < 0.1] = 0
-    return depth.astype(np.float32)
-
-
 def true_axis(view: SceneView, row: int) -> np.ndarray | None:
     """(3,) unit vector in the optical frame, or None where no axis is defined."""
     truth = view.objects[row]
@@ -186,7 +172,7 @@ def cases(first_seed: int, objects: int) -> Iterator[Case]:
     seed, done = first_seed, 0
     while done < objects:
         view = generate(seed)
-        noisy = noisy_depth(view, np.random.default_rng([seed, 2]))
+        noisy = sensor_depth(view.frame.depth_m, np.random.default_rng([seed, 2]))
         for row in range(len(view.objects)):
             clean_case = measure(view, row, view.frame.depth_m, 'clean')
             if clean_case is None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 LEGEND = (
     'IoU: of the answer\'s mask and the object that is meant, as the simulator knows it\n'
     'grasp mm: from the grasp pose to the centre of that object\'s visible surface\n'
-    'total = model + node (decoding, grasp, messages) + transport; through the topic, total runs\n'
-    'from the image\'s stamp to the answer\'s arrival')
+    'total = model + node (waiting, decoding, grasp, messages) + transport; through the topic, total\n'
+    'runs from the image\'s stamp to the answer\'s arrival')
 _COLUMNS = ('expression', 'through', 'status', 'score', 'IoU', 'grasp mm', 'total ms', 'model ms',
             'node ms', 'transport ms')
 _WIDEST = 38
@@ -40,6 +40,7 @@ class Row:
         total_ms: from the question to the answer at the client.
         model_ms: of it, in the models.
         latency_ms: of it, in the node, models included.
+        note: why a number is missing, or ''.
     """
 
     expression: str
@@ -51,6 +52,7 @@ class Row:
     total_ms: float
     model_ms: float
     latency_ms: float
+    note: str = ''
 
     @property
     def answered(self) -> bool:
@@ -80,7 +82,14 @@ def row(text: str, answer: 'DemoAnswer', view: 'SceneView', truth_row: int,
     return Row(
         text, 'topic' if through_topic else 'service', answer.status.name, answer.mask.score,
         iou(answer.pixels(), truth) if answer.status.has_mask else math.nan, grasp_mm,
-        answer.total_ms, answer.mask.model_ms, answer.mask.latency_ms)
+        answer.total_ms, answer.mask.model_ms, answer.mask.latency_ms, _note(answer))
+
+
+def _note(answer: 'DemoAnswer') -> str:
+    if not answer.status.has_mask:
+        return answer.mask.reason
+    return '' if answer.grasp.pose_status == answer.grasp.POSE_VALID else \
+        f'no grasp pose: {answer.grasp.pose_reason}'
 
 
 def surface_centre(view: 'SceneView', mask: np.ndarray) -> np.ndarray:
@@ -105,7 +114,8 @@ def table(rows: Sequence[Row]) -> str:
     lines = ['  '.join(text.ljust(width) if k < 3 else text.rjust(width)
                        for k, (text, width) in enumerate(zip(line, widths, strict=True)))
              for line in cells]
-    return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:]])
+    notes = [f'  {row.expression}: {row.note}' for row in rows if row.note]
+    return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:], *notes])
 
 
 def iou(mask: np.ndarray, truth: np.ndarray) -> float:

@@ -25,7 +25,8 @@ _CASING = (20, 20, 20)
 _STATUS_COLOURS = {Status.FOUND: (0, 158, 115), Status.AMBIGUOUS: (230, 159, 0)}
 _STATUS_WORDS = {Status.FOUND: 'FOUND', Status.NOT_FOUND: 'NOT FOUND',
                  Status.AMBIGUOUS: 'AMBIGUOUS'}
-# Share of the heat where the attention is 1; below, it fades with the attention.
+# Share of the heat where the attention is 1; below, it fades with the attention's square, so that
+# the picture stays to be seen where there is little.
 _HEAT = 0.6
 
 
@@ -41,8 +42,8 @@ def draw(image_rgb: np.ndarray, segmentation: Segmentation,
     Returns:
         (H, W, 3) uint8 RGB, a copy: attention of the root word as heat, the mask's outline with
         a light fill, the other regions of an ambiguous answer as thin outlines, the grasp
-        rectangle with its main axis and contacts, and a line of text; an answer that is not
-        FOUND gets its reason as a second line.
+        rectangle with its main axis and contacts, and lines of text: the status, the grasp or the
+        reason why the answer is not FOUND, and the first two notes.
 
     Raises:
         BadRequestError: the image is not (H, W, 3) uint8, or of another size than the mask.
@@ -85,7 +86,7 @@ def attention_image(correlation: np.ndarray) -> np.ndarray:
 
 
 def _heat(canvas: np.ndarray, correlation: np.ndarray) -> np.ndarray:
-    weight = _HEAT * np.clip(np.nan_to_num(correlation), 0, 1)[:, :, None]
+    weight = _HEAT * np.clip(np.nan_to_num(correlation), 0, 1)[:, :, None] ** 2
     return np.rint(canvas * (1 - weight) + attention_image(correlation) * weight).astype(np.uint8)
 
 
@@ -153,7 +154,8 @@ def _caption(canvas: np.ndarray, segmentation: Segmentation,
         lines.append(segmentation.reason)
     else:
         lines.append(_grasp_words(grasp))
-    lines = [line for line in lines if line]
+    # Whatever limits the answer (untrained weights, a fallback) belongs into its picture.
+    lines = [line for line in (*lines, *segmentation.notes[:2]) if line]
     pad, pitch = size // 2, round(size * 1.3)
     bar = len(lines) * pitch + pad
     canvas[:bar] = (canvas[:bar] * 0.25).astype(np.uint8)

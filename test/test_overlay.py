@@ -10,7 +10,7 @@ from refdiff_ros.results import ReferringExpression, Scores, Segmentation, Statu
 
 
 def _answer(status=Status.FOUND, size_hw=(240, 320), correlation=None, text='the red mug',
-            rivals=()):
+            rivals=(), notes=()):
     mask = np.zeros(size_hw, bool)
     rival = mask.copy()
     height, width = size_hw
@@ -23,7 +23,7 @@ def _answer(status=Status.FOUND, size_hw=(240, 320), correlation=None, text='the
         status=status, reason='say which one', mask=mask, score=0.3, confidence=0.5, index=0,
         expression=ReferringExpression(text, text[-3:], (len(text) - 3, len(text))),
         rivals=rivals, proposals=np.stack([mask, rival]),
-        scores=Scores(values, values, values), correlation=correlation)
+        scores=Scores(values, values, values), correlation=correlation, notes=notes)
 
 
 def _grey(size_hw=(240, 320)):
@@ -76,6 +76,12 @@ def test_each_status_is_told_in_words_of_its_own():
         Status.FOUND, Status.NOT_FOUND, Status.AMBIGUOUS)]
     assert not np.array_equal(captions[0][:, 10:], captions[1][:, 10:])
     assert not np.array_equal(captions[1][:, 10:], captions[2][:, 10:])
+
+
+def test_notes_get_a_line_each():
+    plain = overlay.draw(_grey(), _answer())
+    noted = overlay.draw(_grey(), _answer(notes=('the weights are random',)))
+    assert (noted[:60].mean(-1) < 100).sum() > (plain[:60].mean(-1) < 100).sum() + 320 * 8
 
 
 @pytest.mark.parametrize('size_hw', [(1, 1), (8, 8), (3, 400), (400, 3), (60, 90), (1080, 1920)])

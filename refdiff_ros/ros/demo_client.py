@@ -1,6 +1,7 @@
 """What the demo asks with: a small client of the node, as an example of how to write one."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 import threading
 import time
@@ -10,7 +11,7 @@ from lifecycle_msgs.srv import GetState
 import numpy as np
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -83,7 +84,7 @@ class DemoClient:
             self._node.create_subscription(kind, f'{name}/{topic}', handle, QoSProfile(depth=5))
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
     def __enter__(self) -> 'DemoClient':
@@ -92,6 +93,10 @@ class DemoClient:
     def __exit__(self, *_: object) -> None:
         rclpy.try_shutdown(context=self._context)
         self._thread.join(5.0)
+
+    def _spin(self) -> None:
+        with suppress(ExternalShutdownException):
+            self._executor.spin()
 
     def state(self) -> str:
         """The node's lifecycle state, '' while it cannot be reached."""
@@ -115,12 +120,16 @@ class DemoClient:
         while True:
             began = time.monotonic()
             future = self._segment.call_async(ReferSegmentation.Request(expression=text))
+            # The moment of arrival, and not that of the next look.
+            arrived: list[float] = []
+            future.add_done_callback(
+                lambda _, arrived=arrived: arrived.append(time.monotonic()))
             try:
-                _wait(future.done, end - began, watch)
+                _wait(lambda: arrived, end - began, watch)
             except TimeoutError:
                 raise RefDiffError(f'expected an answer to {text!r} in {timeout_s:g} s, none '
                                    'came: raise --timeout, or see the logs') from None
-            total_ms, reply = (time.monotonic() - began) * 1e3, future.result()
+            total_ms, reply = (arrived[0] - began) * 1e3, future.result()
             if Status(reply.status) not in _NOT_YET or time.monotonic() > end - 0.2:
                 return DemoAnswer(reply.mask, reply.grasp, total_ms)
             time.sleep(0.2)
