@@ -25,8 +25,8 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument('seed', default_value='0', description='Seed of the scene.'),
         *(DeclareLaunchArgument(name, default_value='', description='As in refdiff.launch.py.')
           for name in _PASSED_ON),
-        Node(package='refdiff_ros', executable='tabletop_camera', output='screen',
-             emulate_tty=True, parameters=[{'seed': seed}]),
+        Node(package='refdiff_ros', executable='tabletop_camera', namespace=CAMERA,
+             output='screen', emulate_tty=True, parameters=[{'seed': seed}]),
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(str(Path(__file__).parent / 'refdiff.launch.py')),
             launch_arguments={**{name: LaunchConfiguration(name) for name in _PASSED_ON},

@@ -1,4 +1,4 @@
-"""Helpers for tests on a real ROS graph: a node in its own process, and a client to speak to it."""
+"""Helpers for tests on a real ROS graph: a node in its own process and a client of it."""
 
 from collections.abc import Callable, Sequence
 import os

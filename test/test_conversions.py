@@ -11,7 +11,11 @@ from std_msgs.msg import Header
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.ros import conversions
 from refdiff_ros.ros.conversions import (
-    camera_from_info, depth_from_image, image_message, mask_message, rgb_from_compressed,
+    camera_from_info,
+    depth_from_image,
+    image_message,
+    mask_message,
+    rgb_from_compressed,
     rgb_from_image,
 )
 

@@ -1,4 +1,4 @@
-"""The launch files, by launch_testing; skipped where launch_ros is not installed (PyPI has none)."""
+"""The launch files, by launch_testing; skipped where launch_ros is not installed."""
 
 from pathlib import Path
 
@@ -27,9 +27,9 @@ def loaded(name: str, **arguments: str) -> tuple[LaunchContext, list]:
 
 
 def test_the_node_starts_with_its_arguments_and_ends_cleanly():
+    import launch_refdiff
     from launch_testing.loader import LoadTestsFromPythonModule
     from launch_testing.test_runner import LaunchTestRunner
-    import launch_refdiff
 
     runs = LoadTestsFromPythonModule(launch_refdiff, name='launch_refdiff')
     results = LaunchTestRunner(runs).run()

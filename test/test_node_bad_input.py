@@ -7,7 +7,13 @@ import cv2
 import numpy as np
 from pytest import fixture, mark
 from ros_graph import (
-    camera_info, GraphClient, header, image, NodeProcess, picture, wait_for,
+    camera_info,
+    GraphClient,
+    header,
+    image,
+    NodeProcess,
+    picture,
+    wait_for,
 )
 from sensor_msgs.msg import CompressedImage, Image
 

@@ -170,6 +170,16 @@ def test_the_subscription_follows_the_publishers_qos(client):
         assert node.stop() == 0
 
 
+def test_compressed_images_lie_below_the_topic_that_image_is_remapped_to(client):
+    node = NodeProcess({'image_transport': 'compressed'},
+                       arguments=['-r', 'image:=/camera/color/image_raw'])
+    try:
+        client.wait_until('active')
+        client.wait_for_silence('no publisher on /camera/color/image_raw/compressed')
+    finally:
+        assert node.stop() == 0
+
+
 def test_incompatible_qos_is_the_reason_for_silence(client):
     node = NodeProcess({'reliability': 'reliable'})
     try:

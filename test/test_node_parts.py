@@ -35,7 +35,7 @@ def test_every_default_is_valid_and_described(spec):
     ('queue_size', 0, 'expected queue_size in 1..1000, got 0'),
     ('queue_size', 2.5, 'expected queue_size as int'),
     ('preset', 'paperr', "one of .*'paper'.*got 'paperr'"),
-    ('bundle', 5, "expected bundle as str, got 5"),
+    ('bundle', 5, 'expected bundle as str, got 5'),
     ('seed', True, 'expected seed as int, got True'),
 ])
 def test_invalid_values_are_refused_with_what_was_expected(name, value, words):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, TYPE_CHECKING
 
 from std_msgs.msg import Header
 

@@ -136,7 +136,7 @@ def rgb_from_compressed(msg: CompressedImage) -> np.ndarray:
 
 
 def _check_whole(msg: CompressedImage) -> None:
-    """Refuse a JPEG or PNG that lacks its end: decoders fill the rest with grey and say nothing."""
+    """Refuse a JPEG or PNG without its end: decoders fill the rest with grey, unsaid."""
     data = bytes(msg.data)
     ends = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}
     end = ends.get(data[:2])

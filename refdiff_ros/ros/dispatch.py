@@ -3,7 +3,7 @@
 from collections.abc import Callable
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, TYPE_CHECKING
 
 from rclpy.clock import Clock
 

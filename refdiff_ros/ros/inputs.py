@@ -22,6 +22,7 @@ class Input:
     """One subscribed topic and what is known of it.
 
     Attributes:
+        role: 'image', 'depth', 'camera_info' or 'expression'.
         topic: as subscribed, before remapping.
         msg_type: message class.
         handle: called with each message.
@@ -31,6 +32,7 @@ class Input:
         problem: why messages that come cannot be used, or ''.
     """
 
+    role: str
     topic: str
     msg_type: type
     handle: Callable[[Any], None]
@@ -76,13 +78,14 @@ class Inputs:
         """Subscribe to everything."""
         compressed = image_transport == 'compressed'
         self._reliability = reliability
-        self._inputs = {
-            'image': Input('image/compressed' if compressed else 'image',
-                           CompressedImage if compressed else Image, self._image),
-            'depth': Input('depth', Image, self._depth),
-            'camera_info': Input('camera_info', CameraInfo, self._camera_info),
-            'expression': Input('expression', String, self._expression, 'reliable'),
-        }
+        inputs = (
+            Input('image', self._compressed_topic() if compressed else 'image',
+                  CompressedImage if compressed else Image, self._image),
+            Input('depth', 'depth', Image, self._depth),
+            Input('camera_info', 'camera_info', CameraInfo, self._camera_info),
+            Input('expression', 'expression', String, self._expression, 'reliable'),
+        )
+        self._inputs = {item.role: item for item in inputs}
         for item in self._inputs.values():
             self._subscribe(item)
 
@@ -115,7 +118,7 @@ class Inputs:
         publishers = self._publishers(item)
         topic = self.topic(item)
         if not publishers:
-            return f'no publisher on {topic}: start the camera or remap {item.topic}'
+            return f'no publisher on {topic}: start the camera or remap {item.role}'
         expected = f'{item.msg_type.__module__.split(".")[0]}/msg/{item.msg_type.__name__}'
         wrong = qos_rules.wrong_type(publishers, expected) or qos_rules.incompatibility(
             publishers, item.qos)
@@ -126,6 +129,13 @@ class Inputs:
         if item.received == 0:
             return f'{topic}: there is a publisher, but no message has come'
         return ''
+
+    def _compressed_topic(self) -> str:
+        """'image/compressed', below the topic that `image` is remapped to, as image_transport."""
+        direct = self._node.resolve_topic_name('image/compressed')
+        if direct != self._node.resolve_topic_name('image/compressed', only_expand=True):
+            return direct
+        return self._node.resolve_topic_name('image') + '/compressed'
 
     def _publishers(self, item: Input) -> list:
         return qos_rules.publishers_of(self._node, self.topic(item))

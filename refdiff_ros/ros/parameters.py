@@ -13,7 +13,10 @@ import math
 from typing import Any
 
 from rcl_interfaces.msg import (
-    FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult,
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
 )
 from rclpy.node import Node
 from rclpy.parameter import Parameter

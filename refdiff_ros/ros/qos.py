@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from rclpy.node import Node
 from rclpy.qos import (
-    DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy,
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
 )
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 

@@ -28,7 +28,6 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
         0 after a signal, which is how a node is ended on purpose (launch calls any other status
         a crash); 2 when the node could not be made from its parameters.
     """
-    logging.basicConfig(level=logging.INFO, format='[%(levelname)s] [%(name)s]: %(message)s')
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     ended = _Ended()
     try:
@@ -38,6 +37,8 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
         print(f'refdiff: the node cannot start: {error}', file=sys.stderr)
         rclpy.try_shutdown()
         return 2
+    logging.getLogger('refdiff_ros').addHandler(_ToRosLog(node.get_logger()))
+    logging.getLogger('refdiff_ros').setLevel(logging.INFO)
     executor = MultiThreadedExecutor(_THREADS)
     executor.add_node(node)
     spinner = threading.Thread(target=_spin, args=(executor, node.get_logger(), ended),
@@ -51,6 +52,25 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     sys.stdout.flush()
     sys.stderr.flush()
     return 0
+
+
+class _ToRosLog(logging.Handler):
+    """What the core logs, in the node's log."""
+
+    def __init__(self, logger: object):
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one record on, its traceback included."""
+        # rclpy ties a severity to the line that it is called from: one line for each.
+        text = f'{record.name}: {self.format(record)}'
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        else:
+            self._logger.info(text)
 
 
 class _Ended:

@@ -1,0 +1,64 @@
+"""What the node's benchmarks share: the node and its camera, real processes on a real graph."""
+
+import json
+from pathlib import Path
+import socket
+import sys
+import time
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'test'))
+
+
+def claim_domain() -> int:
+    """A ROS domain of this process alone, chosen before rclpy is imported."""
+    import os
+
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for domain in range(60, 100):
+        try:
+            claim.bind(('127.0.0.1', 51000 + domain))
+        except OSError:
+            continue
+        os.environ['ROS_DOMAIN_ID'] = str(domain)
+        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+        claim_domain.socket = claim  # kept open: the bound port is the claim
+        return domain
+    raise RuntimeError('expected a free ROS domain of 60..99, found none')
+
+
+class Arrivals(list):
+    """Messages with the moment that each came, (seconds on the monotonic clock, message)."""
+
+    def append(self, msg: object) -> None:
+        """Called by the subscription."""
+        super().append((time.monotonic(), msg))
+
+
+def camera_picture(size_hw: tuple[int, int]) -> np.ndarray:
+    """(H, W, 3) uint8: blocks of colour with a camera's noise, which JPEG has to work on."""
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 255, (size_hw[0] // 40 + 1, size_hw[1] // 40 + 1, 3))
+    image = np.kron(blocks, np.ones((40, 40, 1)))[:size_hw[0], :size_hw[1]]
+    return np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
+
+
+def quantiles(values: list[float]) -> dict[str, float]:
+    """Median, 95th percentile and the number of values, rounded."""
+    return {'median': round(float(np.median(values)), 2),
+            'p95': round(float(np.percentile(values, 95)), 2), 'n': len(values)}
+
+
+def report(name: str, rows: list[dict], out: str | None) -> None:
+    """Print rows as a table and, where asked, write them as JSON."""
+    keys = list(rows[0])
+    cells = [[str(row[key]) for key in keys] for row in rows]
+    widths = [max(len(key), *(len(row[i]) for row in cells)) for i, key in enumerate(keys)]
+    print(name)
+    for line in (keys, *cells):
+        print('  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)))
+    if out:
+        Path(out).write_text(json.dumps(
+            {'benchmark': name, 'date': time.strftime('%Y-%m-%d'), 'rows': rows}, indent=2) + '\n')

@@ -1,0 +1,56 @@
+"""Resident memory of the node after 200 and after 2,000 answered frames.
+
+    . tools/env.sh && python bench/node_memory.py --out memory.json
+
+Every frame is another picture and is answered (mode full) before the next is sent, so that
+nothing but a leak can make the second number grow.
+"""
+
+import argparse
+
+import node_bench
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--frames', type=int, nargs='+', default=[200, 2000])
+    parser.add_argument('--out', help='JSON file')
+    args = parser.parse_args()
+    node_bench.claim_domain()
+    node_bench.report('resident memory', measure(sorted(args.frames)), args.out)
+
+
+def measure(checkpoints: list[int]) -> list[dict]:
+    """One row per checkpoint."""
+    from ros_graph import GraphClient, image, NodeProcess, picture, wait_for
+
+    node = NodeProcess({'max_rate': 1000.0})
+    client = GraphClient()
+    rows = []
+    try:
+        client.wait_until('active')
+        client.say('the red box')
+        for count in range(1, checkpoints[-1] + 1):
+            msg = image(picture(240, 320, seed=count), stamp=count)
+            client.masks.clear()
+            client.grasps.clear()
+            client.publish('image', msg)
+            wait_for(lambda msg=msg: any(m.header == msg.header for m in client.masks), 60.0)
+            if count in checkpoints:
+                rows.append({'frames': count, 'resident MB': round(resident_mb(node.pid), 1)})
+    finally:
+        client.close()
+        node.stop()
+    return rows
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process, megabytes (10^6)."""
+    with open(f'/proc/{pid}/status', encoding='ascii') as status:
+        line = next(line for line in status if line.startswith('VmRSS'))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,95 @@
+"""The node's own time per image: receipt to publish, less the time that the models took.
+
+    . tools/env.sh && python bench/node_overhead.py --out overhead.json
+
+Both times are in each answer: `latency_ms` runs from the moment the subscription's callback got
+the image to the moment the answer's message was built, `model_ms` is the engine's call alone.
+Their difference is decoding, waiting for the worker, grasp region and messages. Not in it are
+DDS transport and rclpy's deserialisation before the callback, and serialisation at publish;
+'graph' has them: from the publisher's call to the arrival of the answer in another process, less
+`model_ms`. Masks are answered in full size (max_megapixels 2.1), mode G, so that the models take
+little; their time does not count.
+"""
+
+import argparse
+import time
+
+import node_bench
+
+SIZES_HW = ((480, 640), (1080, 1920))
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--frames', type=int, default=40)
+    parser.add_argument('--out', help='JSON file')
+    args = parser.parse_args()
+    node_bench.claim_domain()
+    rows = [measure(size_hw, transport, args.frames)
+            for size_hw in SIZES_HW for transport in ('raw', 'compressed')]
+    node_bench.report('node overhead without model time, ms', rows, args.out)
+
+
+def measure(size_hw: tuple[int, int], transport: str, frames: int) -> dict:
+    """One row of the table."""
+    from ros_graph import GraphClient, NodeProcess
+
+    from refdiff_ros.msg import ReferringMask
+
+    node = NodeProcess({'image_transport': transport, 'max_rate': 1000.0, 'mode': 'G'})
+    client = GraphClient()
+    try:
+        client.wait_until('active')
+        client.say('the red box')
+        arrivals = node_bench.Arrivals()
+        client.listen(ReferringMask, 'refdiff/mask', arrivals)
+        own, graph = [], []
+        for _ in range(frames + 5):
+            mask, took_ms = ask(client, arrivals, size_hw, transport)
+            own.append(mask.latency_ms - mask.model_ms)
+            graph.append(took_ms - mask.model_ms)
+    finally:
+        client.close()
+        node.stop()
+    own, graph = node_bench.quantiles(own[5:]), node_bench.quantiles(graph[5:])
+    return {'size': f'{size_hw[1]}x{size_hw[0]}', 'transport': transport,
+            'node median': own['median'], 'node p95': own['p95'],
+            'graph median': graph['median'], 'graph p95': graph['p95'], 'frames': own['n']}
+
+
+def ask(client, arrivals, size_hw: tuple[int, int], transport: str):
+    """Send one frame, wait for its answer: the mask, and milliseconds from send to arrival."""
+    from ros_graph import wait_for
+
+    topic = 'image' if transport == 'raw' else 'image/compressed'
+    for _ in range(20):
+        msg = message(size_hw, transport)
+        start = time.monotonic()
+        client.publish(topic, msg)
+        try:
+            wait_for(lambda msg=msg: arrivals and arrivals[-1][1].header == msg.header, 3.0)
+        except AssertionError:
+            # While the node subscribes anew with the publisher's QoS a frame may be lost.
+            continue
+        arrived, mask = arrivals[-1]
+        return mask, (arrived - start) * 1e3
+    raise RuntimeError(f'expected an answer to one of 20 frames on {topic}, got none')
+
+
+def message(size_hw: tuple[int, int], transport: str):
+    """A raw or a JPEG image."""
+    import cv2
+    from ros_graph import image
+    from sensor_msgs.msg import CompressedImage
+
+    pixels = node_bench.camera_picture(size_hw)
+    msg = image(pixels)
+    if transport == 'raw':
+        return msg
+    _, data = cv2.imencode('.jpg', pixels)
+    return CompressedImage(header=msg.header, format='jpeg', data=data.tobytes())
+
+
+if __name__ == '__main__':
+    main()
