@@ -9,7 +9,7 @@ import pytest
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.outline import border_polygon, fill_holes, main_part, trace
 from refdiff_ros.grasp.rectangle import (
-    METHODS, moment_axis, oriented_rectangle, Rectangle, wrap_angle)
+    METHODS, mirror_symmetry, moment_axis, oriented_rectangle, Rectangle, wrap_angle)
 
 
 def _degrees_apart(one: float, other: float) -> float:
@@ -59,6 +59,22 @@ def test_disc_has_equal_sides_and_the_same_answer_each_time():
     assert first == second
     assert first.length_px == pytest.approx(80.6, abs=0.8)
     assert first.width_px == pytest.approx(80.6, abs=0.8)
+
+
+def test_tapered_region_has_its_axis_of_symmetry():
+    # A bottle in perspective: a trapezium about the line v = 100, 40 wide at one end, 60 at the
+    # other. Its smallest rectangle lies flat against a side, 3.4 degrees off.
+    v, u = np.mgrid[:200, :300]
+    mask = (u >= 50) & (u <= 220) & (np.abs(v - 100) <= 20 + (u - 50) / 17)
+    assert mirror_symmetry(mask, 0) == 1
+    assert oriented_rectangle(mask, trace(mask)).angle == pytest.approx(0, abs=1e-6)
+
+
+def test_mirror_symmetry_by_hand():
+    mask = np.zeros((5, 5), bool)
+    mask[1:4, 1] = mask[3, 1:4] = True  # an L of five pixels, symmetric about its diagonal
+    assert mirror_symmetry(mask, math.radians(-45)) == 1
+    assert mirror_symmetry(mask, math.radians(45)) < 1
 
 
 def test_moments_give_the_elongation():

@@ -2,8 +2,10 @@
 
 Two readings of "main axis" are here, because they fail differently. The smallest rectangle
 around the outline lies flat against straight sides, which is what jaws need, and stays defined
-for a square; it follows single bumps. The axis of least second moment averages over the whole
-region and is undefined for a square or a circle.
+for a square; on a tapered region (a bottle in perspective) it lies flat against one of the sides.
+The axis of least second moment averages over the whole region, is the axis of symmetry where
+there is one, and is undefined for a square or a circle. The default takes of the two the one
+about which the region is more symmetric.
 """
 
 from dataclasses import dataclass
@@ -15,7 +17,12 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.outline import Outline
 from refdiff_ros.optional import require_package
 
-METHODS = ('min_area', 'moments')
+METHODS = ('symmetric', 'min_area', 'moments')
+
+# Below this elongation the axis of least second moment is noise.
+_MIN_ELONGATION = 1.1
+# Pixels that the symmetry is judged by; more do not make it better.
+_MIRRORED_POINTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class Rectangle:
     Attributes:
         center: (u, v) of its centre.
         length_px, width_px: sides along and across the main axis; length_px >= width_px for
-            'min_area', while 'moments' may return a wider than long one for odd shapes.
+            'min_area'; around the axis of moments an odd shape may be wider than long.
         angle: of the main axis against the u axis, radians in (-pi/2, pi/2], positive from u
             towards v.
     """
@@ -60,7 +67,7 @@ def wrap_angle(angle: float) -> float:
 
 
 def oriented_rectangle(mask: np.ndarray, outline: Outline,
-                       method: str = 'min_area') -> Rectangle:
+                       method: str = 'symmetric') -> Rectangle:
     """The oriented rectangle around a region.
 
     A circle has no main axis and a square has two; the answer is then one of the equally good
@@ -69,17 +76,24 @@ def oriented_rectangle(mask: np.ndarray, outline: Outline,
     Args:
         mask: (H, W) bool, one connected part.
         outline: its outline (`outline.trace`).
-        method: 'min_area' (smallest rectangle around the outline) or 'moments' (axis of least
-            second moment of the mask's pixels).
+        method: 'min_area' (smallest rectangle around the outline), 'moments' (axis of least
+            second moment of the mask's pixels) or 'symmetric' (of both the one about which the
+            mask is more symmetric; 'min_area' for a region without elongation).
 
     Raises:
         BadRequestError: another method.
     """
+    if method not in METHODS:
+        raise BadRequestError(f'expected a method of {METHODS}, got {method!r}')
+    flat = around(outline.points, _min_area_angle(outline.points))
     if method == 'min_area':
-        return around(outline.points, _min_area_angle(outline.points))
-    if method == 'moments':
-        return around(outline.points, moment_axis(mask)[0], swap=False)
-    raise BadRequestError(f'expected a method of {METHODS}, got {method!r}')
+        return flat
+    angle, elongation = moment_axis(mask)
+    if method == 'symmetric' and (
+            elongation < _MIN_ELONGATION
+            or mirror_symmetry(mask, angle) <= mirror_symmetry(mask, flat.angle)):
+        return flat
+    return around(outline.points, angle, swap=False)
 
 
 def around(points: np.ndarray, angle: float, swap: bool = True) -> Rectangle:
@@ -97,6 +111,20 @@ def around(points: np.ndarray, angle: float, swap: bool = True) -> Rectangle:
         length, width, angle = width, length, angle + math.pi / 2
     return Rectangle((float(center[0]), float(center[1])), float(length), float(width),
                      wrap_angle(angle))
+
+
+def mirror_symmetry(mask: np.ndarray, angle: float) -> float:
+    """Share of a (H, W) bool mask's pixels, 0..1, that fall on the mask when they are mirrored
+    about the axis through its centre of area at `angle` radians."""
+    v, u = mask.nonzero()
+    center = np.array([u.mean(), v.mean()])
+    points = np.stack([u, v], 1)[::max(len(u) // _MIRRORED_POINTS, 1)] - center
+    across = np.array([math.sin(angle), -math.cos(angle)])
+    mirrored = np.rint(points - 2 * (points @ across)[:, None] * across + center).astype(int)
+    limit = np.array(mask.shape[::-1]) - 1
+    inside = np.all((mirrored >= 0) & (mirrored <= limit), 1)
+    u, v = mirrored[inside].T
+    return float(mask[v, u].sum() / len(points))
 
 
 def moment_axis(mask: np.ndarray) -> tuple[float, float]:
