@@ -116,6 +116,9 @@ def test_a_second_signal_does_not_wait():
     node.wait_for_output('loading bundle')
     node.signal(signal.SIGINT)
     node.wait_for_output('ending')
+    node.signal(signal.SIGINT)  # the same Ctrl-C, as launch passes it on
+    time.sleep(1.5)
+    assert node.alive
     node.signal(signal.SIGINT)
     assert node.wait(30.0) == 128 + signal.SIGINT
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 
 import rclpy
@@ -17,12 +18,14 @@ from refdiff_ros.errors import RefDiffError
 
 # One for a transition that loads, one for the timers, one for what comes in, one to spare.
 _THREADS = 4
+# One Ctrl-C comes twice below a launch file: from the terminal and from launch.
+_SAME_S = 1.0
 
 
 def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> int:
     """Spin the node until SIGINT or SIGTERM; a step that runs is finished first.
 
-    A second signal ends the process at once.
+    A second signal, a second or more after the first, ends the process at once.
 
     Returns:
         0 after a signal, which is how a node is ended on purpose (launch calls any other status
@@ -74,10 +77,11 @@ class _ToRosLog(logging.Handler):
 
 
 class _Ended:
-    """Waits for the first signal; the second one ends the process at once."""
+    """Waits for the first signal; a later one ends the process at once."""
 
     def __init__(self):
         self._event = threading.Event()
+        self._first_s = float('inf')
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._signalled)
 
@@ -90,8 +94,10 @@ class _Ended:
         self._event.wait()
 
     def _signalled(self, number: int, _frame: object) -> None:
-        if self._event.is_set():
+        now_s = time.monotonic()
+        if self._event.is_set() and now_s - self._first_s > _SAME_S:
             os._exit(128 + number)
+        self._first_s = min(self._first_s, now_s)
         self._event.set()
 
 
