@@ -22,7 +22,7 @@ build:
 	@tools/build.sh
 
 demo: setup
-	@$(ENTER) python3 -m refdiff_ros.demo $(ARGS)
+	@$(ENTER) python3 -m refdiff_ros.cli demo $(ARGS)
 
 test: setup
 	@$(ENTER) python3 -m pytest -q $(ARGS) </dev/null

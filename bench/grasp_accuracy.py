@@ -30,6 +30,7 @@ from dataclasses import asdict, dataclass
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -239,8 +240,17 @@ def main() -> None:
     print(table(result))
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(
-            {'groups': result, 'cases': [asdict(c) for c in found]}, indent=1) + '\n')
+        args.json.write_text(json.dumps(_plain(
+            {'groups': result, 'cases': [asdict(c) for c in found]}), indent=1) + '\n')
+
+
+def _plain(value: Any) -> Any:
+    """The same with null for NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 if __name__ == '__main__':

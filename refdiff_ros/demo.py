@@ -1,4 +1,4 @@
-"""`refdiff demo`: a simulated camera and the node as separate processes, asked for a few things."""
+"""`refdiff demo`: a simulated camera and the node as processes, asked for a few things."""
 
 import argparse
 from collections.abc import Callable
@@ -108,6 +108,9 @@ def _demo(args: argparse.Namespace, domain: int, stack: ExitStack) -> int:
     view, asked = _scene(args.seed, args.expressions)
     print(f'starting the camera and the node on ROS domain {domain}, on this machine only; '
           f'logs in {args.out / "log"}', flush=True)
+    # Pictures of an earlier scene beside this table would be taken for its own.
+    for earlier in args.out.glob('[0-9]*_*.png'):
+        earlier.unlink()
     processes = _start(args, stack)
 
     def watch() -> None:

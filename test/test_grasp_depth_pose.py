@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from refdiff_ros.grasp.config import GraspConfig
+from refdiff_ros.grasp.depth_pose import region_pose
 from refdiff_ros.grasp.outline import trace
 from refdiff_ros.grasp.rectangle import oriented_rectangle
-from refdiff_ros.grasp.depth_pose import region_pose
 from refdiff_ros.grasp.results import Pose, quaternion
 from refdiff_ros.grasp.surface import back_project, erode, fill_nearest, visible_surface
 

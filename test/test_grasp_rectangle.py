@@ -9,7 +9,13 @@ import pytest
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.outline import border_polygon, fill_holes, main_part, trace
 from refdiff_ros.grasp.rectangle import (
-    METHODS, mirror_symmetry, moment_axis, oriented_rectangle, Rectangle, wrap_angle)
+    METHODS,
+    mirror_symmetry,
+    moment_axis,
+    oriented_rectangle,
+    Rectangle,
+    wrap_angle,
+)
 
 
 def _degrees_apart(one: float, other: float) -> float:

@@ -119,20 +119,23 @@ class DemoClient:
         end = time.monotonic() + timeout_s
         while True:
             began = time.monotonic()
-            future = self._segment.call_async(ReferSegmentation.Request(expression=text))
-            # The moment of arrival, and not that of the next look.
-            arrived: list[float] = []
-            future.add_done_callback(
-                lambda _, arrived=arrived: arrived.append(time.monotonic()))
             try:
-                _wait(lambda: arrived, end - began, watch)
+                reply, arrived_s = self._call(text, end - began, watch)
             except TimeoutError:
                 raise RefDiffError(f'expected an answer to {text!r} in {timeout_s:g} s, none '
                                    'came: raise --timeout, or see the logs') from None
-            total_ms, reply = (arrived[0] - began) * 1e3, future.result()
             if Status(reply.status) not in _NOT_YET or time.monotonic() > end - 0.2:
-                return DemoAnswer(reply.mask, reply.grasp, total_ms)
+                return DemoAnswer(reply.mask, reply.grasp, (arrived_s - began) * 1e3)
             time.sleep(0.2)
+
+    def _call(self, text: str, timeout_s: float, watch: Callable[[], None],
+              ) -> tuple[ReferSegmentation.Response, float]:
+        """The reply and the moment of its arrival, which is not that of the next look."""
+        arrived: list[float] = []
+        future = self._segment.call_async(ReferSegmentation.Request(expression=text))
+        future.add_done_callback(lambda _: arrived.append(time.monotonic()))
+        _wait(lambda: arrived, timeout_s, watch)
+        return future.result(), arrived[0]
 
     def ask_topic(self, text: str, timeout_s: float, watch: Callable[[], None] = lambda: None,
                   ) -> tuple[DemoAnswer, np.ndarray | None]:
