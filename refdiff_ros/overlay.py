@@ -43,7 +43,7 @@ def draw(image_rgb: np.ndarray, segmentation: Segmentation,
         (H, W, 3) uint8 RGB, a copy: attention of the root word as heat, the mask's outline with
         a light fill, the other regions of an ambiguous answer as thin outlines, the grasp
         rectangle with its main axis and contacts, and lines of text: the status, the grasp or the
-        reason why the answer is not FOUND, and the first two notes.
+        reason why the answer is not FOUND, and the first note.
 
     Raises:
         BadRequestError: the image is not (H, W, 3) uint8, or of another size than the mask.
@@ -155,7 +155,7 @@ def _caption(canvas: np.ndarray, segmentation: Segmentation,
     else:
         lines.append(_grasp_words(grasp))
     # Whatever limits the answer (untrained weights, a fallback) belongs into its picture.
-    lines = [line for line in (*lines, *segmentation.notes[:2]) if line]
+    lines = [line for line in (*lines, *segmentation.notes[:1]) if line]
     pad, pitch = size // 2, round(size * 1.3)
     bar = len(lines) * pitch + pad
     canvas[:bar] = (canvas[:bar] * 0.25).astype(np.uint8)

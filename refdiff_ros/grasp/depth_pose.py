@@ -19,6 +19,9 @@ from refdiff_ros.results import Camera
 
 # Extents leave this share of the points out at either end, percent.
 _EXTENT_TAIL = 1.0
+# Points that the extents and the slope are taken from; more do not make them better.
+_EXTENT_POINTS = 50_000
+_SLOPE_POINTS = 10_000
 # Where the slope is taken: distance from the main axis in widths, and from the centre along it in
 # lengths.
 _FLANKS = (0.2, 0.4)
@@ -52,7 +55,8 @@ def region_pose(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera
     points = back_project(u, v, surface.depth_m[v, u], camera)  # (M, 3)
     position = points.mean(0)
     axes = _axes(position, surface, rectangle, camera, config)
-    local = (points - position) @ axes  # (M, 3)
+    few = points[::max(len(points) // _EXTENT_POINTS, 1)]
+    local = (few - position) @ axes  # (<= M, 3)
     low, high = np.percentile(local, [_EXTENT_TAIL, 100 - _EXTENT_TAIL], axis=0)
     width = opening(mask, surface, rectangle, camera, axes[:, 0])
     pose = Pose(tuple(position.tolist()), quaternion(axes))
@@ -196,6 +200,8 @@ def _slope(surface: Surface, rectangle: Rectangle, config: GraspConfig) -> float
     along a straight edge, whatever the perspective.
     """
     v, u = surface.usable.nonzero()
+    stride = max(len(u) // (2 * _SLOPE_POINTS), 1)
+    v, u = v[::stride], u[::stride]
     offset = np.stack([u, v], 1) - np.array(rectangle.center)
     along, across = offset @ rectangle.axis, offset @ rectangle.across
     flank = np.abs(across) / max(rectangle.width_px, 1e-9)

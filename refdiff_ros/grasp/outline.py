@@ -38,11 +38,10 @@ class MainPart:
 def main_part(mask: np.ndarray) -> MainPart:
     """The largest 8-connected part of a (H, W) bool mask; the first in raster order of a tie."""
     cv2 = require_package('cv2', 'grasp')
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        mask.astype(np.uint8), connectivity=8)
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     if count <= 2:
         return MainPart(mask, count - 1, 0)
-    areas = stats[1:, cv2.CC_STAT_AREA]
+    areas = np.bincount(labels.ravel(), minlength=count)[1:]
     best = int(np.argmax(areas))
     return MainPart(labels == best + 1, count - 1, int(areas.sum() - areas[best]))
 

@@ -51,6 +51,27 @@ def visible_surface(mask: np.ndarray, depth_m: np.ndarray, camera: Camera,
         config: what is believed.
     """
     config = config or GraspConfig()
+    # Everything happens within the mask's box; its rim must be seen as a rim there.
+    window = bounding_window(mask, config.erosion_px + 2)
+    surface = _surface(mask[window], depth_m[window], camera, config)
+    if surface is None:
+        return None
+    whole_depth, whole_usable = np.zeros(mask.shape), np.zeros(mask.shape, bool)
+    whole_depth[window], whole_usable[window] = surface.depth_m, surface.usable
+    return Surface(whole_depth, whole_usable, surface.fraction)
+
+
+def bounding_window(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice]:
+    """Rows and columns of a (H, W) mask's box with a margin, within the image."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return (slice(max(rows[0] - margin_px, 0), rows[-1] + 1 + margin_px),
+            slice(max(columns[0] - margin_px, 0), columns[-1] + 1 + margin_px))
+
+
+def _surface(mask: np.ndarray, depth_m: np.ndarray, camera: Camera,
+             config: GraspConfig) -> Surface | None:
     valid = mask & np.isfinite(depth_m) & (np.nan_to_num(depth_m) > 0)
     if valid.sum() < config.min_points:
         return None
