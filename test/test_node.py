@@ -15,7 +15,7 @@ ANSWERED = (ReferringMask.FOUND, ReferringMask.NOT_FOUND, ReferringMask.AMBIGUOU
 
 @fixture(scope='module')
 def client():
-    node = NodeProcess({'max_rate': 100.0, 'max_age': 2.0})
+    node = NodeProcess({'max_rate': 100.0, 'max_age': 60.0})
     client = GraphClient()
     client.wait_until('active')
     yield client

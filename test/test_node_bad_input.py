@@ -186,8 +186,10 @@ def test_timeouts_that_are_none(client, timeout):
 
 
 def test_a_stale_frame(client):
-    client.publish('image', image())
-    wait_for(lambda: client.call('the red box').status in ANSWERED, 30.0)
+    def answered():
+        client.publish('image', image())
+        return client.call('the red box').status in ANSWERED
+    wait_for(answered, 60.0)
     time.sleep(1.2)  # past max_age
     response = client.call('the red box')
     assert response.status == ReferringMask.STALE_IMAGE

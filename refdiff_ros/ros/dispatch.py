@@ -48,8 +48,9 @@ class Dispatch:
         self._publish = publish
         self._lock = threading.Lock()
         self._expression = ''
+        self._expression_s = 0.0
         self._answered_number = 0
-        self._next_s = 0.0
+        self._started_s = -float('inf')
 
     @property
     def expression(self) -> str:
@@ -60,6 +61,7 @@ class Dispatch:
         """Answer each new frame, and the newest one there is, for `text`; empty for no more."""
         with self._lock:
             self._expression = text.strip()
+            self._expression_s = time.monotonic()
             self._answered_number = 0
 
     def next_job(self) -> Callable[[], None] | float | None:
@@ -70,31 +72,39 @@ class Dispatch:
         if pending is not None:
             return lambda: self._serve(pending)
         with self._lock:
-            expression = self._expression
+            expression, asked_s = self._expression, self._expression_s
             seen = self._answered_number
         if not expression:
             return None
-        wait_s = self._next_s - time.monotonic()
+        wait_s = self._started_s + 1 / self.config.max_rate - time.monotonic()
         if wait_s > 0:
             return wait_s
-        frame_set, refusal = self.newest_frame()
+        # A frame that came after the expression is answered however long the worker was busy.
+        frame_set, refusal = self.newest_frame(since_s=asked_s)
         if refusal is not None or frame_set.number == seen:
             return None
         return lambda: self._stand(expression, frame_set)
 
-    def newest_frame(self) -> tuple[FrameSet | None, tuple[Status, str] | None]:
-        """The newest frame, or why there is none: a status and a sentence."""
+    def newest_frame(
+        self, since_s: float = float('inf'),
+    ) -> tuple[FrameSet | None, tuple[Status, str] | None]:
+        """The newest frame, or why there is none: a status and a sentence.
+
+        A frame received after `since_s` on the monotonic clock may be of any age.
+        """
         config = self.config
         frame_set = self._sync.newest(config.sync_tolerance)
         if frame_set is not None:
             age_s = (self._clock.now().nanoseconds - frame_set.received_ns) * 1e-9
-            if age_s < 0:  # the clock was set back: what came before is of another time
+            # The clock was set back: what came before is of another time. Half a second is left
+            # to a system clock that is being corrected.
+            if age_s < -0.5:
                 self._sync.clear()
                 frame_set = None
         if frame_set is None:
             return None, (Status.NO_IMAGE, 'no image has come yet: start the camera, check the '
                           "remapping of 'image' and see /diagnostics")
-        if age_s > config.max_age:
+        if age_s > config.max_age and frame_set.received_s < since_s:
             return None, (
                 Status.STALE_IMAGE,
                 f'expected an image of the last {config.max_age:g} s, the newest came '
@@ -103,11 +113,11 @@ class Dispatch:
 
     def refuse(self, pending: PendingRequest, status: Status, reason: str) -> None:
         """Answer a call without asking the models."""
-        config = self.config
+        config, engine = self.config, self.engine
         self._finish_call(pending, Answer(
             status, reason, pending.request.expression, header=pending.request.image.header,
-            bundle=self.engine.models.name if self.engine else config.bundle,
-            preset=config.preset, mode=config.mode, received_s=pending.received_s), config)
+            bundle=engine.models.name if engine else config.bundle, preset=config.preset,
+            mode=config.mode, received_s=pending.received_s), config)
 
     def expire(self) -> None:
         """Answer TIMEOUT to the calls whose deadline has passed."""
@@ -123,14 +133,17 @@ class Dispatch:
                         'the turn of this call came after its deadline: ask less often, raise '
                         'timeout, or use a faster preset or bundle')
             return
+        engine = self.engine
         frame_set, refusal = self._frame_of(pending)
+        if engine is None:
+            refusal = Status.INACTIVE, 'the node was deactivated'
         if refusal is not None:
             self.refuse(pending, *refusal)
             return
         config = self.config
         received_s = max(pending.received_s, frame_set.received_s)
         self._finish_call(pending, answer(
-            self.engine, frame_set, pending.request.expression, config, received_s), config)
+            engine, frame_set, pending.request.expression, config, received_s), config)
 
     def _frame_of(
         self, pending: PendingRequest,
@@ -147,10 +160,11 @@ class Dispatch:
         self._reply(pending.reply_to, result, config)
 
     def _stand(self, expression: str, frame_set: FrameSet) -> None:
-        config = self.config
-        started_s = time.monotonic()
-        self._next_s = started_s + 1 / config.max_rate
-        result = answer(self.engine, frame_set, expression, config, frame_set.received_s)
+        config, engine = self.config, self.engine
+        if engine is None:
+            return
+        self._started_s = time.monotonic()
+        result = answer(engine, frame_set, expression, config, frame_set.received_s)
         with self._lock:
             if self._expression == expression:
                 self._answered_number = frame_set.number

@@ -92,7 +92,8 @@ class Inputs:
     def unsubscribe(self) -> None:
         """Drop all subscriptions and what came through them."""
         for item in self._inputs.values():
-            self._node.destroy_subscription(item.subscription)
+            if item.subscription is not None:
+                self._node.destroy_subscription(item.subscription)
         self._inputs = {}
         self._sync.clear()
 
@@ -162,9 +163,11 @@ class Inputs:
     def _image(self, msg: Image | CompressedImage) -> None:
         if isinstance(msg, Image):
             known = msg.encoding in COLOUR_ENCODINGS
-            self._inputs['image'].problem = '' if known else (
+            problem = '' if known else (
                 f'wrong encoding: expected a colour encoding such as rgb8 or bgr8, got '
                 f'{msg.encoding!r}; check the remapping of image')
+            if 'image' in self._inputs:  # not unsubscribed in between
+                self._inputs['image'].problem = problem
         self._sync.add_image(msg, *self._now())
         self._on_frame()
 

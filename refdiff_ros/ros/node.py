@@ -66,7 +66,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         group = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._report, group, clock=steady)
-        self.create_timer(0.05, self._dispatch.expire, MutuallyExclusiveCallbackGroup(),
+        self.create_timer(0.1, self._dispatch.expire, MutuallyExclusiveCallbackGroup(),
                           clock=steady)
         if autostart:
             self._autostart = self.create_timer(
@@ -104,10 +104,20 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         return SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe and answer. SUCCESS leads to 'active'."""
+        """Subscribe and answer.
+
+        Returns:
+            SUCCESS leads to 'active'. FAILURE leads back to 'inactive', with the reason in the
+            log.
+        """
         config = self._dispatch.config
+        try:
+            self._inputs.subscribe(config.image_transport, config.reliability)
+        except Exception:  # rclpy would drop it without a word
+            self.get_logger().error(f'cannot subscribe\n{traceback.format_exc()}')
+            self._inputs.unsubscribe()
+            return FAILURE
         LifecycleNodeMixin.on_activate(self, state)
-        self._inputs.subscribe(config.image_transport, config.reliability)
         self._dispatch.active = True
         self.get_logger().info(
             f"active: images from {self.resolve_topic_name(self._inputs.inputs['image'].topic)}, "
@@ -142,8 +152,11 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._dispatch.active = False
         self._dispatch.set_expression('')
         self._inputs.unsubscribe()
+        self._refuse_waiting('the node was deactivated')
+
+    def _refuse_waiting(self, reason: str) -> None:
         for pending in self._dispatch.queue.drain():
-            self._dispatch.refuse(pending, Status.INACTIVE, 'the node was deactivated')
+            self._dispatch.refuse(pending, Status.INACTIVE, reason)
 
     def _start_by_itself(self) -> None:
         self._autostart.cancel()
@@ -186,6 +199,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._dispatch.refuse(
                 pending, Status.BUSY,
                 f'{config.queue_size} calls wait already: ask again later, or raise queue_size')
+        elif not self._dispatch.active:  # deactivated in between
+            self._refuse_waiting('the node was deactivated')
         else:
             self._worker.wake()
 
@@ -236,8 +251,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         """Refuse what waits, finish the running step and end the worker."""
         self._dispatch.active = False
         self._worker.stop()
-        for pending in self._dispatch.queue.drain():
-            self._dispatch.refuse(pending, Status.INACTIVE, 'the node is ending')
+        self._refuse_waiting('the node is ending')
         self._worker.join()
 
 
