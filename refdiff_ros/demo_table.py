@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from refdiff_ros.ros.demo_client import DemoAnswer
     from refdiff_ros.sim.render import SceneView
 
-LEGEND = '''\
+LEGEND = """\
 IoU: of the answer's mask and the object that is meant, as the simulator knows it
 grasp mm: from the grasp pose to the centre of that object's visible surface
 total = model + node (waiting, decoding, grasp, messages) + transport; through the topic, total
-runs from the image's stamp to the answer's arrival'''
+runs from the image's stamp to the answer's arrival"""
 _COLUMNS = ('expression', 'through', 'status', 'score', 'IoU', 'grasp mm', 'total ms', 'model ms',
             'node ms', 'transport ms')
 _WIDEST = 38

@@ -12,10 +12,7 @@ import time
 import numpy as np
 import torch
 
-from refdiff_ros import discriminative
-from refdiff_ros import generative
-from refdiff_ros import sam_proposals
-from refdiff_ros import scores
+from refdiff_ros import discriminative, generative, sam_proposals, scores
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
 from refdiff_ros.expression import parse
 from refdiff_ros.frame_cache import FrameCache

@@ -11,9 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from refdiff_ros import attention
-from refdiff_ros import diffusion
-from refdiff_ros import image_fit
+from refdiff_ros import attention, diffusion, image_fit
 from refdiff_ros.models.model_set import DiffusionModels
 from refdiff_ros.presets import GenerativeConfig
 from refdiff_ros.results import Frame, ReferringExpression

@@ -7,7 +7,12 @@ import torch
 from torch.nn import functional as F
 
 from refdiff_ros.clip_vision import (
-    encode_images, input_side, patch_side, position_embedding, resize)
+    encode_images,
+    input_side,
+    patch_side,
+    position_embedding,
+    resize,
+)
 
 
 @pytest.fixture(scope='module')

@@ -42,7 +42,8 @@ def test_rules_find_the_head_of_a_noun_phrase(text, root):
 
 
 @pytest.mark.parametrize('text, root', [
-    ('blue', 'blue'), ('second from left', 'left'), ('bottom left', 'left'), ('biggest', 'biggest'),
+    ('blue', 'blue'), ('second from left', 'left'), ('bottom left', 'left'),
+    ('biggest', 'biggest'),
 ])
 def test_an_expression_without_a_noun_is_answered_with_a_note(text, root):
     expression = parse(text)

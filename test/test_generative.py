@@ -10,8 +10,7 @@ from tiny_models import tiny_diffusion
 import torch
 from torch.nn import functional
 
-from refdiff_ros import attention
-from refdiff_ros import generative
+from refdiff_ros import attention, generative
 from refdiff_ros.errors import BadRequestError, BundleError
 from refdiff_ros.expression import parse
 from refdiff_ros.image_fit import fit_image

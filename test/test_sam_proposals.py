@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import (
-    ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer)
+    ImageEncoderViT,
+    MaskDecoder,
+    PromptEncoder,
+    Sam,
+    TwoWayTransformer,
+)
 from segment_anything.utils.amg import build_point_grid
 from tiny_models import tiny_sam
 import torch

@@ -7,7 +7,7 @@ import sys
 
 _ROOT = Path(__file__).parent.parent
 
-_IMPORT_CORE = '''
+_IMPORT_CORE = """
 import importlib, importlib.abc, pathlib, sys
 
 class Block(importlib.abc.MetaPathFinder):
@@ -25,7 +25,7 @@ for path in sorted((root / 'refdiff_ros').rglob('*.py')):
 assert len(names) > 20, names
 for name in names:
     importlib.import_module(name)
-'''
+"""
 
 
 def test_ruff_finds_nothing() -> None:

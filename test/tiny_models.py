@@ -2,10 +2,21 @@
 
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from segment_anything.modeling import (
-    ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer)
+    ImageEncoderViT,
+    MaskDecoder,
+    PromptEncoder,
+    Sam,
+    TwoWayTransformer,
+)
 import torch
 from transformers import (
-    CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig)
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+)
 
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
 

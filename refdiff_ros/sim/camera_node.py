@@ -87,19 +87,21 @@ class TabletopCamera(Node):
         self.create_service(Trigger, '~/next_scene', self._next_scene)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
-        self._stopping, self._next = threading.Event(), threading.Event()
+        self._stopping, self._next, self._wake = (threading.Event() for _ in range(3))
         self._thread = threading.Thread(target=self._run, name='camera', daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the publishing thread after its frame."""
         self._stopping.set()
+        self._wake.set()
         self._thread.join()
 
     def _next_scene(
         self, _request: Trigger.Request, response: Trigger.Response,
     ) -> Trigger.Response:
         self._next.set()
+        self._wake.set()
         response.success, response.message = True, 'the next frame shows a new scene'
         return response
 
@@ -138,7 +140,8 @@ class TabletopCamera(Node):
                 started = clock.now()
             self._publish(view, started.to_msg(), started.nanoseconds)
             spent = (clock.now() - started).nanoseconds / 1e9
-            self._stopping.wait(max(0.0, 1.0 / self._config.rate - spent))
+            self._wake.wait(max(0.0, 1.0 / self._config.rate - spent))
+            self._wake.clear()
 
     def _lay_scene(self, seed: int) -> SceneView:
         view = generate(seed, (self._config.height, self._config.width))

@@ -36,11 +36,14 @@ class SceneExpression:
 
 @dataclass(frozen=True)
 class _Seen:
-    """An object as it is seen: its row, itself, and its mask's middle column, 0..1."""
+    """An object as it is seen: its row, itself, and its mask's middle column, 0..1.
+
+    The column of a hidden object is None: nobody can say on which side it is.
+    """
 
     row: int
     thing: SceneObject
-    column: float
+    column: float | None
 
 
 def expressions(view: SceneView) -> list[SceneExpression]:
@@ -52,7 +55,7 @@ def expressions(view: SceneView) -> list[SceneExpression]:
     width = view.masks.shape[2]
     all_seen = [
         _Seen(row, thing, float(np.nonzero(mask.any(axis=0))[0].mean()) / width
-              if mask.any() else -1.0)
+              if mask.any() else None)
         for row, (thing, mask) in enumerate(zip(view.objects, view.masks, strict=True))]
     enough = view.masks.shape[1] * width * _MIN_VISIBLE
     visible = {seen.row for seen in all_seen if view.masks[seen.row].sum() >= enough}
@@ -99,7 +102,7 @@ def _directions(things: list[_Seen]) -> Iterator[SceneExpression]:
          _DEPTH_MARGIN_M),
     )
     for shape, group in _groups(things).items():
-        if len(group) < 2:
+        if len(group) < 2 or any(seen.column is None for seen in group):
             continue
         for texts, key, margin in rules:
             seen = _extreme(group, key, margin)
@@ -145,14 +148,18 @@ def _beyond(difference: float, margin: float) -> bool | None:
 
 
 def _left_of(seen: _Seen, other: _Seen, _candidates: list[_Seen]) -> bool | None:
+    if seen.column is None or other.column is None:
+        return None
     return _beyond(other.column - seen.column, _SIDE_MARGIN)
 
 
-def _right_of(seen: _Seen, other: _Seen, _candidates: list[_Seen]) -> bool | None:
-    return _beyond(seen.column - other.column, _SIDE_MARGIN)
+def _right_of(seen: _Seen, other: _Seen, candidates: list[_Seen]) -> bool | None:
+    return _left_of(other, seen, candidates)
 
 
 def _behind(seen: _Seen, other: _Seen, _candidates: list[_Seen]) -> bool | None:
+    if seen.column is None or other.column is None:
+        return None
     in_line = abs(seen.column - other.column) < 0.15
     farther = _beyond(seen.thing.base[2] - other.thing.base[2], _DEPTH_MARGIN_M)
     return farther if in_line or farther is False else None

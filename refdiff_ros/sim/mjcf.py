@@ -37,12 +37,13 @@ def scene_xml(scene: Scene, size_hw: tuple[int, int]) -> tuple[str, dict[str, by
             f'quat="{math.cos(thing.yaw / 2):.6f} 0 0 {math.sin(thing.yaw / 2):.6f}">'
             + ''.join(geoms) + '</body>')
     light = scene.light
-    xml = f'''<mujoco>
+    xml = f"""<mujoco>
 <visual><global offwidth="{size_hw[1]}" offheight="{size_hw[0]}"/><map znear="0.05" zfar="20"/>
 <quality shadowsize="{_shadow_size(size_hw)}"/>
 <headlight ambient="{_grey(light.ambient)}" diffuse="0.15 0.15 0.15" specular="0 0 0"/></visual>
 <asset>
-<texture name="table" type="2d" file="table.png"/><texture name="floor" type="2d" file="floor.png"/>
+<texture name="table" type="2d" file="table.png"/>
+<texture name="floor" type="2d" file="floor.png"/>
 <material name="table" texture="table" texrepeat="2 2" specular="0.1" reflectance="0"/>
 <material name="floor" texture="floor" texrepeat="6 6" specular="0" reflectance="0"/>
 {''.join(meshes)}</asset>
@@ -54,7 +55,7 @@ def scene_xml(scene: Scene, size_hw: tuple[int, int]) -> tuple[str, dict[str, by
  material="table"/>
 {''.join(bodies)}
 {_camera(scene.view)}
-</worldbody></mujoco>'''
+</worldbody></mujoco>"""
     return xml, assets
 
 

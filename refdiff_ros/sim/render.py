@@ -4,9 +4,9 @@ Letters: N objects, H W image height and width.
 """
 
 from dataclasses import dataclass
-import logging
 import math
 import os
+import platform
 from types import ModuleType
 
 import numpy as np
@@ -18,7 +18,6 @@ from refdiff_ros.sim.mjcf import CAMERA, camera_pose, scene_xml
 from refdiff_ros.sim.scene import random_scene, Scene, View
 
 FRAME_ID = 'camera_color_optical_frame'
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -125,17 +124,25 @@ def _objects(scene: Scene) -> tuple[SceneObject, ...]:
 
 
 def _load_mujoco() -> ModuleType:
-    # MuJoCo reads the choice once, when it is imported.
-    if 'MUJOCO_GL' not in os.environ and 'DISPLAY' not in os.environ:
-        os.environ['MUJOCO_GL'] = 'egl'
-    return require_package('mujoco', 'sim')
+    # MuJoCo reads the choice once, when it is imported. A DISPLAY may be set and dead (ssh), and
+    # no window is wanted, so it does not count.
+    if platform.system() == 'Linux':
+        os.environ.setdefault('MUJOCO_GL', 'egl')
+    try:
+        return require_package('mujoco', 'sim')
+    except (AttributeError, OSError, RuntimeError) as error:  # as PyOpenGL fails without EGL
+        raise _no_opengl(error) from error
 
 
 def _renderer(mujoco: ModuleType, model: object, size_hw: tuple[int, int]) -> object:
     try:
         return mujoco.Renderer(model, *size_hw)
     except (RuntimeError, AttributeError, ImportError, mujoco.FatalError) as error:
-        raise RefDiffError(
-            'expected headless OpenGL for the simulated camera, found none: install Mesa '
-            "('apt-get install libegl1 libgl1-mesa-dri') and leave MUJOCO_GL unset, or set "
-            f"MUJOCO_GL=osmesa after 'apt-get install libosmesa6' ({error})") from error
+        raise _no_opengl(error) from error
+
+
+def _no_opengl(error: Exception) -> RefDiffError:
+    return RefDiffError(
+        'expected headless OpenGL for the simulated camera, found none: install Mesa '
+        "('apt-get install libegl1 libegl-mesa0 libgl1') and leave MUJOCO_GL unset "
+        f'(MUJOCO_GL={os.environ.get("MUJOCO_GL", "")}: {error})')

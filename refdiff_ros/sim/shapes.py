@@ -98,8 +98,8 @@ def can(rng: np.random.Generator) -> Shape:
                     (radius * 0.86, height - 0.006), (0, height - 0.006)])
     base = revolve([(0, 0), (radius * 0.82, 0), (radius, 0.0085), (0, 0.0085)])
     lid = revolve([(0, height - 0.0055), (radius * 0.87, height - 0.0055),
-                   (radius * 0.85, height), (radius * 0.78, height), (radius * 0.76, height - 0.003),
-                   (0, height - 0.003)])
+                   (radius * 0.85, height), (radius * 0.78, height),
+                   (radius * 0.76, height - 0.003), (0, height - 0.003)])
     return Shape(
         (Part('mesh', side), Part('mesh', base, rgb=_METAL), Part('mesh', lid, rgb=_METAL)),
         (2 * radius, 2 * radius, height), radius, round=True)
