@@ -65,6 +65,18 @@ def test_without_usable_depth_the_picture_part_stands(depth, camera, status, rea
     assert not any(c.pose_valid for c in region.candidates)
 
 
+def test_object_behind_something_nearer_is_said_to_go_on():
+    mask, depth = _plate()
+    whole = grasp_region(mask, depth, CAMERA)
+    hiding = np.zeros(SIZE_HW, bool)
+    hiding[:, 330:] = True  # a wall at half the distance, over the plate's right side
+    depth[hiding] = 0.4
+    region = grasp_region(mask & ~hiding, depth, CAMERA)
+    assert region.pose_status is PoseStatus.VALID
+    assert region.length_px < whole.length_px
+    assert 'something nearer hides 18% of the outline' in region.pose_reason
+
+
 def test_empty_mask_is_no_region():
     region = grasp_region(np.zeros((20, 20), bool))
     assert not region.valid and 'empty' in region.reason

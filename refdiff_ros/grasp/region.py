@@ -8,11 +8,21 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.antipodal import antipodal_pairs, ContactPair
 from refdiff_ros.grasp.config import GraspConfig
 from refdiff_ros.grasp.depth_pose import candidate_pose, region_pose
-from refdiff_ros.grasp.outline import border_polygon, fill_holes, main_part, MainPart, trace
+from refdiff_ros.grasp.outline import (
+    border_polygon,
+    fill_holes,
+    main_part,
+    MainPart,
+    Outline,
+    trace,
+)
 from refdiff_ros.grasp.rectangle import oriented_rectangle, Rectangle
 from refdiff_ros.grasp.results import GraspCandidate, GraspRegion, PoseStatus
-from refdiff_ros.grasp.surface import visible_surface
+from refdiff_ros.grasp.surface import hidden_share, visible_surface
 from refdiff_ros.results import Camera, describe_array
+
+# A share of the outline hidden from which on the answer says so.
+_HIDDEN = 0.1
 
 
 def grasp_region(mask: np.ndarray, depth_m: np.ndarray | None = None,
@@ -59,7 +69,7 @@ def grasp_region(mask: np.ndarray, depth_m: np.ndarray | None = None,
         center_u=rectangle.center[0], center_v=rectangle.center[1],
         length_px=rectangle.length_px, width_px=rectangle.width_px, angle=rectangle.angle,
         contour=border_polygon(part.mask), candidates=tuple(map(_candidate, pairs)))
-    return _with_pose(region, part.mask, rectangle, depth_m, camera, config)
+    return _with_pose(region, part.mask, outline, rectangle, depth_m, camera, config)
 
 
 def _no_region(reason: str) -> GraspRegion:
@@ -86,7 +96,7 @@ def _candidate(pair: ContactPair) -> GraspCandidate:
         angle=pair.angle, width_px=pair.width_px, quality=pair.quality)
 
 
-def _with_pose(region: GraspRegion, mask: np.ndarray, rectangle: Rectangle,
+def _with_pose(region: GraspRegion, mask: np.ndarray, outline: Outline, rectangle: Rectangle,
                depth_m: np.ndarray | None, camera: Camera | None,
                config: GraspConfig) -> GraspRegion:
     """The region with its 3D part, or with the reason why it has none."""
@@ -113,7 +123,10 @@ def _with_pose(region: GraspRegion, mask: np.ndarray, rectangle: Rectangle,
             f'at least {config.min_points} are needed'))
     pose, width, extents = region_pose(mask, surface, rectangle, camera, config)
     approach = pose.rotation[:, 2]
+    hidden = hidden_share(outline, surface, depth_m)
+    remark = '' if hidden < _HIDDEN else (
+        f'something nearer hides {hidden:.0%} of the outline, so the object may be larger')
     return replace(
-        region, pose_status=PoseStatus.VALID, pose=pose, width_m=width, extents=extents,
-        depth_fraction=surface.fraction, candidates=tuple(
+        region, pose_status=PoseStatus.VALID, pose_reason=remark, pose=pose,
+        width_m=width, extents=extents, depth_fraction=surface.fraction, candidates=tuple(
             candidate_pose(c, surface, camera, approach) for c in region.candidates))

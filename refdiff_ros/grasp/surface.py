@@ -13,11 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from refdiff_ros.grasp.config import GraspConfig
+from refdiff_ros.grasp.outline import Outline
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Camera
 
 # A normal distribution's standard deviation over its median absolute deviation.
 _MAD_TO_SIGMA = 1.4826
+# How far on either side of an outline depth is compared, and what counts as something nearer.
+_BESIDE_PX = 3.0
+_STEP_M = 0.02
 # Readings that a plane is fitted to; more do not make it better.
 _FIT_POINTS = 10_000
 
@@ -89,6 +93,29 @@ def _surface(mask: np.ndarray, depth_m: np.ndarray, camera: Camera,
     if usable.sum() < config.min_points:
         return None
     return Surface(fill_nearest(depth, usable, mask), usable, fraction)
+
+
+def hidden_share(outline: Outline, surface: Surface, depth_m: np.ndarray) -> float:
+    """Share of an outline, 0..1, beyond which something nearer to the camera begins.
+
+    There the outline is that of what hides the object, and the object may go on behind it.
+
+    Args:
+        outline: of the region.
+        surface: its visible surface.
+        depth_m: (H, W) metres of the whole image.
+    """
+    height, width = depth_m.shape
+
+    def at(image: np.ndarray, offset_px: float) -> np.ndarray:
+        u, v = np.rint(outline.points + offset_px * outline.normals).astype(int).T
+        inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+        values = image[np.clip(v, 0, height - 1), np.clip(u, 0, width - 1)]
+        return np.where(inside & np.isfinite(values) & (values > 0), values, np.nan)
+
+    step = at(surface.depth_m, -_BESIDE_PX) - at(depth_m, _BESIDE_PX)
+    # Comparing with NaN, where a side has no reading, gives False.
+    return float(np.mean(step > _STEP_M))
 
 
 def back_project(u: np.ndarray, v: np.ndarray, depth_m: np.ndarray, camera: Camera) -> np.ndarray:
