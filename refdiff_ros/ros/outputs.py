@@ -1,6 +1,5 @@
 """The publishers of the answers to the standing expression."""
 
-import cv2
 import numpy as np
 from rclpy.lifecycle import LifecycleNodeMixin
 from rclpy.qos import QoSProfile
@@ -50,6 +49,6 @@ def _overlay(answer: Answer) -> np.ndarray:
 
 
 def _attention(correlation: np.ndarray) -> np.ndarray:
-    """The map c (H, W) 0..1 in colours, (H, W, 3) uint8 RGB: blue is low, red is high."""
-    levels = (np.clip(correlation, 0, 1) * 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)
+    from refdiff_ros import overlay
+
+    return overlay.attention_image(correlation)
