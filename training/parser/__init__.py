@@ -1,0 +1,1 @@
+"""Training and measuring the parser that comes with the package."""
