@@ -24,7 +24,9 @@ DIRECTION_OF = {
 # 'the left of the picture' is about the picture's left, not about an object called picture.
 PICTURE_WORDS = frozenset(
     'picture image photo photograph screen frame view scene table row'.split())
-_SIDES = frozenset('side edge corner part half end hand most one'.split())
+SIDES = frozenset('side edge corner part half end hand most one'.split())
+_DISTANCES = frozenset('nearest closest farthest furthest'.split())
+_VIEWER = frozenset('camera us me you viewer'.split())
 
 
 def is_direction(words: tuple[Word, ...], row: int) -> bool:
@@ -32,11 +34,14 @@ def is_direction(words: tuple[Word, ...], row: int) -> bool:
     if words[row].lower not in DIRECTION_OF:
         return False
     following = row + 1
-    while following < len(words) and words[following].lower in _SIDES | DIRECTION_OF.keys():
+    while following < len(words) and words[following].lower in SIDES | DIRECTION_OF.keys():
         following += 1
     if following == len(words):
         return True
     after = words[following].lower
+    if words[row].lower in _DISTANCES and after in ('to', 'from'):
+        # 'closest to the camera' is a direction, 'closest to the box' a relation.
+        return words[-1].lower in _VIEWER or words[following + 1:][:1] == ()
     if after == 'of':
         return _is_picture(words, following + 1)
     # 'right next to', 'right behind': the word means 'directly'.

@@ -4,14 +4,19 @@ from collections.abc import Callable
 from typing import Any
 import unicodedata
 
+from refdiff_ros import rule_layer
 from refdiff_ros.directions import find_directions
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.head_finder import find_head
 from refdiff_ros.relations import find_relations
 from refdiff_ros.results import ReferringExpression
+from refdiff_ros.shipped_parser import load_parser
 from refdiff_ros.words import split_words, Word
 
+__all__ = ('MAX_CHARACTERS', 'load_parser', 'parse')
+
 MAX_CHARACTERS = 1000
+_NO_PIPELINE = 'no spaCy pipeline is loaded: rules found the root word'
 
 _SUBJECTS = frozenset(('nsubj', 'nsubjpass', 'nsubj:pass', 'csubj', 'csubjpass', 'csubj:pass'))
 _NOUN_TAGS = frozenset(('NOUN', 'PROPN', 'PRON', ''))
@@ -28,7 +33,9 @@ def parse(
             result says so.
         root: 'dependency' takes the ROOT of the dependency tree (the paper, Sec. 3.2); 'subject'
             takes the first token that is ROOT or a subject, at the first place where its letters
-            stand in the text, as the authors' code does. Rules know no difference.
+            stand in the text, as the authors' code does; 'rules' mends the tree's root by rules
+            that know commands and telegraphic expressions (`rule_layer`). Without a pipeline
+            'dependency' and 'subject' are the head of the first noun phrase.
 
     Raises:
         BadRequestError: the expression is empty, too long, or has no word in it.
@@ -39,22 +46,52 @@ def parse(
         raise BadRequestError(
             f'expected a referring expression in words, got {text!r}: name the object, for '
             "example 'the red mug'")
+    if root == 'rules':
+        return _parse_by_rules(text, words, nlp)
     if nlp is None:
         word, has_noun = find_head(words)
         parser = 'rules'
-        notes = ('no spaCy pipeline is loaded: rules found the root word',)
+        notes = (_NO_PIPELINE,)
     else:
         word, has_noun = _tree_root(nlp(text), text, root)
-        parser = f"spacy:{nlp.meta.get('lang', '')}_{nlp.meta.get('name', '')}"
+        parser = _name(nlp)
         notes = ()
     if not has_noun:
-        notes += (f'no object noun was found: {word.text!r} stands for the object',)
+        notes += (_no_noun(word),)
     relations = find_relations(text, words)
     directions = find_directions(words, word, tuple(found.other_span for found in relations))
     return ReferringExpression(
         text=text, root=word.text, root_span=(word.start, word.end), has_noun=has_noun,
         directions=directions, relations=tuple(found.relation for found in relations),
         parser=parser, notes=notes)
+
+
+def _parse_by_rules(
+    text: str, words: tuple[Word, ...], nlp: Callable[[str], Any] | None,
+) -> ReferringExpression:
+    reading = rule_layer.read(words, text, nlp)
+    word, (first, end) = reading.root, reading.span
+    notes = (_NO_PIPELINE,) if nlp is None else ()
+    if not reading.has_noun:
+        notes += (_no_noun(word),)
+    # What a command does with the object ('... in the box') says nothing about where it is.
+    described = tuple(found for found in words if first <= found.start < end)
+    relations = find_relations(text[:end], described, first)
+    directions = find_directions(described, word, tuple(found.other_span for found in relations))
+    return ReferringExpression(
+        text=text, root=word.text, root_span=(word.start, word.end), has_noun=reading.has_noun,
+        directions=directions, relations=tuple(found.relation for found in relations),
+        parser='rules' if nlp is None else f'{_name(nlp)}+rules', notes=notes,
+        conjuncts=reading.conjuncts, ordinals=reading.ordinals,
+        superlatives=reading.superlatives)
+
+
+def _name(nlp: Any) -> str:
+    return f"spacy:{nlp.meta.get('lang', '')}_{nlp.meta.get('name', '')}"
+
+
+def _no_noun(word: Word) -> str:
+    return f'no object noun was found: {word.text!r} stands for the object'
 
 
 def _clean(text: str) -> str:

@@ -243,15 +243,17 @@ class Preset:
     """One reading of the whole method."""
 
     name: str
-    root: str = 'dependency'  # or 'subject': the first token that is ROOT or a subject
+    # 'dependency', 'subject' (the first token that is ROOT or a subject) or 'rules' (the tree's
+    # root, mended by rules); see `expression.parse`.
+    root: str = 'dependency'
     generative: GenerativeConfig = field(default_factory=GenerativeConfig)
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
     discriminative: DiscriminativeConfig = field(default_factory=DiscriminativeConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
 
     def __post_init__(self):
-        _require(self.root in ('dependency', 'subject'),
-                 "root 'dependency' or 'subject'", self.root)
+        _require(self.root in ('dependency', 'subject', 'rules'),
+                 "root 'dependency', 'subject' or 'rules'", self.root)
 
     def override(self, values: Mapping[str, Any]) -> 'Preset':
         """A copy with nested values replaced: `{'generative': {'image_size': 128}}`.
@@ -302,6 +304,7 @@ RELEASED = Preset(
 
 ONBOARD = Preset(
     name='onboard',
+    root='rules',
     generative=GenerativeConfig(
         image_size=512, unet_steps=1, layers=('released',), normalise='picture'),
     proposals=ProposalConfig(points_per_side=16, max_area_fraction=0.9),

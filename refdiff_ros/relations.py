@@ -20,6 +20,10 @@ _SPELLINGS = {
     'between': ('in between', 'between'),
     'in': ('inside of', 'inside', 'in'),
 }
+_LOCATED = frozenset('parked located placed seated positioned situated red bed shed'.split())
+_PASSIVES = frozenset('held worn driven ridden eaten made done drawn blown hit cut shown'.split())
+# 'closest to us' is a direction: the viewer is no object of the picture.
+_VIEWER = frozenset('camera us me you viewer'.split())
 _RELATION_OF = {spelling: name for name, all_of in _SPELLINGS.items() for spelling in all_of}
 # Longest first, so that 'in front of' is not read as 'in'.
 _PATTERN = re.compile(
@@ -42,13 +46,21 @@ class RelationSpan:
     other_span: tuple[int, int]
 
 
-def find_relations(text: str, words: tuple[Word, ...]) -> tuple[RelationSpan, ...]:
+def find_relations(
+    text: str, words: tuple[Word, ...], first: int = 0,
+) -> tuple[RelationSpan, ...]:
     """The relations in `text`, in the order written.
 
     The other noun phrase reaches to the next relation, to a clause word or to the end.
+
+    Args:
+        text: the expression.
+        words: its words.
+        first: the character at which the object's description begins.
     """
-    starts = [match for match in _PATTERN.finditer(text)
-              if match.start() > 0 and not _DIRECTION_PHRASE.match(text, match.end())]
+    starts = [match for match in _PATTERN.finditer(text, first)
+              if match.start() > first and not _DIRECTION_PHRASE.match(text, match.end())
+              and not _is_agent(text, match)]
     found = []
     for row, match in enumerate(starts):
         end = starts[row + 1].start() if row + 1 < len(starts) else len(text)
@@ -64,10 +76,21 @@ def find_relations(text: str, words: tuple[Word, ...]) -> tuple[RelationSpan, ..
     return tuple(found)
 
 
+def _is_agent(text: str, match: re.Match[str]) -> bool:
+    # 'held by a man' says who does it, 'parked by the tree' where it is.
+    if match.group(1).lower() != 'by':
+        return False
+    before = re.search(r'(\w+)(\s+(over|up|down|on|off))?\s*$', text[:match.start()])
+    word = '' if before is None else before.group(1).lower()
+    return (word in _PASSIVES or word.endswith('ed')) and word not in _LOCATED
+
+
 def _names_object(relation: str, other: str) -> bool:
     # 'woman in red' and 'right of the picture' name no second object.
     content = [word.lower for word in split_words(other) if word.lower not in DETERMINERS]
     if relation in ('left of', 'right of') and content and content[0] in PICTURE_WORDS:
+        return False
+    if relation == 'next to' and content and content[-1] in _VIEWER:
         return False
     return any(word not in COLOURS for word in content)
 

@@ -163,7 +163,10 @@ class ReferringExpression:
         has_noun: False when no object noun was found and `root` is only the best word there is.
         directions: direction words, in the order written.
         relations: relations between the root and other noun phrases, in the order written.
-        parser: which parser answered: 'spacy:<name>' or 'rules'.
+        parser: which parser answered: 'spacy:<name>', 'spacy:<name>+rules' or 'rules'.
+        conjuncts: all objects that are named, the root first, where it is more than one.
+        ordinals: counted from 1; -1 for 'last'.
+        superlatives: in lower case ('largest', 'most expensive'), in the order written.
         notes: sentences on what the parser could not do as asked (a fallback, a guess).
     """
 
@@ -175,6 +178,9 @@ class ReferringExpression:
     relations: tuple[Relation, ...] = ()
     parser: str = 'rules'
     notes: tuple[str, ...] = ()
+    conjuncts: tuple[str, ...] = ()
+    ordinals: tuple[int, ...] = ()
+    superlatives: tuple[str, ...] = ()
 
     def __post_init__(self):
         start, end = self.root_span

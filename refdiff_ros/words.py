@@ -34,12 +34,13 @@ DETERMINERS = frozenset(
 
 PREPOSITIONS = frozenset(
     'of in on at to from with without by near behind under underneath below beneath above over '
-    'beside besides between among inside outside against around across along next'.split())
+    'beside besides between among inside outside against around across along next off onto into '
+    'toward towards through past for'.split())
 
 # Words that open a clause about the noun before them.
 CLAUSE_WORDS = frozenset(
     'that which who whose where is are was were be being has have had and or not it he she they '
-    'while'.split())
+    'while thats whos looks looking about'.split())
 
 COLOURS = frozenset(
     'red green blue yellow orange purple violet pink brown black white grey gray silver gold '
@@ -57,3 +58,25 @@ SIZES = frozenset(
 ING_NOUNS = frozenset(
     'building thing something anything ring earring string king ceiling painting clothing pudding '
     'railing wing sibling duckling awning swing spring dressing icing'.split())
+
+# Words that describe and never name an object, wherever they stand.
+LOOSE_WORDS = frozenset(
+    'far very most more almost not no partially mostly slightly fully completely half full only '
+    'just other another same different old young new own bald blond blonde dark bright '
+    'number few two three four five six several both all many away down up here there '
+    'facing empty wooden plastic metal'.split())
+
+# Before 'of': quantities, pieces and pictures, where the noun after 'of' is the object.
+PARTITIVES = frozenset(
+    'slice slices piece pieces chunk bit part portion half pair pairs set bunch bunches group '
+    'groups stack stacks pile piles herd flock crowd row rows couple lot lots number kind type '
+    'sort one ones each any some all none two three bundle cluster '
+    'side corner edge end loaf slab sheet sheets bouquet dozen pack'.split())
+
+# Who looks, and what is looked at: no objects of the picture.
+VIEWERS = frozenset('camera us me you viewer picture image photo screen frame'.split())
+
+# Words in '-ed' and '-ly' that are nouns.
+ED_NOUNS = frozenset(
+    'bed seed weed reed shed sled breed speed moped steed bobsled fly lily belly jelly bully '
+    'butterfly dragonfly family trolley assembly'.split())

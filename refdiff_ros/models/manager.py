@@ -24,6 +24,7 @@ from refdiff_ros.models.store import FileProgress, is_offline, locate, pull, UNT
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import Preset
+from refdiff_ros.shipped_parser import load_parser
 
 DEFAULT_BUNDLE = UNTRAINED
 _LOG = logging.getLogger(__name__)
@@ -62,7 +63,9 @@ def load_bundle(
     device = choose_device(device)
     dtype = choose_dtype(dtype, device)
     if str(name_or_path) == UNTRAINED:
-        return build_untrained(device=device, dtype=dtype)
+        models = build_untrained(device=device, dtype=dtype)
+        models.nlp = load_parser()
+        return models
     located = locate(str(name_or_path), revision, offline)
     bundle, folder = located.bundle, located.folder
     missing = missing_files(bundle, folder)
@@ -159,7 +162,7 @@ def _load(
         diffusion=_load_diffusion(folder / parts['diffusion'].folder, device, dtype),
         clip=_load_clip(parts['clip'], folder, device, dtype),
         sam=None if sam is None else _load_sam(sam, folder, device),
-        nlp=None if parser is None else _load_parser(parser, folder),
+        nlp=load_parser() if parser is None else _load_parser(parser, folder),
         device=device, dtype=dtype, notice=bundle.notice,
         overrides={name: dict(values) for name, values in bundle.overrides.items()})
     _LOG.info("loaded bundle '%s' on %s in %s within %.1f s", bundle.name, device, dtype,
@@ -231,7 +234,7 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _load_parser(part: Part, folder: Path) -> Any:
-    """A spaCy pipeline, or None where spaCy or the package is not installed; that is said."""
+    """A spaCy pipeline; None where spaCy is not installed, which is said."""
     try:
         spacy = require_package('spacy', 'parser')
         return spacy.load(folder / part.folder if part.files else part.package)
@@ -239,9 +242,9 @@ def _load_parser(part: Part, folder: Path) -> Any:
         if part.files:
             raise BundleError(f'expected a spaCy pipeline in {folder / part.folder}, which '
                               f'spaCy cannot load: {error}') from error
-        _LOG.warning("spaCy's %s is not installed: expressions are parsed by rules instead",
-                     part.package)
-        return None
+        _LOG.info("spaCy's %s is not installed: the parser of this package is used instead",
+                  part.package)
+        return load_parser()
 
 
 def _ready(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:

@@ -13,6 +13,7 @@ from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
 from refdiff_ros.models.sam_config import config_of
 from refdiff_ros.models.transfer import sha256_of
 from refdiff_ros.optional import require_package
+from refdiff_ros.shipped_parser import load_parser
 
 _LAYOUTS = {'diffusion': 'diffusers', 'clip': 'transformers', 'sam': 'segment-anything-config',
             'parser': 'spacy'}
@@ -48,7 +49,8 @@ def write_bundle(
     _write_clip(models.clip, folder / 'clip')
     if models.sam is not None:
         _write_sam(models.sam, folder / 'sam')
-    if models.nlp is not None:
+    # A bundle without a parser uses the one that comes with this package.
+    if models.nlp is not None and models.nlp is not load_parser():
         models.nlp.to_disk(folder / 'parser')
     for path in folder.rglob('*'):
         if path.is_file():
