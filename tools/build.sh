@@ -5,9 +5,15 @@ cd "$(dirname "$0")/.."
 distro=${ROS_DISTRO:-kilted}
 suffix=$([ "$distro" = kilted ] || echo "-$distro")
 venv=$PWD/.venv$suffix
+if [ ! -x "$venv/bin/colcon" ]; then
+  echo "build: expected colcon in $venv, found none: run 'make setup' first" >&2
+  exit 1
+fi
 mkdir -p "build$suffix"
-exec 9>"build$suffix/.lock"
-flock 9
+if command -v flock >/dev/null; then
+  exec 9>"build$suffix/.lock"
+  flock 9
+fi
 export VIRTUAL_ENV=$venv PATH=$venv/bin:$PATH AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv
 unset PYTHONPATH
 log=build$suffix/colcon.log

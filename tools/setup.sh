@@ -6,28 +6,42 @@ distro=${ROS_DISTRO:-kilted}
 python=$(tools/preflight.sh)
 suffix=$([ "$distro" = kilted ] || echo "-$distro")
 venv=$PWD/.venv$suffix
-pins=(requirements/base.txt "requirements/$distro.txt")
-exec 8>".setup$suffix.lock"
-flock 8
+pins=(requirements/{models,parser,sim,ros,dev,"$distro"}.txt)
+if command -v flock >/dev/null; then
+  exec 8>".setup$suffix.lock"
+  flock 8
+fi
 
 # The stamp is written last: an interrupted set-up has none and is taken up again.
-wanted=$(cat "${pins[@]}" tools/repair_ros_wheels.py | sha256sum)
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+wanted=$({ echo "$version $PWD"; cat "${pins[@]}" tools/repair_ros_wheels.py; } | sha256sum)
 if [ "$(cat "$venv/.complete" 2>/dev/null)" != "$wanted" ]; then
   rm -f "$venv/.complete"
-  echo "setup: installing pinned packages into $venv (once, several GB)"
-  "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
-  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
-    -r "${pins[0]}" -r "${pins[1]}" </dev/null
+  echo "setup: installing pinned packages into $venv (once, several GB; pip is quiet for minutes)"
+  # Programs name their environment's folder, so one of another Python or a moved one is made anew.
+  if [ ! -d "$venv/lib/python$version" ] || ! grep -qsF "$venv/" "$venv/bin/pip"; then
+    base=$("$python" -c 'import sys; print(sys._base_executable)')
+    "$base" -m venv --clear "$venv"
+    rm -rf "build$suffix" "install$suffix"
+  fi
+  # pip unpacks gigabytes; the machine's own folder for that may be small.
+  mkdir -p "$venv/tmp"
+  TMPDIR=$venv/tmp "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
+    "${pins[@]/#/--requirement=}" </dev/null
+  rm -rf "$venv/tmp"
   "$venv/bin/python" tools/repair_ros_wheels.py
   echo "$wanted" >"$venv/.complete"
 fi
 
 # Names count, not only contents: --symlink-install must see each new file.
 inputs=$({ echo "$wanted"; cat CMakeLists.txt package.xml msg/* srv/*
-  { find refdiff_ros scripts launch config bundles -type f ! -path '*/.*' ! -name '*.pyc' 2>/dev/null || true; } | sort
+  { find refdiff_ros scripts launch config bundles -type f ! -path '*/.*' ! -name '*.pyc' \
+    2>/dev/null || true; } | sort
 } | sha256sum)
 stamp=build$suffix/.inputs
 if [ "$(cat "$stamp" 2>/dev/null)" != "$inputs" ] || [ ! -d "install$suffix/refdiff_ros" ]; then
+  echo 'setup: building the workspace'
+  rm -f "$stamp"
   tools/build.sh
   echo "$inputs" >"$stamp"
 fi
