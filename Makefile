@@ -3,14 +3,17 @@ SHELL := /bin/bash
 ROS_DISTRO ?= kilted
 export ROS_DISTRO
 SUFFIX := $(if $(filter kilted,$(ROS_DISTRO)),,-$(ROS_DISTRO))
-ENTER := . tools/env.sh &&
+# Another ROS that the caller has sourced would be mixed in through these.
+ENTER := unset PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH && . tools/env.sh &&
 
+# Targets are steps for a person; make's own parallelism would run two set-ups at once.
+.NOTPARALLEL:
 .PHONY: help setup build demo test lint clean
 help:
 	@echo 'make demo    set up what is missing, then run the node on a simulated camera'
 	@echo 'make test    set up what is missing, then run the tests (ARGS="-k name" narrows)'
 	@echo 'make setup   virtual environment, pinned packages, build'
-	@echo 'make build   colcon build alone'
+	@echo 'make build   colcon build alone, where set-up is done'
 	@echo 'make lint    ruff'
 	@echo 'make clean   remove build, install and log folders; the environment stays'
 	@echo 'ROS_DISTRO=jazzy picks Jazzy instead of Kilted'

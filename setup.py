@@ -8,7 +8,7 @@ EXTRAS = {
     'grasp': ['opencv-python-headless'],
     'parser': ['spacy'],
     'ros': ['opencv-python-headless', 'rosbags-image'],
-    'sim': ['mujoco'],
+    'sim': ['mujoco', 'pillow'],
 }
 EXTRAS['all'] = sorted({name for names in EXTRAS.values() for name in names})
 EXTRAS['dev'] = ['pytest', 'pytest-timeout', 'ruff']
@@ -18,10 +18,10 @@ setup(
     version='0.1.0',
     description='Segments whatever a sentence refers to, and says where to grip it (Ref-Diff).',
     license='Apache-2.0',
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     packages=find_packages(include=['refdiff_ros', 'refdiff_ros.*']),
     package_data={'refdiff_ros': ['**/*.json', '**/*.yaml', '**/*.txt']},
-    install_requires=['numpy', 'torch'],
+    install_requires=['numpy', 'pyyaml', 'torch'],
     extras_require=EXTRAS,
     entry_points={'console_scripts': ['refdiff = refdiff_ros.cli:main']},
 )

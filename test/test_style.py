@@ -1,9 +1,13 @@
 """The tree is ruff clean, and the core stands without its optional packages."""
 
+import ast
 import os
 from pathlib import Path
+import re
 import subprocess
 import sys
+
+import pytest
 
 _ROOT = Path(__file__).parent.parent
 
@@ -40,3 +44,43 @@ def test_core_imports_without_optional_packages() -> None:
         [sys.executable, '-c', _IMPORT_CORE, str(_ROOT)], env=environment, capture_output=True,
         text=True, timeout=120)
     assert result.returncode == 0, result.stderr
+
+
+def _tree() -> list[Path]:
+    """Every file of the project as it stands, committed or not; ignored ones left out."""
+    names = subprocess.run(
+        ['git', 'ls-files', '--cached', '--others', '--exclude-standard', '-z'], cwd=_ROOT,
+        capture_output=True, text=True, check=True).stdout.split('\0')
+    return [_ROOT / name for name in names if name and (_ROOT / name).is_file()]
+
+
+@pytest.mark.skipif(not (_ROOT / '.git').exists(), reason='not a git checkout')
+def test_no_file_names_a_folder_of_one_machine() -> None:
+    # A path of this kind works for nobody else.
+    own = re.compile('/(?:work|root|home)' + '/')
+    found = []
+    for path in _tree():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:  # a picture or weights
+            continue
+        found += [f'{path.relative_to(_ROOT)}: {line.strip()}'
+                  for line in text.splitlines() if own.search(line)]
+    assert found == []
+
+
+@pytest.mark.skipif(not (_ROOT / '.git').exists(), reason='not a git checkout')
+def test_no_file_is_larger_than_one_megabyte() -> None:
+    assert [path for path in _tree() if path.stat().st_size > 1_000_000] == []
+
+
+def test_each_extra_that_an_error_recommends_exists() -> None:
+    setup = ast.parse((_ROOT / 'setup.py').read_text())
+    extras = next(
+        set(ast.literal_eval(node.value)) for node in setup.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') == 'EXTRAS')
+    named = set()
+    for path in (_ROOT / 'refdiff_ros').rglob('*.py'):
+        named |= set(re.findall(r"require_package\(\s*'[\w.]+',\s*'(\w+)'", path.read_text()))
+    assert named
+    assert named <= extras

@@ -70,7 +70,7 @@ case $libraries in
 esac
 
 if [ ! -f "$venv/.complete" ]; then
-  wanted=${REFDIFF_MIN_FREE_GB:-14}
+  wanted=${REFDIFF_MIN_FREE_GB:-11}
   free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
   [ "$free" -ge "$wanted" ] ||
     fail "expected $wanted GB free on this disk, found $free GB: free some space or clone elsewhere"
