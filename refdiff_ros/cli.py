@@ -14,6 +14,10 @@ _NODES = {
     'camera': ('refdiff_ros.sim.camera_node',
                'start the simulated tabletop camera (takes --ros-args ...)'),
 }
+# What only a ROS installation and the built workspace bring.
+_OF_ROS = (
+    'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs', 'rcl_interfaces',
+    'rclpy', 'refdiff_ros.msg', 'refdiff_ros.srv', 'sensor_msgs', 'std_msgs', 'std_srvs')
 # Modules with `add_parser(subparsers)`.
 _COMMANDS = (
     'refdiff_ros.segment_cli',
@@ -45,10 +49,10 @@ def _run_node(arguments: list[str]) -> int:
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith(('rclpy', 'refdiff_ros.msg')):
+        if error.name is None or not error.name.startswith(_OF_ROS):
             raise
         print(f"refdiff: expected ROS 2 and the built workspace, but '{error.name}' cannot be "
-              "imported: run 'make build' and '. tools/env.sh', or source your ROS workspace",
+              "imported: run 'make setup' and '. tools/env.sh', or source your ROS workspace",
               file=sys.stderr)
         return 2
     # rclpy takes the program's name first.
