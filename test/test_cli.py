@@ -80,4 +80,4 @@ def test_a_node_without_ros_says_how_to_get_it(tmp_path):
         timeout=60, check=False,
         env=os.environ | {'PYTHONPATH': f'{tmp_path}:{os.environ.get("PYTHONPATH", "")}'})
     assert done.returncode == 2
-    assert 'make build' in done.stderr
+    assert 'make setup' in done.stderr
