@@ -14,24 +14,27 @@ _PEOPLE = frozenset('me us him them'.split())
 # Openings that say nothing of the object, longest first where one begins another.
 _OPENERS = tuple(tuple(line.split()) for line in (
     'what appears to be', 'what seems to be', 'what looks like', 'i am looking for',
-    "i'm looking for", 'would you mind', 'could you mind', 'do you mind', 'can you',
-    'could you', 'would you', 'will you', 'do you', 'i would like', "i'd like", 'we would like', 'i want', 'i need',
-    'we want', 'we need', 'you to', 'to see', 'to have', "let's", 'lets', 'let us', 'there is',
-    'there are', "there's", 'here is', "here's", 'this is', 'that is', 'these are', 'those are',
-    'it is', "it's", 'what is', "what's", 'where is', "where's", 'where are', 'which one is',
-    'which is', 'which are', 'try to', 'go and',
-    'a picture of', 'a photo of', 'an image of', 'picture of', 'pic of', 'photo of'))
+    "i'm looking for", 'would you mind', 'could you mind', 'do you mind', 'can you', 'could you',
+    'would you', 'will you', 'do you', 'i would like', "i'd like", 'we would like', 'i want',
+    'i need', 'we want', 'we need', 'you to', 'to see', 'to have', "let's", 'lets', 'let us',
+    'there is', 'there are', "there's", 'here is', "here's", 'this is', 'that is', 'these are',
+    'those are', 'it is', "it's", 'what is', "what's", 'where is', "where's", 'where are',
+    'which one is', 'which is', 'which are', 'try to', 'go and', 'a picture of', 'a photo of',
+    'an image of', 'picture of', 'pic of', 'photo of'))
 
 # Verbs that are hardly ever the first noun of an expression, with the particles after them.
 _PLAIN = {
     'grab': '', 'fetch': '', 'give': 'back', 'bring': 'over back', 'get': 'to out',
     'take': 'out away', 'find': 'out', 'locate': '', 'select': '', 'choose': '', 'segment': '',
     'grasp': '', 'lift': 'up', 'put': 'down away back', 'move': 'to toward towards over',
-    'push': 'down on', 'pull': 'out on', 'throw': 'away out', 'wipe': 'off down', 'pour': 'out', 'follow': '',
-    'avoid': '', 'detect': '', 'identify': '', 'remove': '', 'carry': 'over', 'deliver': '',
-    'approach': '', 'insert': '', 'show': '', 'highlight': '', 'see': '', 'pass': 'over',
-    'release': '', 'collect': '', 'unplug': '', 'rotate': '', 'bump': 'into', 'inspect': '',
+    'push': 'down on', 'pull': 'out on', 'throw': 'away out', 'wipe': 'off down', 'pour': 'out',
+    'follow': '', 'avoid': '', 'detect': '', 'identify': '', 'remove': '', 'carry': 'over',
+    'deliver': '', 'approach': '', 'insert': '', 'show': '', 'highlight': '', 'see': '',
+    'pass': 'over', 'release': '', 'collect': '', 'unplug': '', 'rotate': '', 'bump': 'into',
+    'inspect': '',
 }
+# What follows such a word where it is a noun after all.
+_NO_OBJECT = frozenset('is are was were has have which and or'.split())
 # Verbs that go with a place; without the preposition they are no command about an object.
 _GOING = frozenset('go navigate drive walk come head travel run'.split())
 _PLACES = tuple(tuple(line.split()) for line in (
@@ -124,7 +127,8 @@ def _after_verb(words: tuple[Word, ...], row: int, opened: bool) -> tuple[int | 
         after += 1
     elif verb in _HOMOGRAPHS and not (following in DETERMINERS or following in _PEOPLE):
         return None, ''
-    elif following in PREPOSITIONS or following in ('is', 'are', 'that', 'which', 'and', 'or'):
+    elif following in PREPOSITIONS | _NO_OBJECT or (
+            following == 'that' and words[row + 2:row + 3] and words[row + 2].lower in _NO_OBJECT):
         return None, ''  # 'the lift near the door', said without its article
     if after < len(words) and words[after].lower in _PEOPLE:
         after += 1

@@ -2,7 +2,8 @@
 
 A parser that learned from a treebank has met few telegraphic expressions and commands. Each rule
 here is a function that looks at the word which stands for the object so far and gives a better
-one, or the same. Without a parser the rules start from the head of the first noun phrase.
+one, or the same. Without a parser the rules start from the head of the first noun phrase; with
+one they start from the tree's root too, and the tagger decides between the two answers.
 """
 
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from refdiff_ros.words import (
 )
 
 _NOMINAL = frozenset(('NOUN', 'PROPN', 'PRON'))
+_NO_PARTS = frozenset(('VERB', 'AUX', 'ADV', 'ADP', 'SCONJ', 'PART'))
+_MODIFIERS = frozenset(('amod', 'compound', 'nmod', 'advmod', 'flat'))
 _SUBJECTS = ('nsubj', 'nsubj:pass', 'nsubjpass', 'csubj', 'nsubj:outer')
 _ORDINAL_ROWS = {word: row for row, word in enumerate(
     'first second third fourth fifth sixth seventh eighth ninth tenth'.split(), 1)}
@@ -85,15 +88,39 @@ def read(words: tuple[Word, ...], text: str, nlp: Callable[[str], Any] | None = 
         nlp: a spaCy pipeline with a tagger and a dependency parser, or None for rules alone.
     """
     phrase = object_phrase(words, text)
-    tokens, row = _tokens(spell_out(phrase, text), text, nlp)
-    for rule in _RULES:
-        row = rule(tokens, row)
+    spelled = spell_out(phrase, text)
+    tokens, row = _apply_rules(spelled, text, None)
+    if nlp is not None:
+        tokens, by_tree = _apply_rules(spelled, text, nlp)
+        row = _better(tokens, row, by_tree)
     root = tokens[row].word
     named = Word(text[root.start:root.end], root.start, root.end)
     return Reading(
-        root=named, has_noun=_is_noun(tokens[row]), conjuncts=conjuncts(tokens, row),
+        root=named, has_noun=not _is_modifier(tokens[row]), conjuncts=conjuncts(tokens, row),
         ordinals=ordinals(phrase), superlatives=superlatives(phrase),
         span=(phrase[0].start, phrase[-1].end))
+
+
+def _apply_rules(
+    words: tuple[Word, ...], text: str, nlp: Callable[[str], Any] | None,
+) -> tuple[list[Token], int]:
+    tokens, row = _tokens(words, text, nlp)
+    for rule in _RULES:
+        row = rule(tokens, row)
+    return tokens, row
+
+
+def _better(tokens: list[Token], by_rules: int, by_tree: int) -> int:
+    """The rules' answer, unless the parser takes it for what describes another noun.
+
+    Rules know how expressions are built and the parser knows words: in 'shiny folded towel' it
+    sees that 'shiny' is none of the nouns.
+    """
+    token, other = tokens[by_rules], tokens[by_tree]
+    if _is_modifier(token):
+        return by_tree
+    described = token.pos not in _NOMINAL and token.dep in _MODIFIERS
+    return by_tree if described and other.pos in _NOMINAL else by_rules
 
 
 def spell_out(words: tuple[Word, ...], text: str) -> tuple[Word, ...]:
@@ -114,7 +141,7 @@ def spell_out(words: tuple[Word, ...], text: str) -> tuple[Word, ...]:
 def _tokens(
     words: tuple[Word, ...], text: str, nlp: Callable[[str], Any] | None,
 ) -> tuple[list[Token], int]:
-    commas = [row > 0 and any(mark in text[words[row - 1].end:word.start] for mark in ',;:.(')
+    commas = [row > 0 and _parted(text[words[row - 1].end:word.start], words[row - 1])
               for row, word in enumerate(words)]
     if nlp is None:
         plain = [Token(word, comma=comma, fruit=_is_fruit(words, row))
@@ -146,6 +173,12 @@ def _tokens(
     return tokens, _head_row(tokens, words) if root is None else root
 
 
+def _parted(between: str, before: Word) -> bool:
+    # 'Mr. Brown' and 'U.S.' go on after their full stop.
+    stop = '. ' in between and len(before.text) > 2
+    return stop or any(mark in between for mark in ',;:(!?')
+
+
 def _head_row(tokens: list[Token], words: tuple[Word, ...]) -> int:
     nouns = _nouns(tokens)
     if nouns:
@@ -170,17 +203,13 @@ def _is_modifier(token: Token) -> bool:
     return not token.fruit and (
         lower in DETERMINERS or lower in COLOURS or lower in ORDINALS or lower in SIZES
         or lower in DIRECTION_OF or lower in LOOSE_WORDS or lower[0].isdigit()
-        or _is_superlative(lower) or lower.endswith('-most'))
+        or _is_superlative(lower) or lower.endswith('-most')
+        or lower.endswith('ly') and lower not in ED_NOUNS
+        or lower.endswith(("'s", '’s')))
 
 
 def _is_superlative(lower: str) -> bool:
     return lower.endswith('est') and len(lower) > 4 and lower not in _NO_SUPERLATIVES
-
-
-def _is_noun(token: Token) -> bool:
-    """Whether the word can name an object."""
-    return not _is_modifier(token) and (
-        token.pos in _NOMINAL or token.pos in ('', 'X', 'SYM', 'INTJ', 'VERB'))
 
 
 def _by_lists(token: Token) -> bool:
@@ -207,7 +236,8 @@ def _first_phrase(tokens: list[Token], start: int) -> list[int]:
         seen = [tokens[before] for before in rows if _by_lists(tokens[before])]
         # 'paint | the door': a verb before an article is no noun that the tagger missed.
         command = tokens[row].lower in DETERMINERS and all(t.pos == 'VERB' for t in seen)
-        if seen and not command and _ends_phrase(tokens, row):
+        if seen and not command and (
+                _opens_another(tokens, row) or _describes_what_came(tokens, row, seen)):
             break
         lower = tokens[row].lower
         if lower not in PREPOSITIONS and lower not in CLAUSE_WORDS - DETERMINERS:
@@ -215,20 +245,29 @@ def _first_phrase(tokens: list[Token], start: int) -> list[int]:
     return rows
 
 
-def _ends_phrase(tokens: list[Token], row: int) -> bool:
-    token = tokens[row]
-    lower = token.lower
-    if (token.comma or lower in PREPOSITIONS or lower in CLAUSE_WORDS or lower in DETERMINERS
-            or lower in LOOSE_WORDS or lower in DIRECTION_OF):
-        # 'the bottom mug' begins with a direction, 'mug bottom left' ends with one.
-        loose = lower in DIRECTION_OF or lower in LOOSE_WORDS
-        return not (loose and not token.comma and _noun_follows(tokens, row))
-    if lower.endswith('ing') and len(lower) > 4 and lower not in ING_NOUNS:
-        return True
-    if lower.endswith(('ly', 'ed')) and len(lower) > 3 and lower not in ED_NOUNS:
-        return True
-    return token.pos in ('VERB', 'AUX', 'ADV', 'ADP', 'SCONJ', 'PART') and not _noun_follows(
-        tokens, row)
+def _opens_another(tokens: list[Token], row: int) -> bool:
+    """Whether a word of a closed class ends the noun phrase before it."""
+    token, lower = tokens[row], tokens[row].lower
+    if token.comma or lower in PREPOSITIONS or lower in CLAUSE_WORDS or lower in DETERMINERS:
+        return not (lower in LOOSE_WORDS and not token.comma and _noun_follows(tokens, row))
+    # 'the bottom mug' begins with a direction, 'mug bottom left' ends with one.
+    return (lower in DIRECTION_OF or lower in LOOSE_WORDS) and not _noun_follows(tokens, row)
+
+
+def _describes_what_came(tokens: list[Token], row: int, seen: list[Token]) -> bool:
+    """Whether a verb or its participle begins what is said of the noun before it."""
+    token, lower = tokens[row], tokens[row].lower
+    participle = (
+        lower.endswith('ing') and len(lower) > 4 and lower not in ING_NOUNS
+        or lower.endswith(('ly', 'ed')) and len(lower) > 3 and lower not in ED_NOUNS)
+    if not token.pos:
+        return participle
+    if not participle and token.pos not in _NO_PARTS:
+        return False
+    if not any(before.pos in _NOMINAL or before.dep == 'ROOT' for before in seen):
+        # Adjectives alone came so far: 'a wonderful | grooming service' goes on.
+        return token.dep not in _MODIFIERS or token.head is None or token.head < row
+    return token.pos in _NO_PARTS or not _noun_follows(tokens, row)
 
 
 def _noun_follows(tokens: list[Token], row: int) -> bool:
@@ -260,7 +299,8 @@ def ing_gives_the_noun_before(tokens: list[Token], row: int) -> int:
     lower = tokens[row].lower
     if not lower.endswith('ing') or len(lower) <= 4 or lower in ING_NOUNS:
         return row
-    before = [at for at in range(row) if _by_lists(tokens[at])]
+    before = [at for at in range(row) if _by_lists(tokens[at])
+              and tokens[at].pos in ('', 'NOUN', 'PROPN', 'PRON', 'VERB')]
     return before[-1] if before and not _noun_follows(tokens, row) else row
 
 
@@ -274,7 +314,9 @@ def compound_ends_with_its_noun(tokens: list[Token], row: int) -> int:
     """'tennis player' and "mans hand" are a player and a hand."""
     while row + 1 < len(tokens) and not tokens[row + 1].comma \
             and _may_be_noun(tokens[row]) and tokens[row + 1].pos in ('NOUN', 'PROPN') \
-            and _may_be_noun(tokens[row + 1]) and not _ends_phrase(tokens, row + 1):
+            and _may_be_noun(tokens[row + 1]) and tokens[row + 1].dep != 'flat' \
+            and not _opens_another(tokens, row + 1) \
+            and not _describes_what_came(tokens, row + 1, tokens[row:row + 1]):
         row += 1
     return row
 

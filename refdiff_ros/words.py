@@ -79,4 +79,4 @@ VIEWERS = frozenset('camera us me you viewer picture image photo screen frame'.s
 # Words in '-ed' and '-ly' that are nouns.
 ED_NOUNS = frozenset(
     'bed seed weed reed shed sled breed speed moped steed bobsled fly lily belly jelly bully '
-    'butterfly dragonfly family trolley assembly'.split())
+    'butterfly dragonfly jelly supply monopoly doily anomaly ally family trolley assembly'.split())
