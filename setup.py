@@ -20,7 +20,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.11',
     packages=find_packages(include=['refdiff_ros', 'refdiff_ros.*']),
-    package_data={'refdiff_ros': ['**/*.json', '**/*.yaml', '**/*.txt']},
+    package_data={'refdiff_ros': ['**/*.json', '**/*.yaml', '**/*.txt', 'bundles/**/*']},
     install_requires=['numpy', 'pyyaml', 'torch'],
     extras_require=EXTRAS,
     entry_points={'console_scripts': ['refdiff = refdiff_ros.cli:main']},

@@ -39,7 +39,8 @@ def restore(folder: Path, nlp: Any, optimizer: Any) -> int:
     place = folder / 'checkpoint'
     if not (place / _STATE).is_file():
         return 0
-    nlp.from_disk(place / _WEIGHTS)
+    # The vocabulary stays: documents that were made with it hold its words' attributes.
+    nlp.from_disk(place / _WEIGHTS, exclude=['vocab', 'tokenizer'])
     state = json.loads((place / _STATE).read_text())
     with np.load(place / _MOMENTS) as arrays:
         for name, key in _parameter_keys(nlp).items():

@@ -66,5 +66,7 @@ def build(width: int = 96, depth: int = 4, embed_size: int = 2000, hidden: int =
         width=width, depth=depth, embed_size=embed_size, hidden=hidden,
         listener=_LISTENER.format(width=width)))
     nlp = spacy.util.load_model_from_config(config, auto_fill=True)
-    nlp.meta.update(name=NAME, version='1.0.0', license='CC BY-SA 4.0')
+    nlp.meta.update(name=NAME, version='1.0.0', license='CC BY-SA 4.0',
+                    spacy_version='>=3.8,<3.9', description='Tags and dependency trees for '
+                    'English referring expressions; trained on UD English EWT.')
     return nlp

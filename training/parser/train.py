@@ -70,6 +70,8 @@ def train(trees: list[Tree], dev: list[Tree], options: argparse.Namespace) -> tu
         optimizer.learn_rate = options.rate * _schedule(step, options.steps, options.warm_up)
         nlp.update(batch, sgd=optimizer, drop=options.dropout, losses=losses)
         if (step + 1) % options.every == 0 or step + 1 == options.steps:
+            # spaCy applies the encoder's gradient a step late, and a checkpoint holds none.
+            nlp.get_pipe('tok2vec').finish_update(optimizer)
             checkpoint.save(options.out, nlp, optimizer, step + 1)
             with nlp.use_params(optimizer.averages):
                 scores = tree_scores(nlp, dev[:500])
