@@ -1,5 +1,8 @@
 """The spaCy pipeline that is trained: a small convolutional encoder, shared by three taggers."""
 
+import json
+from pathlib import Path
+import re
 from typing import Any
 
 from refdiff_ros.optional import require_package
@@ -70,3 +73,28 @@ def build(width: int = 96, depth: int = 4, embed_size: int = 2000, hidden: int =
                     spacy_version='>=3.8,<3.9', description='Tags and dependency trees for '
                     'English referring expressions; trained on UD English EWT.')
     return nlp
+
+
+def save(nlp: Any, folder: Path) -> None:
+    """Write a trained pipeline in spaCy's layout, without the words of its training text.
+
+    The list of strings keeps the labels alone: no word is looked up in it, and the treebank's
+    sentences, which others wrote, are not passed on.
+    """
+    nlp.to_disk(folder)
+    strip_words(folder, [
+        label for name in ('tagger', 'morphologizer', 'parser')
+        for label in nlp.get_pipe(name).labels])
+
+
+def strip_words(folder: Path, labels: list[str]) -> None:
+    """Keep in the list of strings of the pipeline in `folder` only `labels` and their parts."""
+    strings = folder / 'vocab' / 'strings.json'
+    known = set(json.loads(strings.read_text(encoding='utf-8')))
+    parts = {part for label in labels
+             for part in (label, *label.split('|'), *re.split(r'[|=]', label))}
+    # Features of a label without its part of speech are a string of their own.
+    features = {'|'.join(part for part in label.split('|') if not part.startswith('POS='))
+                for label in labels}
+    kept = sorted((parts | features) & known | {'ROOT', 'dep', ''})
+    strings.write_text(json.dumps(kept, indent=0) + '\n', encoding='utf-8')

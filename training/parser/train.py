@@ -19,7 +19,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
 from training.parser import checkpoint
 from training.parser.measure import fragment_roots, tree_scores
-from training.parser.pipeline import build
+from training.parser.pipeline import build, save
 from training.parser.treebank import read_trees, to_doc, training_trees, Tree
 
 _LOG = logging.getLogger('training.parser')
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     test = list(read_trees(_part(options.treebank, 'test')))
     figures = {**tree_scores(nlp, test), **fragment_roots(nlp, test), 'steps': options.steps,
                'examples': len(train_trees), 'seed': options.seed, 'seconds': round(seconds)}
-    nlp.to_disk(options.out / 'model', exclude=['lookups'])
+    save(nlp, options.out / 'model')
     (options.out / 'figures.json').write_text(json.dumps(figures, indent=1) + '\n')
     print(json.dumps(figures))
 
