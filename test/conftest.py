@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+import signal
 import socket
 import sys
 
@@ -29,3 +30,7 @@ _DOMAIN, _CLAIM = _claim_domain()
 os.environ['ROS_DOMAIN_ID'] = str(_DOMAIN)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ.pop('ROS_LOCALHOST_ONLY', None)
+
+# A run in a shell's background has Ctrl-C ignored, and so would every process that it starts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -184,6 +184,8 @@ class GraphClient:
         """End the client."""
         rclpy.shutdown(context=self.context)
         self._thread.join(5.0)
+        # Otherwise its publishers stay on the graph until Python collects them.
+        self.node.destroy_node()
 
     def _spin(self) -> None:
         try:

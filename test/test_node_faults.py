@@ -48,6 +48,7 @@ def test_a_slow_model_leaves_the_node_answering(client):
         assert 'timeout' in late.reason
         # A caller's own patience counts for its call alone.
         first = client.call_async('the red box', asked)
+        time.sleep(0.2)  # the worker takes it, and both places of the queue are free
         impatient = client.call_async('the red box', asked, timeout=0.1)
         patient = client.call_async('the red box', asked, timeout=20.0)
         assert client.result(impatient).status == ReferringMask.TIMEOUT
