@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = read_list(options.list)
     ways = WAYS if nlp is not None else WAYS[1:2]
     table = {way: accuracy(rows, way, nlp) for way in ways}
-    styles = list(table[ways[0]])
+    styles = sorted(set(table[ways[0]]) - {'all'}) + ['all']
     print('| root right, % | ' + ' | '.join(
         f"{style} ({table[ways[0]][style]['n']})" for style in styles) + ' |')
     print('|---|' + '---|' * len(styles))

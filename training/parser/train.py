@@ -68,10 +68,12 @@ def train(trees: list[Tree], dev: list[Tree], options: argparse.Namespace) -> tu
             # A run that goes on draws the dropout that the unbroken run would have drawn.
             thinc.fix_random_seed(options.seed + step)
         optimizer.learn_rate = options.rate * _schedule(step, options.steps, options.warm_up)
-        nlp.update(batch, sgd=optimizer, drop=options.dropout, losses=losses)
+        # Left to itself, `update` applies the encoder's gradient one step late, and a checkpoint
+        # between the two would lose it.
+        nlp.update(batch, sgd=False, drop=options.dropout, losses=losses)
+        for _, pipe in nlp.pipeline:
+            pipe.finish_update(optimizer)
         if (step + 1) % options.every == 0 or step + 1 == options.steps:
-            # spaCy applies the encoder's gradient a step late, and a checkpoint holds none.
-            nlp.get_pipe('tok2vec').finish_update(optimizer)
             checkpoint.save(options.out, nlp, optimizer, step + 1)
             with nlp.use_params(optimizer.averages):
                 scores = tree_scores(nlp, dev[:500])
