@@ -5,6 +5,7 @@ import spacy
 
 from refdiff_ros.commands import object_phrase
 from refdiff_ros.expression import parse
+from refdiff_ros.phrase import spell_out, Token
 from refdiff_ros.rule_layer import (
     compound_ends_with_its_noun,
     conjuncts,
@@ -12,8 +13,6 @@ from refdiff_ros.rule_layer import (
     ing_gives_the_noun_before,
     part_gives_the_whole,
     root_is_in_the_first_phrase,
-    spell_out,
-    Token,
     verb_gives_its_noun,
 )
 from refdiff_ros.words import split_words, Word
