@@ -12,23 +12,26 @@ if command -v flock >/dev/null; then
   flock 8
 fi
 
-# The stamp is written last: an interrupted set-up has none and is taken up again.
+# The stamp is written last: an interrupted set-up has none.
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 wanted=$({ echo "$version $PWD"; cat "${pins[@]}" tools/repair_ros_wheels.py; } | sha256sum)
 if [ "$(cat "$venv/.complete" 2>/dev/null)" != "$wanted" ]; then
   rm -f "$venv/.complete"
   echo "setup: installing pinned packages into $venv (once, several GB; pip is quiet for minutes)"
-  # Programs name their environment's folder, so one of another Python or a moved one is made anew.
-  if [ ! -d "$venv/lib/python$version" ] || ! grep -qsF "$venv/" "$venv/bin/pip"; then
+  # Made anew: of another Python, moved (programs name their environment's folder), or left by an
+  # interrupted pip, which takes a package of which half the files are there for installed.
+  if [ ! -d "$venv/lib/python$version" ] || ! grep -qsF "$venv/" "$venv/bin/pip" ||
+      [ -f "$venv/.installing" ]; then
     base=$("$python" -c 'import sys; print(sys._base_executable)')
     "$base" -m venv --clear "$venv"
     rm -rf "build$suffix" "install$suffix"
   fi
   # pip unpacks gigabytes; the machine's own folder for that may be small.
+  touch "$venv/.installing"
   mkdir -p "$venv/tmp"
   TMPDIR=$venv/tmp "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
     "${pins[@]/#/--requirement=}" </dev/null
-  rm -rf "$venv/tmp"
+  rm -rf "$venv/tmp" "$venv/.installing"
   "$venv/bin/python" tools/repair_ros_wheels.py
   echo "$wanted" >"$venv/.complete"
 fi
