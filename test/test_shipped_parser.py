@@ -14,7 +14,7 @@ from refdiff_ros.models.writer import write_bundle
 # Behind the built workspace, which the source folder must not shadow.
 sys.path.append(str(Path(__file__).parents[1]))
 
-from training.parser.report import accuracy, read_list  # noqa: E402
+from training.parser.report import accuracy, LIST, read_list  # noqa: E402
 
 # As in the model card.
 MEASURED = {'parser alone': 51.0, 'rules alone': 99.2, 'both': 99.2}
@@ -73,6 +73,13 @@ def test_roots_are_as_right_as_measured(way):
     found = accuracy(read_list(), way, load_parser())['all']
     assert found['n'] == 247
     assert found['root'] >= MEASURED[way] - 2
+
+
+def test_it_helps_the_rules_where_words_are_less_common():
+    rows = read_list(LIST.with_name('uncommon_expressions.jsonl'))
+    by_rules = accuracy(rows, 'rules alone', None)['all']['root']
+    both = accuracy(rows, 'both', load_parser())['all']['root']
+    assert both >= 94.3 - 2 and both >= by_rules + 5
 
 
 @pytest.mark.parametrize('text, root', [

@@ -15,12 +15,11 @@ import random
 import time
 from typing import Any
 
-from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
 from training.parser import checkpoint
 from training.parser.measure import fragment_roots, tree_scores
 from training.parser.pipeline import build, save
-from training.parser.treebank import read_trees, to_doc, training_trees, Tree
+from training.parser.treebank import part, read_trees, to_doc, training_trees, Tree
 
 _LOG = logging.getLogger('training.parser')
 
@@ -32,10 +31,10 @@ def main(arguments: list[str] | None = None) -> None:
     if options.device == 'gpu':
         require_package('spacy', 'parser').require_gpu()
     options.out.mkdir(parents=True, exist_ok=True)
-    train_trees = training_trees(list(read_trees(_part(options.treebank, 'train'))))
-    dev = list(read_trees(_part(options.treebank, 'dev')))
+    train_trees = training_trees(list(read_trees(part(options.treebank, 'train'))))
+    dev = list(read_trees(part(options.treebank, 'dev')))
     nlp, seconds = train(train_trees, dev, options)
-    test = list(read_trees(_part(options.treebank, 'test')))
+    test = list(read_trees(part(options.treebank, 'test')))
     figures = {**tree_scores(nlp, test), **fragment_roots(nlp, test), 'steps': options.steps,
                'examples': len(train_trees), 'seed': options.seed, 'seconds': round(seconds)}
     save(nlp, options.out / 'model')
@@ -121,13 +120,6 @@ def _batches(
                     yield step, batch
                 batch, size, step = [], 0, step + 1
         epoch += 1
-
-
-def _part(folder: Path, part: str) -> Path:
-    found = sorted(folder.glob(f'*-{part}.conllu'))
-    if len(found) != 1:
-        raise BadRequestError(f'expected one file *-{part}.conllu in {folder}, got {len(found)}')
-    return found[0]
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
 
 MIN_FRAGMENT, MAX_FRAGMENT = 2, 12
@@ -32,6 +33,18 @@ class TreeToken:
 
 
 Tree = tuple[TreeToken, ...]
+
+
+def part(folder: Path, name: str) -> Path:
+    """The file of the treebank's part `name`: 'train', 'dev' or 'test'.
+
+    Raises:
+        BadRequestError: the folder does not hold exactly one such file.
+    """
+    found = sorted(folder.glob(f'*-{name}.conllu'))
+    if len(found) != 1:
+        raise BadRequestError(f'expected one file *-{name}.conllu in {folder}, got {len(found)}')
+    return found[0]
 
 
 def read_trees(path: Path) -> Iterator[Tree]:
