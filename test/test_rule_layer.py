@@ -6,6 +6,7 @@ import spacy
 from refdiff_ros.commands import object_phrase
 from refdiff_ros.expression import parse
 from refdiff_ros.phrase import spell_out, Token
+from refdiff_ros.presets import get_preset
 from refdiff_ros.rule_layer import (
     compound_ends_with_its_noun,
     conjuncts,
@@ -191,3 +192,9 @@ def test_the_span_is_that_of_the_text_whatever_the_parser_tokenises():
 def test_the_other_readings_do_not_change():
     assert parse('pick up the fork').root == parse('pick up the fork', root='subject').root
     assert parse('pick up the fork').ordinals == ()
+
+
+@pytest.mark.parametrize('preset, root', [
+    ('paper', 'dependency'), ('released', 'subject'), ('onboard', 'rules')])
+def test_each_preset_reads_the_root_its_way(preset, root):
+    assert get_preset(preset).root == root
