@@ -6,7 +6,15 @@ mug | behind the box'.
 
 from refdiff_ros.directions import DIRECTION_OF
 from refdiff_ros.words import (
-    CLAUSE_WORDS, COLOURS, DETERMINERS, ING_NOUNS, ORDINALS, PREPOSITIONS, SIZES, Word)
+    CLAUSE_WORDS,
+    COLOURS,
+    DETERMINERS,
+    ING_NOUNS,
+    ORDINALS,
+    PREPOSITIONS,
+    SIZES,
+    Word,
+)
 
 
 def find_head(words: tuple[Word, ...]) -> tuple[Word, bool]:
