@@ -127,7 +127,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--treebank', type=Path, required=True)
     parser.add_argument('--out', type=Path, required=True, help='checkpoints, curve and model')
     parser.add_argument('--device', choices=('cpu', 'gpu'), default='cpu')
-    for name, value in (('steps', 6000), ('words', 800), ('every', 500), ('warm-up', 250),
+    for name, value in (('steps', 7000), ('words', 800), ('every', 500), ('warm-up', 250),
                         ('seed', 0), ('width', 96), ('depth', 4), ('embed-size', 2000),
                         ('hidden', 64)):
         parser.add_argument(f'--{name}', type=int, default=value)
