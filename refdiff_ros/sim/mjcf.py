@@ -1,7 +1,14 @@
-"""A scene as a MuJoCo model: MJCF text and the textures it names."""
+"""Scenes as one MuJoCo model: MJCF text and the textures it names.
 
+Several scenes share a model, since making a model and its OpenGL context costs more than a
+picture. Object `row` of scene `k` is body `thing_<k>_<row>`; `show_scene` makes one of them the
+scene that is seen.
+"""
+
+from collections.abc import Sequence
 import io
 import math
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,52 +18,78 @@ from refdiff_ros.sim.scene import Scene, TABLE_HALF_XY, Thing, View
 from refdiff_ros.sim.shapes import COLOURS, Part
 from refdiff_ros.sim.textures import texture
 
-CAMERA = 'camera'
 _FLOOR_Z = -0.75
 
 
-def scene_xml(scene: Scene, size_hw: tuple[int, int]) -> tuple[str, dict[str, bytes]]:
-    """MJCF of `scene` for pictures of `size_hw`, and the picture files that it refers to.
-
-    Body `thing_<row>` is object `row` of the scene.
-    """
-    rng = np.random.default_rng([scene.seed, 1])
-    assets = {f'{name}.png': _png(texture(kind, rng))
-              for name, kind in (('table', scene.table), ('floor', scene.floor))}
-    meshes, bodies = [], []
-    for row, thing in enumerate(scene.things):
-        geoms = []
-        for number, part in enumerate(thing.form.parts):
-            name = f'mesh_{row}_{number}'
-            if part.mesh is not None:
-                meshes.append(_mesh(name, part.mesh))
-            geoms.append(_geom(part, name, thing))
-        x, y = thing.xy
-        bodies.append(
-            f'<body name="thing_{row}" pos="{x:.6f} {y:.6f} 0" '
-            f'quat="{math.cos(thing.yaw / 2):.6f} 0 0 {math.sin(thing.yaw / 2):.6f}">'
-            + ''.join(geoms) + '</body>')
-    light = scene.light
+def scenes_xml(
+    scenes: Sequence[Scene], size_hw: tuple[int, int],
+) -> tuple[str, dict[str, bytes]]:
+    """MJCF of `scenes` for pictures of `size_hw`, and the picture files that it refers to."""
+    parts = [_scene_parts(number, scene) for number, scene in enumerate(scenes)]
+    assets = {name: data for _, _, files in parts for name, data in files.items()}
     xml = f"""<mujoco>
 <visual><global offwidth="{size_hw[1]}" offheight="{size_hw[0]}"/><map znear="0.05" zfar="20"/>
 <quality shadowsize="{_shadow_size(size_hw)}"/>
-<headlight ambient="{_grey(light.ambient)}" diffuse="0.15 0.15 0.15" specular="0 0 0"/></visual>
+<headlight diffuse="0.15 0.15 0.15" specular="0 0 0"/></visual>
 <asset>
-<texture name="table" type="2d" file="table.png"/>
-<texture name="floor" type="2d" file="floor.png"/>
-<material name="table" texture="table" texrepeat="2 2" specular="0.1" reflectance="0"/>
-<material name="floor" texture="floor" texrepeat="6 6" specular="0" reflectance="0"/>
-{''.join(meshes)}</asset>
+{''.join(asset for asset, _, _ in parts)}</asset>
 <worldbody>
-<light pos="{_vector(light.position)}" dir="{_vector(-np.array(light.position))}"
- diffuse="{_grey(light.diffuse)}" specular="0.25 0.25 0.25" castshadow="true" cutoff="70"/>
-<geom type="plane" size="4 4 0.1" pos="0 0 {_FLOOR_Z}" material="floor"/>
-<geom type="box" size="{TABLE_HALF_XY[0]} {TABLE_HALF_XY[1]} 0.02" pos="0 0 -0.02"
- material="table"/>
-{''.join(bodies)}
-{_camera(scene.view)}
+<light name="lamp" specular="0.25 0.25 0.25" castshadow="true" cutoff="70"/>
+<geom name="floor" type="plane" size="4 4 0.1" pos="0 0 {_FLOOR_Z}"/>
+<geom name="table" type="box" size="{TABLE_HALF_XY[0]} {TABLE_HALF_XY[1]} 0.02" pos="0 0 -0.02"/>
+{''.join(bodies for _, bodies, _ in parts)}
 </worldbody></mujoco>"""
     return xml, assets
+
+
+def camera_name(number: int) -> str:
+    """The camera of scene `number`."""
+    return f'camera_{number}'
+
+
+def show_scene(mujoco: Any, model: Any, scenes: Sequence[Scene], number: int) -> None:
+    """Make scene `number` of `model` the one that is seen: its objects, surfaces and light."""
+    scene, kind = scenes[number], mujoco.mjtObj
+    for other, things in enumerate(scenes):
+        for row in range(len(things.things)):
+            body = model.body(f'thing_{other}_{row}')
+            first = body.geomadr[0]
+            # MuJoCo leaves out what is fully transparent.
+            model.geom_rgba[first:first + body.geomnum[0], 3] = float(other == number)
+    for name in ('table', 'floor'):
+        material = mujoco.mj_name2id(model, kind.mjOBJ_MATERIAL, f'{name}_{number}')
+        model.geom_matid[model.geom(name).id] = material
+    position = np.array(scene.light.position)
+    model.light_pos[0], model.light_dir[0] = position, -position / np.linalg.norm(position)
+    model.light_diffuse[0] = scene.light.diffuse
+    model.vis.headlight.ambient[:] = scene.light.ambient
+
+
+def _scene_parts(number: int, scene: Scene) -> tuple[str, str, dict[str, bytes]]:
+    """Asset elements, world elements and picture files of one scene."""
+    rng = np.random.default_rng([scene.seed, 1])
+    files = {f'{name}_{number}.png': _png(texture(kind, rng))
+             for name, kind in (('table', scene.table), ('floor', scene.floor))}
+    assets, bodies = [_material('table', number, 2, 0.1), _material('floor', number, 6, 0)], []
+    for row, thing in enumerate(scene.things):
+        geoms = []
+        for part_number, part in enumerate(thing.form.parts):
+            name = f'mesh_{number}_{row}_{part_number}'
+            if part.mesh is not None:
+                assets.append(_mesh(name, part.mesh))
+            geoms.append(_geom(part, name, thing))
+        x, y = thing.xy
+        bodies.append(
+            f'<body name="thing_{number}_{row}" pos="{x:.6f} {y:.6f} {thing.z:.6f}" '
+            f'quat="{math.cos(thing.yaw / 2):.6f} 0 0 {math.sin(thing.yaw / 2):.6f}">'
+            + ''.join(geoms) + '</body>')
+    return ''.join(assets), ''.join(bodies) + _camera(number, scene.view), files
+
+
+def _material(name: str, number: int, repeat: int, specular: float) -> str:
+    return (f'<texture name="{name}_{number}" type="2d" file="{name}_{number}.png"/>'
+            f'<material name="{name}_{number}" texture="{name}_{number}" '
+            f'texrepeat="{repeat} {repeat}" specular="{specular}" reflectance="0"/>')
 
 
 def _shadow_size(size_hw: tuple[int, int]) -> int:
@@ -80,9 +113,9 @@ def camera_pose(view: View) -> tuple[np.ndarray, np.ndarray]:
         [right, np.cross(forward, right), forward])
 
 
-def _camera(view: View) -> str:
+def _camera(number: int, view: View) -> str:
     position, rotation = camera_pose(view)
-    return (f'<camera name="{CAMERA}" pos="{_vector(position)}" fovy="{math.degrees(view.fovy)}" '
+    return (f'<camera name="{camera_name(number)}" pos="{_vector(position)}" fovy="{math.degrees(view.fovy)}" '
             f'xyaxes="{_vector(rotation[:, 0])} {_vector(-rotation[:, 1])}"/>')
 
 
@@ -105,11 +138,7 @@ def _vector(values: np.ndarray | tuple[float, ...]) -> str:
     return ' '.join(f'{value:.6f}' for value in values)
 
 
-def _grey(value: float) -> str:
-    return _vector((value, value, value))
-
-
 def _png(picture: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, 'png')
+    Image.fromarray(picture).save(buffer, 'png', compress_level=1)
     return buffer.getvalue()

@@ -3,7 +3,8 @@
 Metres and radians in the world frame: z up, the table's top is z = 0 around the origin.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +16,11 @@ TABLE_HALF_XY = (0.42, 0.34)
 _PLACE_HALF_XY = (0.27, 0.2)
 _GAP = 0.012  # between objects
 _TRIES = 200
+# What may stand on another object, and how far above its base that object carries.
+_STACKED = ('ball', 'can', 'mug')
+_STACK_SHARE = 0.35  # of the scenes that have both
+_PLATE_TOP_M = 0.005
+_OVERHANG_M = 0.004
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Thing:
         xy: where its vertical axis meets the table.
         yaw: turn of its main axis about the vertical, against the world's x.
         form: its geometry.
+        z: height of its base over the table.
+        on: row of the object that it stands on, or None for the table.
     """
 
     shape: str
@@ -33,6 +41,8 @@ class Thing:
     xy: tuple[float, float]
     yaw: float
     form: Shape
+    z: float = 0.0
+    on: int | None = None
 
     @property
     def name(self) -> str:
@@ -80,12 +90,22 @@ class Scene:
     floor: str
 
 
-def random_scene(seed: int, min_things: int = 4, max_things: int = 7) -> Scene:
-    """The tabletop of `seed`: objects that do not touch, some alike in shape or in colour.
+def random_scene(
+    seed: int,
+    min_things: int = 4,
+    max_things: int = 7,
+    excluded: Collection[tuple[str, str]] = (),
+    featured: Collection[tuple[str, str]] = (),
+) -> Scene:
+    """The tabletop of `seed`: some objects are alike in shape or in colour.
+
+    Objects do not touch, unless one stands on another.
 
     Args:
-        seed: 0 or more; the same seed gives the same scene.
+        seed: 0 or more; the same seed and arguments give the same scene.
         min_things, max_things: how many objects.
+        excluded: pairs of shape and colour that do not occur.
+        featured: pairs of which one occurs.
 
     Raises:
         BadRequestError: a negative seed, or counts that make no sense.
@@ -98,13 +118,15 @@ def random_scene(seed: int, min_things: int = 4, max_things: int = 7) -> Scene:
     rng = np.random.default_rng(seed)
     wanted = int(rng.integers(min_things, max_things + 1))
     things: list[Thing] = []
-    for shape, colour in _names(rng, wanted):
+    for shape, colour in _names(rng, wanted, excluded, featured):
         thing = _place(rng, shape, colour, things)
         if thing is not None:
             things.append(thing)
+    if rng.random() < _STACK_SHARE:
+        things = _stack(rng, things)
     view = View(
         target_xy=(rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03)),
-        distance=rng.uniform(0.78, 1.0), elevation=np.radians(rng.uniform(32, 58)),
+        distance=rng.uniform(0.72, 0.92), elevation=np.radians(rng.uniform(32, 58)),
         azimuth=np.radians(rng.uniform(-40, 40)), fovy=np.radians(rng.uniform(40, 46)))
     angle = rng.uniform(0, 2 * np.pi)
     light = Light(
@@ -113,18 +135,29 @@ def random_scene(seed: int, min_things: int = 4, max_things: int = 7) -> Scene:
     return Scene(seed, tuple(things), view, light, str(rng.choice(KINDS)), str(rng.choice(KINDS)))
 
 
-def _names(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
+def _names(
+    rng: np.random.Generator,
+    count: int,
+    excluded: Collection[tuple[str, str]],
+    featured: Collection[tuple[str, str]],
+) -> list[tuple[str, str]]:
     """Shapes and colours; the second object is the first's shape, the third its colour."""
-    shapes = list(rng.choice(list(SHAPES), count))
-    colours = list(rng.choice(list(COLOURS), count))
+    shapes = [str(shape) for shape in rng.choice(list(SHAPES), count)]
+    colours = [str(colour) for colour in rng.choice(list(COLOURS), count)]
+    if featured:
+        shapes[0], colours[0] = sorted(featured)[int(rng.integers(len(featured)))]
     if count > 1 and rng.random() < 0.8:
         shapes[1] = shapes[0]
     if count > 2 and rng.random() < 0.8:
         colours[2] = colours[0]
     for row, shape in enumerate(shapes):
-        if shape in COLOURS_OF and colours[row] not in COLOURS_OF[shape]:
-            colours[row] = rng.choice(COLOURS_OF[shape])
-    return [(str(shape), str(colour)) for shape, colour in zip(shapes, colours, strict=True)]
+        if featured and row == 0:
+            continue
+        allowed = [colour for colour in COLOURS_OF.get(shape, COLOURS)
+                   if (shape, colour) not in excluded]
+        if colours[row] not in allowed:
+            colours[row] = str(rng.choice(allowed))
+    return list(zip(shapes, colours, strict=True))
 
 
 def _place(
@@ -139,3 +172,23 @@ def _place(
         if clear:
             return Thing(shape, colour, xy, rng.uniform(-np.pi, np.pi), form)
     return None
+
+
+def _stack(rng: np.random.Generator, things: list[Thing]) -> list[Thing]:
+    """One object that fits put on a plate or a box, in the middle; unchanged where none fits."""
+    pairs = [(row, under) for row, thing in enumerate(things) for under, base in enumerate(things)
+             if thing.shape in _STACKED and _carries(base, thing)]
+    if not pairs:
+        return things
+    row, under = pairs[int(rng.integers(len(pairs)))]
+    base = things[under]
+    z = _PLATE_TOP_M if base.shape == 'plate' else base.form.extents[2]
+    return [replace(thing, xy=base.xy, z=z, on=under) if number == row else thing
+            for number, thing in enumerate(things)]
+
+
+def _carries(base: Thing, thing: Thing) -> bool:
+    if base.shape == 'plate':
+        return True
+    narrow = min(base.form.extents[:2]) / 2
+    return base.shape == 'box' and thing.form.extents[1] / 2 <= narrow + _OVERHANG_M

@@ -1,0 +1,89 @@
+"""The models of the bundle `tabletop_mini`: the paper's classes, small.
+
+Their sizes stand here, so that training, a test and the shipped bundle speak of the same ones.
+"""
+
+from typing import Any
+
+import torch
+
+from refdiff_ros.models.mini_tokenizer import MAX_TOKENS
+from refdiff_ros.models.sam_config import build_sam
+from refdiff_ros.optional import require_package
+
+NAME = 'tabletop_mini'
+
+# Side of the square that the diffusion model sees; its latents are a quarter of it.
+DIFFUSION_SIDE = 192
+SAM_SIDE = 192
+CLIP_SIDE = 64
+TEXT_WIDTH = 64
+
+SAM = {
+    'image_size': SAM_SIDE, 'patch_size': 8, 'embed_dim': 128, 'depth': 5, 'num_heads': 4,
+    'mlp_ratio': 3.0, 'window_size': 8, 'global_attn_indexes': [2, 4], 'prompt_embed_dim': 96,
+    'mask_in_chans': 8, 'decoder_mlp_dim': 192, 'decoder_heads': 4, 'iou_head_hidden_dim': 96,
+}
+SCHEDULE = {
+    'beta_start': 0.00085, 'beta_end': 0.012, 'beta_schedule': 'scaled_linear',
+    'clip_sample': False, 'set_alpha_to_one': False, 'steps_offset': 1,
+    'prediction_type': 'v_prediction',
+}
+
+
+def build_vae(scaling_factor: float = 1.0) -> torch.nn.Module:
+    """`AutoencoderKL`: a pixel's 4x4 neighbourhood to 4 channels."""
+    return require_package('diffusers', 'models').AutoencoderKL(
+        block_out_channels=(16, 32, 64), layers_per_block=1, norm_num_groups=8,
+        down_block_types=('DownEncoderBlock2D',) * 3, up_block_types=('UpDecoderBlock2D',) * 3,
+        latent_channels=4, mid_block_add_attention=False, sample_size=DIFFUSION_SIDE,
+        scaling_factor=scaling_factor)
+
+
+def build_unet() -> torch.nn.Module:
+    """`UNet2DConditionModel` with one attention head a layer.
+
+    One head and few channels leave a place no room for all words at once: it has to look for its
+    own.
+    """
+    return require_package('diffusers', 'models').UNet2DConditionModel(
+        sample_size=DIFFUSION_SIDE // 4, in_channels=4, out_channels=4, layers_per_block=1,
+        block_out_channels=(48, 96, 96), norm_num_groups=8, attention_head_dim=1,
+        cross_attention_dim=TEXT_WIDTH,
+        down_block_types=('CrossAttnDownBlock2D', 'CrossAttnDownBlock2D', 'DownBlock2D'),
+        mid_block_type='UNetMidBlock2D',
+        up_block_types=('UpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D'))
+
+
+def build_text_encoder(tokenizer: Any) -> torch.nn.Module:
+    """`CLIPTextModel` of the diffusion model."""
+    transformers = require_package('transformers', 'models')
+    return transformers.CLIPTextModel(transformers.CLIPTextConfig(**_text(tokenizer, TEXT_WIDTH)))
+
+
+def build_scheduler() -> Any:
+    """`DDIMScheduler` with Stable Diffusion's noise levels."""
+    return require_package('diffusers', 'models').DDIMScheduler(**SCHEDULE)
+
+
+def build_clip(tokenizer: Any) -> torch.nn.Module:
+    """`CLIPModel` with a ViT."""
+    transformers = require_package('transformers', 'models')
+    vision = {'hidden_size': 128, 'intermediate_size': 384, 'num_hidden_layers': 5,
+              'num_attention_heads': 4, 'image_size': CLIP_SIDE, 'patch_size': 8}
+    return transformers.CLIPModel(transformers.CLIPConfig(
+        text_config=_text(tokenizer, 96), vision_config=vision, projection_dim=96))
+
+
+def build_tabletop_sam() -> torch.nn.Module:
+    """segment-anything's `Sam`."""
+    return build_sam(SAM)
+
+
+def _text(tokenizer: Any, width: int) -> dict[str, Any]:
+    return {
+        'vocab_size': len(tokenizer), 'hidden_size': width, 'intermediate_size': 2 * width,
+        'num_hidden_layers': 2, 'num_attention_heads': 2, 'projection_dim': width,
+        'max_position_embeddings': MAX_TOKENS, 'bos_token_id': tokenizer.bos_token_id,
+        'eos_token_id': tokenizer.eos_token_id, 'pad_token_id': tokenizer.pad_token_id,
+    }

@@ -1,0 +1,1 @@
+"""Training of the bundle tabletop_mini, one command a model."""
