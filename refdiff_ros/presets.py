@@ -6,236 +6,20 @@ what the node runs. The reasons for each value of `onboard` are in the benchmark
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-import enum
 from typing import Any
 
+from refdiff_ros.config import (
+    DiscriminativeConfig,
+    GenerativeConfig,
+    Mode,
+    ProposalConfig,
+    require,
+    SelectionConfig,
+)
 from refdiff_ros.errors import BadRequestError
 
-
-class Mode(str, enum.Enum):
-    """The ablations of the paper (Tables 4 and 5)."""
-
-    G = 'G'  # generative only: weight-free proposals (Eq. 8) and generative score (Eq. 9)
-    GS = 'GS'  # segmentor's proposals and generative score
-    DS = 'DS'  # segmentor's proposals and discriminative score (Eq. 10)
-    FULL = 'full'  # segmentor's proposals and both scores (Eq. 1)
-
-    @property
-    def generative(self) -> bool:
-        """Whether the diffusion model is used."""
-        return self is not Mode.DS
-
-    @property
-    def discriminative(self) -> bool:
-        """Whether CLIP is used."""
-        return self in (Mode.DS, Mode.FULL)
-
-    @property
-    def segmentor(self) -> bool:
-        """Whether proposals come from SAM."""
-        return self is not Mode.G
-
-
-def _require(condition: bool, what: str, got: object) -> None:
-    if not condition:
-        raise BadRequestError(f'expected {what}, got {got!r}')
-
-
-@dataclass(frozen=True)
-class GenerativeConfig:
-    """Eq. 3-5: from an image and a root token to the correlation map c.
-
-    Attributes:
-        image_size: side of the square that the diffusion model sees, pixels.
-        fit: 'letterbox' (scaled to fit, padded) or 'center_square' (pasted centred on a black
-            square of the longer side, Lanczos to `image_size`).
-        schedule_steps: uniform steps of the DDIM schedule.
-        start_step: steps before the schedule's end at which noise is added (Eq. 3's t).
-        noise_ahead: steps by which the level of the added noise lies before the first timestep
-            that is run; 0 but for the authors' code, which adds noise at 101 and runs 51 and 1.
-        unet_steps: how many of the remaining steps are run and captured; the truncated pass
-            ends the last of them at the last captured layer.
-        attention: 'softmax' (Eq. 4) or 'logits'.
-        guidance_scale: None for the conditional pass alone; else (cond - uncond)*g + uncond on
-            the captured maps and on the predicted noise.
-        layers: names of captured cross-attention modules; empty for all of them, or
-            'released', the five 32x32 layers of Stable Diffusion at 1024 px (2 down, 3 up).
-        normalise: 'once' (Eq. 5 after the mean over layers and steps), 'picture' (likewise, over
-            the picture without its padding) or 'each' (min-max per layer and step without
-            epsilon, mean, 8 bit, Lanczos, crop, min-max again).
-        sub_tokens: 'mean' or 'last': which sub-tokens stand for a root split into several.
-        prompt_suffix: text appended to the prompt.
-        mask_padding: the UNet attends to the start token and the words alone, not to the end
-            token and padding; for a model that was trained so.
-        sample_posterior: sample the VAE's posterior (True) or take its mean.
-    """
-
-    image_size: int = 512
-    fit: str = 'letterbox'
-    schedule_steps: int = 20
-    start_step: int = 2
-    noise_ahead: int = 0
-    unet_steps: int = 1
-    attention: str = 'softmax'
-    guidance_scale: float | None = None
-    layers: tuple[str, ...] = ()
-    normalise: str = 'once'
-    sub_tokens: str = 'mean'
-    prompt_suffix: str = ''
-    mask_padding: bool = False
-    sample_posterior: bool = False
-
-    def __post_init__(self):
-        _require(self.image_size >= 8, 'generative.image_size >= 8', self.image_size)
-        _require(self.fit in ('letterbox', 'center_square'),
-                 "generative.fit 'letterbox' or 'center_square'", self.fit)
-        _require(self.attention in ('softmax', 'logits'),
-                 "generative.attention 'softmax' or 'logits'", self.attention)
-        _require(self.normalise in ('once', 'picture', 'each'),
-                 "generative.normalise 'once', 'picture' or 'each'", self.normalise)
-        _require(self.noise_ahead >= 0, 'generative.noise_ahead >= 0', self.noise_ahead)
-        _require(self.sub_tokens in ('mean', 'last'),
-                 "generative.sub_tokens 'mean' or 'last'", self.sub_tokens)
-        _require(1 <= self.unet_steps <= self.start_step <= self.schedule_steps,
-                 'generative: 1 <= unet_steps <= start_step <= schedule_steps',
-                 (self.unet_steps, self.start_step, self.schedule_steps))
-
-
-@dataclass(frozen=True)
-class ProposalConfig:
-    """Where mask proposals come from.
-
-    Attributes:
-        thresholds: the values mu of Eq. 8 for weight-free proposals.
-        points_per_side: SAM's grid of prompts.
-        points_per_batch: prompts decoded at once; lower it when memory is short.
-        pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
-            segment-anything's SamAutomaticMaskGenerator.
-        min_area_px: proposals of this many pixels or fewer are filtered out (0: empty ones).
-        max_proposals: the N largest are kept; 0 keeps all.
-        max_area_fraction: proposals covering more of the image are filtered out (1 keeps all).
-    """
-
-    thresholds: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
-    points_per_side: int = 32
-    points_per_batch: int = 64
-    pred_iou_thresh: float = 0.88
-    stability_score_thresh: float = 0.95
-    stability_score_offset: float = 1.0
-    box_nms_thresh: float = 0.7
-    min_area_px: int = 0
-    max_proposals: int = 0
-    max_area_fraction: float = 1.0
-
-    def __post_init__(self):
-        _require(len(self.thresholds) > 0 and all(0 < t < 1 for t in self.thresholds),
-                 'proposals.thresholds in (0, 1), at least one', self.thresholds)
-        _require(self.points_per_side >= 1, 'proposals.points_per_side >= 1',
-                 self.points_per_side)
-        _require(self.points_per_batch >= 1, 'proposals.points_per_batch >= 1',
-                 self.points_per_batch)
-        _require(self.max_proposals >= 0, 'proposals.max_proposals >= 0', self.max_proposals)
-        _require(0 < self.max_area_fraction <= 1, 'proposals.max_area_fraction in (0, 1]',
-                 self.max_area_fraction)
-
-
-@dataclass(frozen=True)
-class DiscriminativeConfig:
-    """Eq. 6, 7 and 10: CLIP's view of each proposal.
-
-    Attributes:
-        beta: weight of the masked-attention branch (Eq. 7).
-        mix: 'features' (Eq. 7) or 'scores' (both branches scored, scores mixed).
-        positional: which branch sees x*P (Eq. 6): 'masked_attention', 'crop' or 'none'.
-        ramp: 'full' (1 to 0 along the whole axis) or 'two_thirds' (zero beyond 2/3 of it).
-        directions: directions that make a ramp.
-        word_level: False finds directions by substring of the text instead of by word.
-        root_only: directions that modify another noun than the root are ignored.
-        crop_size: side of a crop in pixels; 0 takes CLIP's own.
-        crop_fit: 'square' (whole image masked, resized to a square), 'tight' (bounding box,
-            black outside, short side to `crop_size`, bicubic position embeddings).
-        masked_input: 'square' (resized to CLIP's size) or 'native' (the image's own size).
-        patch_cover: 'nearest' (a patch belongs to a mask by one pixel's value) or 'any' (where
-            any of its pixels does), for the masked branch.
-        layer: 'last' or 'penultimate': which hidden state of the masked branch is projected.
-        text_sentence: share of the sentence in the masked branch's text feature; the rest is
-            the root word's.
-        text_sentence_crop: likewise for the crop branch where scores are mixed; mixed features
-            are compared with one text feature, that of `text_sentence`.
-        crop_batch: crops encoded at once; lower it when memory is short.
-    """
-
-    beta: float = 0.3
-    mix: str = 'features'
-    positional: str = 'masked_attention'
-    ramp: str = 'full'
-    directions: tuple[str, ...] = ('left', 'right', 'top', 'bottom')
-    word_level: bool = True
-    root_only: bool = False
-    crop_size: int = 0
-    crop_fit: str = 'square'
-    masked_input: str = 'square'
-    patch_cover: str = 'nearest'
-    layer: str = 'penultimate'
-    text_sentence: float = 0.5
-    text_sentence_crop: float = 0.5
-    crop_batch: int = 32
-
-    def __post_init__(self):
-        _require(0 <= self.beta <= 1, 'discriminative.beta in 0..1', self.beta)
-        _require(self.mix in ('features', 'scores'),
-                 "discriminative.mix 'features' or 'scores'", self.mix)
-        _require(self.positional in ('masked_attention', 'crop', 'none'),
-                 "discriminative.positional 'masked_attention', 'crop' or 'none'",
-                 self.positional)
-        _require(self.ramp in ('full', 'two_thirds'),
-                 "discriminative.ramp 'full' or 'two_thirds'", self.ramp)
-        _require(self.crop_fit in ('square', 'tight'),
-                 "discriminative.crop_fit 'square' or 'tight'", self.crop_fit)
-        _require(self.masked_input in ('square', 'native'),
-                 "discriminative.masked_input 'square' or 'native'", self.masked_input)
-        _require(self.patch_cover in ('nearest', 'any'),
-                 "discriminative.patch_cover 'nearest' or 'any'", self.patch_cover)
-        _require(self.layer in ('last', 'penultimate'),
-                 "discriminative.layer 'last' or 'penultimate'", self.layer)
-        _require(0 <= self.text_sentence <= 1 and 0 <= self.text_sentence_crop <= 1,
-                 'discriminative.text_sentence and text_sentence_crop in 0..1',
-                 (self.text_sentence, self.text_sentence_crop))
-        _require(self.crop_size >= 0, 'discriminative.crop_size >= 0', self.crop_size)
-        _require(self.crop_batch >= 1, 'discriminative.crop_batch >= 1', self.crop_batch)
-
-
-@dataclass(frozen=True)
-class SelectionConfig:
-    """Eq. 1, Eq. 2 and the decision.
-
-    Attributes:
-        alpha: generative weight.
-        combination: 'convex' (Eq. 1: alpha*G + (1-alpha)*D) or 'additive' (D + alpha*G).
-        min_score: a best combined score below it is NOT_FOUND; None never refuses.
-        ambiguity_margin: proposals within this much of the best combined score, and not
-            overlapping it, make the answer AMBIGUOUS; None never says so.
-        rival_overlap: of two proposals that share more than this part of the smaller one, the
-            lower-scored is no region of its own.
-        temperature: divides scores before the softmax that gives `confidence`.
-    """
-
-    alpha: float = 0.1
-    combination: str = 'convex'
-    min_score: float | None = None
-    ambiguity_margin: float | None = None
-    rival_overlap: float = 0.5
-    temperature: float = 0.01
-
-    def __post_init__(self):
-        _require(0 <= self.alpha <= 1, 'selection.alpha in 0..1', self.alpha)
-        _require(self.combination in ('convex', 'additive'),
-                 "selection.combination 'convex' or 'additive'", self.combination)
-        _require(self.ambiguity_margin is None or self.ambiguity_margin >= 0,
-                 'selection.ambiguity_margin >= 0', self.ambiguity_margin)
-        _require(0 <= self.rival_overlap <= 1, 'selection.rival_overlap in 0..1',
-                 self.rival_overlap)
-        _require(self.temperature > 0, 'selection.temperature > 0', self.temperature)
+__all__ = ('DiscriminativeConfig', 'GenerativeConfig', 'get_preset', 'Mode', 'Preset', 'PRESETS',
+           'ProposalConfig', 'SelectionConfig')
 
 
 @dataclass(frozen=True)
@@ -252,8 +36,8 @@ class Preset:
     selection: SelectionConfig = field(default_factory=SelectionConfig)
 
     def __post_init__(self):
-        _require(self.root in ('dependency', 'subject', 'rules'),
-                 "root 'dependency', 'subject' or 'rules'", self.root)
+        require(self.root in ('dependency', 'subject', 'rules'),
+                "root 'dependency', 'subject' or 'rules'", self.root)
 
     def override(self, values: Mapping[str, Any]) -> 'Preset':
         """A copy with nested values replaced: `{'generative': {'image_size': 128}}`.
