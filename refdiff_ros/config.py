@@ -150,7 +150,13 @@ class DiscriminativeConfig:
         root_only: directions that modify another noun than the root are ignored.
         crop_size: side of a crop in pixels; 0 takes CLIP's own.
         crop_fit: 'square' (whole image masked, resized to a square), 'tight' (bounding box,
-            black outside, short side to `crop_size`, bicubic position embeddings).
+            black outside, short side to `crop_size`, bicubic position embeddings) or 'box' (a
+            square window around the bounding box, resized to `crop_size`).
+        crop_margin: side of the window of 'box', in longer sides of the bounding box.
+        crop_background: what 'box' shows outside the mask: 'black' or the 'picture'.
+        crop_source_side: where above 0, picture and masks are scaled down before they are cut,
+            so that the longer side has at most this many pixels: objects look as sharp as in
+            the pictures that a small CLIP was trained on.
         masked_input: 'square' (resized to CLIP's size) or 'native' (the image's own size).
         patch_cover: 'nearest' (a patch belongs to a mask by one pixel's value) or 'any' (where
             any of its pixels does), for the masked branch.
@@ -171,6 +177,9 @@ class DiscriminativeConfig:
     root_only: bool = False
     crop_size: int = 0
     crop_fit: str = 'square'
+    crop_margin: float = 1.15
+    crop_background: str = 'black'
+    crop_source_side: int = 0
     masked_input: str = 'square'
     patch_cover: str = 'nearest'
     layer: str = 'penultimate'
@@ -187,8 +196,14 @@ class DiscriminativeConfig:
                 self.positional)
         require(self.ramp in ('full', 'two_thirds'),
                 "discriminative.ramp 'full' or 'two_thirds'", self.ramp)
-        require(self.crop_fit in ('square', 'tight'),
-                "discriminative.crop_fit 'square' or 'tight'", self.crop_fit)
+        require(self.crop_fit in ('square', 'tight', 'box'),
+                "discriminative.crop_fit 'square', 'tight' or 'box'", self.crop_fit)
+        require(1 <= self.crop_margin <= 10, 'discriminative.crop_margin in 1..10',
+                self.crop_margin)
+        require(self.crop_background in ('black', 'picture'),
+                "discriminative.crop_background 'black' or 'picture'", self.crop_background)
+        require(self.crop_source_side >= 0, 'discriminative.crop_source_side >= 0',
+                self.crop_source_side)
         require(self.masked_input in ('square', 'native'),
                 "discriminative.masked_input 'square' or 'native'", self.masked_input)
         require(self.patch_cover in ('nearest', 'any'),

@@ -62,6 +62,100 @@ def tight_crop(
     return resize(crop[None], size_hw, mode='bilinear')[0].round()  # (3, h, w)
 
 
+def box_window(
+    box_xyxy: tuple[int, int, int, int], margin: float,
+) -> tuple[int, int, int]:
+    """The square window around a bounding box, in whole pixels.
+
+    Args:
+        box_xyxy: first and last column and row, the last included.
+        margin: side of the window in longer sides of the box, rounded to a pixel.
+
+    Returns:
+        Column and row of the window's first pixel, which may lie outside the image, and its
+        side. An odd pixel that is over goes to the left or to the top.
+    """
+    x0, y0, x1, y1 = box_xyxy
+    side = max(1, round(margin * max(x1 - x0 + 1, y1 - y0 + 1)))
+    return (x0 + x1 + 1 - side) // 2, (y0 + y1 + 1 - side) // 2, side
+
+
+def box_crops(
+    image: torch.Tensor,
+    masks: torch.Tensor,
+    side: int,
+    margin: float = 1.15,
+    background: str = 'black',
+) -> torch.Tensor:
+    """Each mask's window (`box_window`), resized to a square, bilinear with antialiasing.
+
+    What of a window lies outside the image is black.
+
+    Args:
+        image: (3, H, W) pixels in 0..255.
+        masks: (B, H, W) bool.
+        side: S in pixels.
+        margin: as in `box_window`.
+        background: outside the mask 'black', or the 'picture' as it is.
+
+    Returns:
+        (B, 3, S, S) float32 in 0..255. An empty mask gives a black square.
+    """
+    crops = image.new_zeros(len(masks), 3, side, side, dtype=torch.float32)
+    filled = masks.flatten(1).any(dim=1).tolist()
+    for row, box in enumerate(mask_boxes_xyxy(masks).tolist()):
+        if not filled[row]:
+            continue
+        window = box_window(box, margin)
+        part = _cut(image, window).float()  # (3, s, s)
+        if background == 'black':
+            part = part * _cut(masks[row], window)
+        crops[row] = resize(part[None], (side, side), mode='bilinear')[0]
+    return crops
+
+
+def _cut(pixels: torch.Tensor, window: tuple[int, int, int]) -> torch.Tensor:
+    """(..., H, W) to (..., s, s), 0 where the window leaves the image."""
+    x, y, side = window
+    height, width = pixels.shape[-2:]
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + side, width), min(y + side, height)
+    cut = pixels.new_zeros(*pixels.shape[:-2], side, side)
+    cut[..., top - y:bottom - y, left - x:right - x] = pixels[..., top:bottom, left:right]
+    return cut
+
+
+def scale_down(
+    image: torch.Tensor, masks: torch.Tensor, longer_side: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Image and masks at a size whose longer side is `longer_side`; never larger than they are.
+
+    A pixel belongs to a scaled mask where at least half of it did. Of a mask so small that no
+    pixel does, the pixels that it covers most stay.
+
+    Args:
+        image: (3, H, W) pixels in 0..255.
+        masks: (B, H, W) bool.
+        longer_side: in pixels; 0 leaves everything as it is.
+
+    Returns:
+        (3, h, w) and (B, h, w) bool.
+    """
+    height, width = masks.shape[-2:]
+    longer = max(height, width)
+    if not 0 < longer_side < longer:
+        return image, masks
+    size_hw = tuple(max(1, round(length * longer_side / longer)) for length in (height, width))
+    small = resize(image[None].float(), size_hw, mode='bilinear')[0]  # (3, h, w)
+    at_once = max(1, _PIXEL_BUDGET // (height * width))
+    parts = []
+    for part in masks.split(at_once):
+        cover = resize(part[:, None].float(), size_hw, mode='bilinear')[:, 0]  # (b, h, w)
+        most = cover.amax(dim=(1, 2), keepdim=True)
+        parts.append((cover >= most.clamp(max=0.5)) & (most > 0))
+    return small, torch.cat(parts) if parts else masks.new_zeros(0, *size_hw)
+
+
 def crop_features(
     clip: ClipModels, image: torch.Tensor, masks: torch.Tensor, config: DiscriminativeConfig,
 ) -> torch.Tensor:
@@ -72,7 +166,7 @@ def crop_features(
         image: (3, H, W) pixels in 0..255 on the model's device, multiplied with P where the
             configuration puts the positional bias on this branch.
         masks: (B, H, W) bool on the same device.
-        config: `crop_fit`, `crop_size` and `crop_batch` are used.
+        config: the fields `crop_*` are used.
 
     Returns:
         (B, E) float32, unit-norm.
@@ -85,6 +179,7 @@ def crop_features(
         raise BadRequestError(
             f'expected discriminative.crop_size of at least a patch, {patch_side(clip)} pixels, '
             f'got {side}')
+    image, masks = scale_down(image, masks, config.crop_source_side)
     features = [_encode(clip, image, part, side, config)
                 for part in masks.split(config.crop_batch) if len(part)]
     if not features:
@@ -100,7 +195,9 @@ def _encode(
     config: DiscriminativeConfig,
 ) -> torch.Tensor:
     if config.crop_fit == 'square':
-        crops = list(square_crops(image, masks, side))
+        crops = square_crops(image, masks, side)
+    elif config.crop_fit == 'box':
+        crops = box_crops(image, masks, side, config.crop_margin, config.crop_background)
     else:
         boxes = mask_boxes_xyxy(masks).tolist()
         crops = [tight_crop(image, mask, side, box) for mask, box in zip(masks, boxes)]

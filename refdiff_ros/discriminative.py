@@ -28,7 +28,9 @@ from refdiff_ros.text_feature import mix_text, text_features, TextFeatures
 # time, and one that comes back after this many others is computed anew.
 _KEPT_MEMORIES = 4
 # The fields of the configuration that features depend on, besides the direction set.
-_FEATURE_FIELDS = ('ramp', 'crop_size', 'crop_fit', 'masked_input', 'patch_cover', 'layer')
+_FEATURE_FIELDS = (
+    'ramp', 'crop_size', 'crop_fit', 'crop_margin', 'crop_background', 'crop_source_side',
+    'masked_input', 'patch_cover', 'layer')
 
 
 @dataclass

@@ -8,7 +8,15 @@ import torch
 
 from refdiff_ros.boxes import mask_boxes_xyxy
 from refdiff_ros.clip_vision import encode_images, input_side
-from refdiff_ros.crops import crop_features, MAX_ASPECT, square_crops, tight_crop
+from refdiff_ros.crops import (
+    box_crops,
+    box_window,
+    crop_features,
+    MAX_ASPECT,
+    scale_down,
+    square_crops,
+    tight_crop,
+)
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.presets import DiscriminativeConfig
 
@@ -88,7 +96,90 @@ def test_a_line_is_squeezed_to_a_bounded_size():
     assert crop.shape == (3, 8, 8 * MAX_ASPECT)
 
 
-@pytest.mark.parametrize('fit', ['square', 'tight'])
+@pytest.mark.parametrize('box, margin, expected', [
+    ((10, 20, 19, 29), 1.0, (10, 20, 10)),
+    ((10, 20, 19, 39), 1.0, (5, 20, 20)),
+    ((10, 20, 29, 29), 1.15, (8, 13, 23)),  # one pixel more on the left than on the right
+    ((0, 0, 9, 3), 1.4, (-2, -5, 14)),
+    ((0, 0, 0, 0), 1.15, (0, 0, 1)),
+])
+def test_a_box_window_is_a_square_around_the_box(box, margin, expected):
+    assert box_window(box, margin) == expected
+
+
+def test_a_box_crop_by_hand():
+    image = torch.full((3, 4, 6), 90.0)
+    mask = torch.zeros(1, 4, 6, dtype=torch.bool)
+    mask[0, 0, :2] = True  # the window is columns -1..2, rows -2..1
+    black = box_crops(image, mask, 4, margin=2.0)
+    assert black.shape == (1, 3, 4, 4)
+    expected = np.zeros((4, 4))
+    expected[2, 1:3] = 90
+    np.testing.assert_array_equal(black[0, 0], expected)
+    expected[2:, 1:] = 90
+    picture = box_crops(image, mask, 4, margin=2.0, background='picture')
+    np.testing.assert_array_equal(picture[0, 2], expected)
+
+
+def test_a_box_crop_is_pillows_resized_window(image):
+    mask = torch.zeros(1, 60, 90, dtype=torch.bool)
+    mask[0, 10:50, 20:44] = True
+    x, y, side = box_window((20, 10, 43, 49), 1.15)
+    picture = image.numpy().astype(np.uint8)[:, y:y + side, x:x + side].transpose(1, 2, 0)
+    expected = Image.fromarray(picture).resize((16, 16), Image.Resampling.BILINEAR)
+    found = box_crops(image, mask, 16, background='picture')[0]
+    np.testing.assert_allclose(
+        found.numpy().transpose(1, 2, 0), np.asarray(expected, np.float32), atol=1.01)
+
+
+def test_a_box_crop_of_a_byte_picture_is_the_same(image, masks):
+    torch.testing.assert_close(
+        box_crops(image.to(torch.uint8), masks, 16), box_crops(image, masks, 16))
+
+
+def test_all_box_crops_of_a_batch_pass_the_encoder_at_once(clip, image, masks):
+    passes = []
+    hook = clip.model.vision_model.embeddings.patch_embedding.register_forward_hook(
+        lambda _, inputs, __: passes.append(len(inputs[0])))
+    crop_features(clip, image, masks, DiscriminativeConfig(crop_fit='box', crop_batch=3))
+    hook.remove()
+    assert passes == [3, 2]
+
+
+def test_background_and_margin_change_what_is_seen(clip, image, masks):
+    kinds = [crop_features(clip, image, masks[2:4], DiscriminativeConfig(crop_fit='box', **change))
+             for change in ({}, {'crop_background': 'picture'}, {'crop_margin': 2.0})]
+    assert all((kinds[0] - other).abs().max() > 1e-5 for other in kinds[1:])
+
+
+def test_scaling_down_keeps_the_ratio_and_never_enlarges(image, masks):
+    small, fewer = scale_down(image, masks, 45)
+    assert small.shape == (3, 30, 45) and fewer.shape == (5, 30, 45)
+    assert fewer[0].all() and not fewer[1].any()
+    assert not fewer[3, 15:].any()
+    for side in (0, 90, 500):
+        same = scale_down(image, masks, side)
+        assert same[0] is image and same[1] is masks
+    assert scale_down(image, masks[:0], 45)[1].shape == (0, 30, 45)
+
+
+def test_a_mask_of_one_pixel_stays_when_it_is_scaled_down(image):
+    mask = torch.zeros(1, 60, 90, dtype=torch.bool)
+    mask[0, 31, 41] = True
+    small = scale_down(image, mask, 9)[1]
+    assert small.nonzero().tolist() == [[0, 3, 4]]
+
+
+def test_a_coarse_source_makes_crops_blurred(clip, image, masks):
+    sharp, blurred = (crop_features(clip, image, masks[2:4], DiscriminativeConfig(
+        crop_fit='box', crop_source_side=side)) for side in (0, 30))
+    assert (sharp - blurred).abs().max() > 1e-5
+    small, fewer = scale_down(image, masks[2:4], 30)
+    torch.testing.assert_close(
+        blurred, crop_features(clip, small, fewer, DiscriminativeConfig(crop_fit='box')))
+
+
+@pytest.mark.parametrize('fit', ['square', 'tight', 'box'])
 def test_features_do_not_depend_on_the_batch(clip, image, masks, fit):
     features = [crop_features(clip, image, masks, DiscriminativeConfig(
         crop_fit=fit, crop_batch=batch)) for batch in (1, 2, 32)]
@@ -98,7 +189,7 @@ def test_features_do_not_depend_on_the_batch(clip, image, masks, fit):
     torch.testing.assert_close(features[0].norm(dim=-1), torch.ones(5))
 
 
-@pytest.mark.parametrize('fit', ['square', 'tight'])
+@pytest.mark.parametrize('fit', ['square', 'tight', 'box'])
 def test_an_empty_mask_is_a_black_picture(clip, image, masks, fit):
     side = input_side(clip)
     black = encode_images(clip, [torch.zeros(3, side, side)])
@@ -106,7 +197,7 @@ def test_an_empty_mask_is_a_black_picture(clip, image, masks, fit):
     torch.testing.assert_close(found, black, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize('fit', ['square', 'tight'])
+@pytest.mark.parametrize('fit', ['square', 'tight', 'box'])
 @pytest.mark.parametrize('size_hw', [(1, 1), (1, 3000), (700, 2)])
 def test_images_of_any_shape_work(clip, size_hw, fit):
     image, masks = torch.full((3, *size_hw), 9.0), torch.ones(2, *size_hw, dtype=torch.bool)

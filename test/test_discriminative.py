@@ -201,6 +201,19 @@ def test_few_patch_memories_are_kept_and_features_stay(clip, frame, masks, calls
     assert calls.take() == 0
 
 
+def test_box_crops_of_a_scaled_picture_are_kept_of_a_frame(clip, frame, masks, calls):
+    config = replace(
+        CONFIGS['onboard'], beta=0.0, crop_fit='box', crop_source_side=40, crop_batch=4)
+    prepared = prepare_frame(clip, frame, masks, config)
+    score(clip, prepared, expression('red mug', 'mug'), config)
+    assert (calls.take(), calls.passes) == (len(masks), 2)
+    score(clip, prepared, expression('blue bowl', 'bowl'), config)
+    assert calls.take() == 0
+    for change in ({'crop_margin': 2.0}, {'crop_background': 'picture'}, {'crop_source_side': 0}):
+        with pytest.raises(BadRequestError, match=f'discriminative.{next(iter(change))}'):
+            score(clip, prepared, expression(), replace(config, **change))
+
+
 @pytest.mark.parametrize('beta, images', [(0.0, 6), (1.0, 1)])
 def test_a_branch_of_weight_zero_is_not_computed(clip, frame, masks, calls, beta, images):
     config = replace(CONFIGS['paper'], beta=beta)
