@@ -1,6 +1,8 @@
 """Scenes, their rendering and their expressions."""
 
 from dataclasses import replace
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -220,3 +222,12 @@ def test_sensor_depth_has_holes_flying_pixels_and_noise(views):
     assert np.median(error) < 0.006
     assert (error > 0.03).mean() > 0.001
     np.testing.assert_array_equal(noisy, sensor_depth(depth, np.random.default_rng(0)))
+
+
+def test_models_may_be_loaded_after_a_scene_was_rendered():
+    # Their libraries bring a second LLVM into the process; see `_load_mujoco`.
+    result = subprocess.run(
+        [sys.executable, '-c', 'from refdiff_ros.sim.render import generate\n'
+         'generate(0, (48, 64))\nimport diffusers, triton'],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+    assert result.returncode == 0, result.stderr

@@ -5,6 +5,7 @@ Letters: N objects, H W image height and width.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+import importlib.util
 import math
 import os
 import platform
@@ -173,6 +174,10 @@ def _load_mujoco() -> ModuleType:
     # no window is wanted, so it does not count.
     if platform.system() == 'Linux':
         os.environ.setdefault('MUJOCO_GL', 'egl')
+    # Mesa and triton, which torch loads behind the models, each bring an LLVM: whoever loads
+    # triton after Mesa in one process gets a segmentation fault. The other order works.
+    if importlib.util.find_spec('triton') is not None:
+        importlib.import_module('triton')
     try:
         return require_package('mujoco', 'sim')
     except (AttributeError, OSError, RuntimeError) as error:  # as PyOpenGL fails without EGL
