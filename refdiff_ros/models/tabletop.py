@@ -16,12 +16,12 @@ NAME = 'tabletop_mini'
 # Side of the square that the diffusion model sees; its latents are a quarter of it.
 DIFFUSION_SIDE = 192
 SAM_SIDE = 192
-CLIP_SIDE = 64
+CLIP_SIDE = 48
 TEXT_WIDTH = 64
 
 SAM = {
-    'image_size': SAM_SIDE, 'patch_size': 8, 'embed_dim': 128, 'depth': 5, 'num_heads': 4,
-    'mlp_ratio': 3.0, 'window_size': 8, 'global_attn_indexes': [2, 4], 'prompt_embed_dim': 96,
+    'image_size': SAM_SIDE, 'patch_size': 8, 'embed_dim': 96, 'depth': 4, 'num_heads': 4,
+    'mlp_ratio': 3.0, 'window_size': 8, 'global_attn_indexes': [1, 3], 'prompt_embed_dim': 96,
     'mask_in_chans': 8, 'decoder_mlp_dim': 192, 'decoder_heads': 4, 'iou_head_hidden_dim': 96,
 }
 SCHEDULE = {

@@ -1,0 +1,115 @@
+"""Train CLIP: `python -m training.tabletop.clip --scenes FOLDER --out FOLDER`.
+
+From pictures with texts, contrastively. A text that happens to be true of another picture of the
+batch counts neither for nor against it.
+
+Letters: B views, T texts that differ.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from refdiff_ros.models.mini_tokenizer import build_tokenizer
+from refdiff_ros.models.model_set import ClipModels
+from refdiff_ros.models.tabletop import build_clip, CLIP_SIDE
+from refdiff_ros.sim.shapes import COLOURS, COLOURS_OF, SHAPES
+from training.tabletop import loop
+from training.tabletop.data import SceneSet
+from training.tabletop.views import object_view, random_view, truth, View
+
+_LOGIT_LIMIT = 4.6  # of the log of the temperature's inverse, as CLIP's
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, then write `clip.pt`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    loop.add_arguments(parser, steps=4000, batch=96, rate=1.5e-3)
+    parser.add_argument('--val', type=Path, help='folder of the validation split, for the curve')
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
+    scenes = SceneSet(options.scenes)
+    checked = SceneSet(options.val) if options.val else None
+    tokenizer = build_tokenizer()
+    torch.manual_seed(options.seed)
+    model = build_clip(tokenizer).to(options.device).train()
+
+    def loss(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
+        views = [random_view(rng, scenes, CLIP_SIDE) for _ in range(options.batch)]
+        return contrastive_loss(model, tokenizer, views)
+
+    def check(averaged: Any) -> dict[str, float]:
+        return naming(ClipModels(averaged, tokenizer), checked)
+
+    trained = loop.train(model, loss, options, average=0.995, every=250,
+                         check=check if checked else None)
+    torch.save({'model': trained.state_dict()}, options.out / 'clip.pt')
+
+
+def pixels_of(clip: ClipModels, pictures: np.ndarray, device: torch.device) -> torch.Tensor:
+    """(B, S, S, 3) uint8 as the vision tower's input (B, 3, S, S)."""
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (clip.mean, clip.std))
+    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+    return ((pixels - mean) / std).contiguous().to(device)
+
+
+def _image_features(model: Any, pixels: torch.Tensor) -> torch.Tensor:
+    pooled = model.vision_model(pixel_values=pixels).pooler_output
+    return F.normalize(model.visual_projection(pooled), dim=-1)
+
+
+def _text_features(model: Any, tokenizer: Any, texts: list[str]) -> torch.Tensor:
+    encoded = tokenizer(texts, padding=True, return_tensors='pt').to(model.logit_scale.device)
+    pooled = model.text_model(**encoded).pooler_output
+    return F.normalize(model.text_projection(pooled), dim=-1)
+
+
+def contrastive_loss(
+    model: Any, tokenizer: Any, views: list[View],
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Cross-entropy of views over texts and of texts over views."""
+    texts = sorted({view.text for view in views})
+    own, also = (torch.from_numpy(a).to(model.logit_scale.device) for a in truth(views, texts))
+    pictures = np.stack([view.pixels for view in views])
+    images = _image_features(
+        model, pixels_of(ClipModels(model, tokenizer), pictures, own.device))
+    scale = model.logit_scale.clamp(max=_LOGIT_LIMIT).exp()
+    logits = images @ _text_features(model, tokenizer, texts).T * scale  # (B, T)
+    logits = logits.masked_fill(also, -1e4)
+    of_views = -torch.log_softmax(logits, dim=1)[own].mean()
+    shares = torch.log_softmax(logits, dim=0).masked_fill(~own, -torch.inf)
+    of_texts = -(torch.logsumexp(shares, dim=0) - own.sum(dim=0).log()).mean()
+    right = own.gather(1, logits.argmax(dim=1, keepdim=True)).float().mean()
+    return (of_views + of_texts) / 2, {'right': float(right)}
+
+
+@torch.no_grad()
+def naming(clip: ClipModels, scenes: SceneSet, count: int = 300) -> dict[str, float]:
+    """How often an object cut out by its true mask is named rightly among all pairs."""
+    pairs = [(colour, shape) for shape in SHAPES for colour in COLOURS_OF.get(shape, COLOURS)]
+    names = _text_features(clip.model, clip.tokenizer, [f'the {c} {s}' for c, s in pairs])
+    views, truths = [], []
+    for row in scenes.rows[:count]:
+        for number, thing in enumerate(scenes.things(row), start=1):
+            if thing.pixels >= 60:
+                mask = scenes.labels[row] == number
+                views.append(object_view(scenes.images[row], mask, CLIP_SIDE, 1.15, 'grey'))
+                truths.append((thing.colour, thing.shape))
+    device = clip.model.logit_scale.device
+    features = torch.cat([
+        _image_features(clip.model, pixels_of(clip, np.stack(views[i:i + 128]), device))
+        for i in range(0, len(views), 128)])
+    chosen = [pairs[i] for i in (features @ names.T).argmax(dim=1).tolist()]
+    return {
+        'names': round(float(np.mean([a == b for a, b in zip(chosen, truths)])), 3),
+        'colours': round(float(np.mean([a[0] == b[0] for a, b in zip(chosen, truths)])), 3),
+        'shapes': round(float(np.mean([a[1] == b[1] for a, b in zip(chosen, truths)])), 3)}
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,146 @@
+"""Train the segmentor: `python -m training.tabletop.sam --scenes FOLDER --out FOLDER`.
+
+From class-agnostic instance masks: a point on an object asks for that object's mask. A point
+beside all objects asks for nothing, and the model learns to give its answer there no quality.
+
+Letters: B prompts of an image, Q side of the low-resolution logits.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+import torch
+from torch.nn import functional as F
+
+from refdiff_ros.models.tabletop import build_tabletop_sam, SAM_SIDE
+from training.tabletop import loop
+from training.tabletop.data import SceneSet
+
+_PROMPTS = 6
+_BACKGROUND = 1  # of the prompts
+_MIN_PIXELS = 12
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, then write `sam.pt`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    loop.add_arguments(parser, steps=2000, batch=8, rate=1.5e-3)
+    parser.add_argument('--val', type=Path, help='folder of the validation split, for the curve')
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
+    scenes = SceneSet(options.scenes)
+    checked = SceneSet(options.val) if options.val else None
+    torch.manual_seed(options.seed)
+    sam = build_tabletop_sam().to(options.device).train()
+
+    def loss(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
+        return _loss(sam, scenes, rng.choice(scenes.rows, options.batch), rng)
+
+    def check(averaged: torch.nn.Module) -> dict[str, float]:
+        rng = np.random.default_rng(0)
+        with torch.no_grad():
+            _, figures = _loss(averaged, checked, checked.rows[:48], rng)
+        return {f'val_{name}': value for name, value in figures.items()}
+
+    trained = loop.train(sam, loss, options, average=0.99, every=100,
+                         check=check if checked else None)
+    torch.save({'model': trained.state_dict()}, options.out / 'sam.pt')
+
+
+def _loss(
+    sam: Any, scenes: SceneSet, rows: np.ndarray, rng: np.random.Generator,
+) -> tuple[torch.Tensor, dict[str, float]]:
+    images = torch.stack([fitted(sam, scenes.images[row]) for row in rows]).to(sam.device)
+    features = sam.image_encoder(images)  # (batch, C, h, w)
+    total, overlaps, background = 0.0, [], []
+    for feature, row in zip(features, rows):
+        points, targets, real = prompts(scenes.labels[row], rng)
+        points = torch.from_numpy(points)[:, None].to(sam.device)
+        sparse, dense = sam.prompt_encoder(
+            points=(points, torch.ones(points.shape[:2], dtype=torch.int, device=sam.device)),
+            boxes=None, masks=None)
+        logits, quality = sam.mask_decoder(
+            image_embeddings=feature[None], image_pe=sam.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense,
+            multimask_output=True)  # (B, 3, Q, Q), (B, 3)
+        part, overlap = _mask_loss(
+            logits, quality, torch.from_numpy(targets).to(sam.device),
+            torch.from_numpy(real).to(sam.device))
+        total = total + part
+        overlaps.append(overlap[real].mean())
+        background.append(quality.detach()[~real].max())
+    return total / len(rows), {'iou': float(torch.stack(overlaps).mean()),
+                               'background_quality': float(torch.stack(background).mean())}
+
+
+def fitted(sam: Any, image_rgb: np.ndarray) -> torch.Tensor:
+    """A picture as SAM's encoder sees it: long side scaled to S, the rest of the square zero."""
+    height, width = image_rgb.shape[:2]
+    scaled = Image.fromarray(image_rgb).resize(
+        (SAM_SIDE, round(height * SAM_SIDE / width)), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.asarray(scaled, np.float32)).permute(2, 0, 1).contiguous()
+    pixels = (pixels - sam.pixel_mean.cpu()) / sam.pixel_std.cpu()
+    return F.pad(pixels, (0, 0, 0, SAM_SIDE - pixels.shape[1]))
+
+
+def prompts(
+    labels: np.ndarray, rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of an image, the masks that they ask for, and which of them ask for any.
+
+    Args:
+        labels: (H, W), 0 background, n object n.
+        rng: draws objects and points.
+
+    Returns:
+        (B, 2) float32 x and y in SAM's square, (B, Q, Q) float32 covered share, (B,) bool.
+    """
+    height, width = labels.shape
+    quarter = SAM_SIDE // 4
+    numbers, counts = np.unique(labels, return_counts=True)
+    present = numbers[(numbers > 0) & (counts >= _MIN_PIXELS)]
+    chosen = [int(n) for n in rng.choice(present, _PROMPTS - _BACKGROUND)] if len(present) else []
+    chosen += [0] * (_PROMPTS - len(chosen))
+    scale = SAM_SIDE / width
+    points, targets = [], []
+    for number in chosen:
+        ys, xs = np.nonzero(labels == number)
+        pick = int(rng.integers(len(ys)))
+        points.append(((xs[pick] + 0.5) * scale, (ys[pick] + 0.5) * scale))
+        target = np.zeros((quarter * 2, quarter * 2), np.float32)
+        if number:
+            mask = Image.fromarray((labels == number).astype(np.float32))
+            size = (quarter * 2, round(height * quarter * 2 / width))
+            target[:size[1]] = np.asarray(mask.resize(size, Image.Resampling.BOX))
+        targets.append(target)
+    return (np.array(points, np.float32), np.stack(targets), np.array(chosen) > 0)
+
+
+def _mask_loss(
+    logits: torch.Tensor, quality: torch.Tensor, targets: torch.Tensor, real: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Focal, dice and quality loss of the best of three masks, and its IoU (B,)."""
+    size = targets.shape[-1]
+    logits = F.interpolate(logits, (size, size), mode='bilinear', align_corners=False)
+    targets = targets[:, None].expand_as(logits)
+    chance = logits.sigmoid()
+    plain = F.binary_cross_entropy_with_logits(logits, targets, reduction='none')
+    focal = (plain * (chance - targets).abs() ** 2).mean((2, 3))  # (B, 3)
+    dice = 1 - (2 * (chance * targets).sum((2, 3)) + 1) / (
+        chance.sum((2, 3)) + targets.sum((2, 3)) + 1)
+    with torch.no_grad():
+        cut, truth = logits > 0, targets > 0.5
+        overlap = (cut & truth).sum((2, 3)) / (cut | truth).sum((2, 3)).clamp(min=1)  # (B, 3)
+    best = (20 * focal + dice).min(dim=1).values  # (B,)
+    # Without a mask to give, every mask's quality is 0.
+    wanted = torch.where(real[:, None], overlap, torch.zeros_like(overlap))
+    missed = ((quality - wanted) ** 2).mean()
+    return (best * real).sum() / real.sum().clamp(min=1) + missed, overlap.max(dim=1).values
+
+
+if __name__ == '__main__':
+    main()
