@@ -42,6 +42,8 @@ def is_direction(words: tuple[Word, ...], row: int) -> bool:
     if words[row].lower in _DISTANCES and after in ('to', 'from'):
         # 'closest to the camera' is a direction, 'closest to the box' a relation.
         return words[-1].lower in _VIEWER or words[following + 1:][:1] == ()
+    if words[row].lower in _DISTANCES and after in DETERMINERS:
+        return False  # 'nearest the box'
     if after == 'of':
         return _is_picture(words, following + 1)
     # 'right next to', 'right behind': the word means 'directly'.

@@ -5,15 +5,17 @@ from typing import Any
 import unicodedata
 
 from refdiff_ros import rule_layer
+from refdiff_ros.commands import object_phrase
 from refdiff_ros.directions import find_directions
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.head_finder import find_head
-from refdiff_ros.relations import find_relations
+from refdiff_ros.own_phrase import own_phrase
+from refdiff_ros.relations import find_relations, RelationSpan
 from refdiff_ros.results import ReferringExpression
 from refdiff_ros.shipped_parser import load_parser
 from refdiff_ros.words import split_words, Word
 
-__all__ = ('MAX_CHARACTERS', 'load_parser', 'parse')
+__all__ = ('MAX_CHARACTERS', 'load_parser', 'parse', 'root_alone')
 
 MAX_CHARACTERS = 1000
 _NO_PIPELINE = 'no spaCy pipeline is loaded: rules found the root word'
@@ -63,7 +65,28 @@ def parse(
     return ReferringExpression(
         text=text, root=word.text, root_span=(word.start, word.end), has_noun=has_noun,
         directions=directions, relations=tuple(found.relation for found in relations),
-        parser=parser, notes=notes)
+        parser=parser, notes=notes, phrase=_phrase_by_rules(text, words))
+
+
+def _phrase_by_rules(text: str, words: tuple[Word, ...]) -> str:
+    # The tree's root may be a command's verb or a word of another noun phrase.
+    described = object_phrase(words, text)
+    root, _ = find_head(described)
+    relations = find_relations(text[:described[-1].end], described, described[0].start)
+    return own_phrase(text, described, root, relations)
+
+
+def root_alone(expression: ReferringExpression) -> ReferringExpression | None:
+    """The expression of the root's own noun phrase ('the red mug'); None where it has none."""
+    phrase = expression.phrase
+    words = split_words(phrase)
+    if not words:
+        return None
+    named = [word for word in words if word.text == expression.root]
+    root, has_noun = (named[-1], expression.has_noun) if named else find_head(words)
+    return ReferringExpression(
+        text=phrase, root=root.text, root_span=(root.start, root.end), has_noun=has_noun,
+        parser=expression.parser, phrase=phrase)
 
 
 def _parse_by_rules(
@@ -78,12 +101,19 @@ def _parse_by_rules(
     described = tuple(found for found in words if first <= found.start < end)
     relations = find_relations(text[:end], described, first)
     directions = find_directions(described, word, tuple(found.other_span for found in relations))
+    own = tuple(found for found in described if not _is_of_relation(found, relations))
     return ReferringExpression(
         text=text, root=word.text, root_span=(word.start, word.end), has_noun=reading.has_noun,
         directions=directions, relations=tuple(found.relation for found in relations),
         parser='rules' if nlp is None else f'{_name(nlp)}+rules', notes=notes,
-        conjuncts=reading.conjuncts, ordinals=reading.ordinals,
-        superlatives=reading.superlatives)
+        conjuncts=reading.conjuncts, ordinals=rule_layer.ordinals(own),
+        superlatives=rule_layer.superlatives(own),
+        phrase=own_phrase(text, described, word, relations))
+
+
+def _is_of_relation(word: Word, relations: tuple[RelationSpan, ...]) -> bool:
+    """Whether a word belongs to a relation ('closest to') or to its other noun phrase."""
+    return any(found.start <= word.start < found.other_span[1] for found in relations)
 
 
 def _name(nlp: Any) -> str:

@@ -16,7 +16,7 @@ _SPELLINGS = {
     'under': ('underneath', 'beneath', 'below', 'under'),
     'above': ('above', 'over'),
     'next to': ('next to', 'close to', 'closest to', 'nearest to', 'beside', 'near', 'by',
-                'adjacent to', 'alongside'),
+                'adjacent to', 'alongside', 'closest', 'nearest'),
     'between': ('in between', 'between'),
     'in': ('inside of', 'inside', 'in'),
 }
@@ -25,14 +25,15 @@ _PASSIVES = frozenset('held worn driven ridden eaten made done drawn blown hit c
 # 'closest to us' is a direction: the viewer is no object of the picture.
 _VIEWER = frozenset('camera us me you viewer'.split())
 _RELATION_OF = {spelling: name for name, all_of in _SPELLINGS.items() for spelling in all_of}
-# Longest first, so that 'in front of' is not read as 'in'.
+# Longest first, so that 'in front of' is not read as 'in'; 'nearest the box', not 'nearest box'.
 _PATTERN = re.compile(
-    r'\b(' + '|'.join(sorted(map(re.escape, _RELATION_OF), key=len, reverse=True)) + r')\s+',
+    r'\b(' + '|'.join(sorted(map(re.escape, _RELATION_OF), key=len, reverse=True))
+    + r')(?<!\bnearest)(?<!\bclosest)\s+|\b(nearest|closest)\s+(?=(?:the|a|an)\s)',
     re.IGNORECASE)
 # 'on the left', 'at the top', 'in front': a direction and no relation.
 _DIRECTION_PHRASE = re.compile(
     r'(the\s+)?(far\s+|very\s+)?((left|right|top|bottom|upper|lower|middle|cent(er|re)|front|back|'
-    r'foreground|background)([\s-]+|$))+(side|corner|edge|part|half|end|hand|most)?\s*'
+    r'foreground|background)([\s-]+|$))+(side|corner|edge|part|half|row|end|hand|most)?\s*'
     r'(of\s+(the\s+)?(picture|image|photo|screen|frame|view|scene|table|row)\b|$|,|\.)',
     re.IGNORECASE)
 
@@ -64,7 +65,7 @@ def find_relations(
     found = []
     for row, match in enumerate(starts):
         end = starts[row + 1].start() if row + 1 < len(starts) else len(text)
-        name = _RELATION_OF[' '.join(match.group(1).lower().split())]
+        name = _RELATION_OF[' '.join((match.group(1) or match.group(2)).lower().split())]
         if name != 'between':
             end = min([end, *(word.start for word in words
                               if word.start > match.end() and word.lower in CLAUSE_WORDS)])
@@ -78,7 +79,7 @@ def find_relations(
 
 def _is_agent(text: str, match: re.Match[str]) -> bool:
     # 'held by a man' says who does it, 'parked by the tree' where it is.
-    if match.group(1).lower() != 'by':
+    if (match.group(1) or '').lower() != 'by':
         return False
     before = re.search(r'(\w+)(\s+(over|up|down|on|off))?\s*$', text[:match.start()])
     word = '' if before is None else before.group(1).lower()

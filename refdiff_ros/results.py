@@ -165,8 +165,12 @@ class ReferringExpression:
         relations: relations between the root and other noun phrases, in the order written.
         parser: which parser answered: 'spacy:<name>', 'spacy:<name>+rules' or 'rules'.
         conjuncts: all objects that are named, the root first, where it is more than one.
-        ordinals: counted from 1; -1 for 'last'.
-        superlatives: in lower case ('largest', 'most expensive'), in the order written.
+        ordinals: counted from 1; -1 for 'last'; the root's, not another object's.
+        superlatives: in lower case ('largest', 'most expensive'), in the order written; the
+            root's, not another object's.
+        phrase: the part of the text that tells what the object is and looks like ('the red mug'),
+            without directions, ordinals, superlatives of size and relations; '' where there is
+            no such part.
         notes: sentences on what the parser could not do as asked (a fallback, a guess).
     """
 
@@ -181,6 +185,7 @@ class ReferringExpression:
     conjuncts: tuple[str, ...] = ()
     ordinals: tuple[int, ...] = ()
     superlatives: tuple[str, ...] = ()
+    phrase: str = ''
 
     def __post_init__(self):
         start, end = self.root_span

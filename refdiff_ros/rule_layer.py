@@ -51,16 +51,12 @@ class Reading:
         has_noun: whether it is a noun; otherwise it is the best word there is.
         conjuncts: all objects that are named ('the mug and the plate'), the root first; empty
             for one object.
-        ordinals: counted from 1; -1 is the last.
-        superlatives: in lower case, in the order written.
         span: characters of the text that name and describe the object; the rest is a command.
     """
 
     root: Word
     has_noun: bool
     conjuncts: tuple[str, ...]
-    ordinals: tuple[int, ...]
-    superlatives: tuple[str, ...]
     span: tuple[int, int]
 
 
@@ -82,7 +78,6 @@ def read(words: tuple[Word, ...], text: str, nlp: Callable[[str], Any] | None = 
     named = Word(text[root.start:root.end], root.start, root.end)
     return Reading(
         root=named, has_noun=not is_modifier(tokens[row]), conjuncts=conjuncts(tokens, row),
-        ordinals=ordinals(phrase), superlatives=superlatives(phrase),
         span=(phrase[0].start, phrase[-1].end))
 
 
@@ -219,6 +214,12 @@ def ordinals(words: tuple[Word, ...]) -> tuple[int, ...]:
         elif lower[:-2].isdigit() and lower.endswith(_SUFFIXED):
             found.append(int(lower[:-2]))
     return tuple(found)
+
+
+def is_ordinal(lower: str) -> bool:
+    """Whether a word in lower case counts: 'second', '2nd', 'last'."""
+    return lower in _ORDINAL_ROWS or lower == 'last' or (
+        lower[:-2].isdigit() and lower.endswith(_SUFFIXED))
 
 
 def superlatives(words: tuple[Word, ...]) -> tuple[str, ...]:

@@ -54,6 +54,18 @@ SIZES = frozenset(
     'big bigger biggest small smaller smallest large larger largest tall taller tallest short '
     'shorter shortest tiny huge little long longer longest wide narrow'.split())
 
+# Superlatives that a mask's size tells: what is measured, and whether the most or the least of it.
+SIZE_SUPERLATIVES = {
+    word: (measure, sign)
+    for measure, sign, words in (
+        ('area', 1, 'largest biggest greatest hugest bulkiest'),
+        ('area', -1, 'smallest littlest tiniest'),
+        ('height', 1, 'tallest'), ('height', -1, 'shortest'),
+        ('width', 1, 'widest broadest'), ('width', -1, 'narrowest thinnest'),
+        ('length', 1, 'longest'))
+    for word in words.split()
+}
+
 # '-ing' words that are nouns or adjectives, not the start of a clause.
 ING_NOUNS = frozenset(
     'building thing something anything ring earring string king ceiling painting clothing pudding '

@@ -154,7 +154,9 @@ def test_no_object_noun_is_said(text):
 @pytest.mark.parametrize('text, ordinals, superlatives', [
     ('second goat from the left', (2,), ()), ('4th hen', (4,), ()), ('the last barn', (-1,), ()),
     ('the oldest goat', (), ('oldest',)), ('most expensive piano', (), ('most expensive',)),
-    ('the chest in the forest', (), ()),
+    ('the chest in the forest', (), ()), ('the hen near the second largest barn', (), ()),
+    ('the goat closest to the first barn', (), ()), ('the smallest goat on the last hill', (),
+                                                     ('smallest',)),
 ])
 def test_ordinals_and_superlatives(text, ordinals, superlatives):
     expression = parse(text, root='rules')
@@ -165,6 +167,8 @@ def test_ordinals_and_superlatives(text, ordinals, superlatives):
     ('goat led by a farmer', []), ('goat parked by the barn', [('next to', 'the barn')]),
     ('goat closest to us', []), ('goat closest to the barn', [('next to', 'the barn')]),
     ('go to the goat behind the barn', [('behind', 'the barn')]),
+    ('the goat nearest the barn', [('next to', 'the barn')]), ('the nearest goat', []),
+    ('goat in the front row', []),
     ('stop in front of the barn', []),
 ])
 def test_relations_leave_out_agents_viewers_and_goals(text, relations):
