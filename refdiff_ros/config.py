@@ -161,6 +161,8 @@ class DiscriminativeConfig:
         patch_cover: 'nearest' (a patch belongs to a mask by one pixel's value) or 'any' (where
             any of its pixels does), for the masked branch.
         layer: 'last' or 'penultimate': which hidden state of the masked branch is projected.
+        text: what CLIP reads as the sentence: the whole 'expression', or the root's own 'phrase',
+            which says what the object looks like and not where it is.
         text_sentence: share of the sentence in the masked branch's text feature; the rest is
             the root word's.
         text_sentence_crop: likewise for the crop branch where scores are mixed; mixed features
@@ -183,6 +185,7 @@ class DiscriminativeConfig:
     masked_input: str = 'square'
     patch_cover: str = 'nearest'
     layer: str = 'penultimate'
+    text: str = 'expression'
     text_sentence: float = 0.5
     text_sentence_crop: float = 0.5
     crop_batch: int = 32
@@ -210,6 +213,8 @@ class DiscriminativeConfig:
                 "discriminative.patch_cover 'nearest' or 'any'", self.patch_cover)
         require(self.layer in ('last', 'penultimate'),
                 "discriminative.layer 'last' or 'penultimate'", self.layer)
+        require(self.text in ('expression', 'phrase'),
+                "discriminative.text 'expression' or 'phrase'", self.text)
         require(0 <= self.text_sentence <= 1 and 0 <= self.text_sentence_crop <= 1,
                 'discriminative.text_sentence and text_sentence_crop in 0..1',
                 (self.text_sentence, self.text_sentence_crop))

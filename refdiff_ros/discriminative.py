@@ -22,7 +22,7 @@ from refdiff_ros.position import find_directions, positional_bias
 from refdiff_ros.presets import DiscriminativeConfig
 from refdiff_ros.results import describe_array, Frame, ReferringExpression
 from refdiff_ros.row_features import RowFeatures
-from refdiff_ros.text_feature import mix_text, text_features, TextFeatures
+from refdiff_ros.text_feature import mix_text, sentence_of, text_features, TextFeatures
 
 # Patch keys and values are the largest thing kept of a frame; few direction sets are in use at a
 # time, and one that comes back after this many others is computed anew.
@@ -137,7 +137,7 @@ def score(
     scores = np.full(len(prepared.masks), np.nan, np.float32)
     rows = _checked_rows(prepared, rows)
     if len(rows):
-        text = _text(clip, prepared, expression)
+        text = _text(clip, prepared, expression, config)
         directions = find_directions(expression, config)
         masked, cropped = _branches(clip, prepared, config, directions, rows)
         scores[rows] = _match(masked, cropped, text, config).cpu().numpy()
@@ -188,11 +188,14 @@ def _match(
 
 
 def _text(
-    clip: ClipModels, prepared: DiscriminativeFrame, expression: ReferringExpression,
+    clip: ClipModels,
+    prepared: DiscriminativeFrame,
+    expression: ReferringExpression,
+    config: DiscriminativeConfig,
 ) -> TextFeatures:
-    key = (expression.text, expression.root)
+    key = (sentence_of(expression, config.text), expression.root)
     if key not in prepared.texts:
-        prepared.texts[key] = text_features(clip, expression)
+        prepared.texts[key] = text_features(clip, expression, config.text)
     return prepared.texts[key]
 
 

@@ -21,7 +21,7 @@ class TextFeatures:
     """Unit-norm features, each (E,) float32 on the model's device.
 
     Attributes:
-        sentence: of the whole expression.
+        sentence: of the whole expression, or of the root's own phrase.
         root: of the root word alone, encoded as a text of its own.
     """
 
@@ -30,13 +30,20 @@ class TextFeatures:
 
 
 @torch.no_grad()
-def text_features(clip: ClipModels, expression: ReferringExpression) -> TextFeatures:
+def text_features(
+    clip: ClipModels, expression: ReferringExpression, text: str = 'expression',
+) -> TextFeatures:
     """Encode the expression and its root word.
 
     A text of more tokens than CLIP's text encoder has positions is cut there, with a warning.
+
+    Args:
+        clip: the model.
+        expression: parsed.
+        text: as in `sentence_of`.
     """
     limit = clip.model.text_model.embeddings.position_embedding.weight.shape[0]
-    texts = [expression.text, expression.root]
+    texts = [sentence_of(expression, text), expression.root]
     full = max(len(ids) for ids in clip.tokenizer(texts)['input_ids'])
     if full > limit:
         _LOG.warning('the expression has %d tokens and CLIP reads %d: its end is cut', full, limit)
@@ -48,6 +55,17 @@ def text_features(clip: ClipModels, expression: ReferringExpression) -> TextFeat
         attention_mask=tokens['attention_mask'].to(device)).pooler_output  # (2, D)
     sentence, root = F.normalize(clip.model.text_projection(pooled).float(), dim=-1)  # (2, E)
     return TextFeatures(sentence=sentence, root=root)
+
+
+def sentence_of(expression: ReferringExpression, text: str) -> str:
+    """The sentence that stands for `expression`.
+
+    Args:
+        expression: parsed.
+        text: 'expression' for all of it; 'phrase' for the root's own noun phrase, and all of it
+            where there is no such phrase ('bottom left').
+    """
+    return expression.phrase or expression.text if text == 'phrase' else expression.text
 
 
 def mix_text(features: TextFeatures, sentence_share: float) -> torch.Tensor:

@@ -233,6 +233,19 @@ def test_the_text_is_encoded_once_per_expression(clip, frame, masks):
     assert len(passes) == 1
 
 
+def test_with_the_phrase_alone_where_it_is_changes_no_score(clip, frame, masks, calls):
+    config = replace(CONFIGS['paper'], text='phrase', positional='none')
+    prepared = prepare_frame(clip, frame, masks, config)
+    left, right = (
+        replace(expression(f'red mug on the {side}', 'mug', side), phrase='red mug')
+        for side in ('left', 'right'))
+    found = score(clip, prepared, left, config)
+    np.testing.assert_array_equal(score(clip, prepared, right, config), found)
+    assert calls.take() == 1 + len(masks)
+    whole = score(clip, prepared, left, replace(config, text='expression'))
+    assert np.abs(whole - found).max() > 1e-5 and calls.take() == 0
+
+
 def test_no_proposals_and_no_rows(clip, frame, masks, calls):
     config = CONFIGS['paper']
     nothing = prepare_frame(clip, frame, masks[:0], config)

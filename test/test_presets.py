@@ -31,6 +31,7 @@ def test_override_replaces_nested_values_and_leaves_the_preset_alone():
     ({'generative': {'start_step': 1, 'unet_steps': 2}}, 'unet_steps <= start_step'),
     ({'proposals': {'thresholds': []}}, 'at least one'),
     ({'selection': {'temperature': 0}}, 'temperature > 0'),
+    ({'discriminative': {'text': 'root'}}, "'expression' or 'phrase', got 'root'"),
     ({'discriminative': {'crop_fit': 'round'}}, "'square', 'tight' or 'box', got 'round'"),
     ({'discriminative': {'crop_margin': 0.5}}, 'crop_margin in 1..10, got 0.5'),
     ({'discriminative': {'crop_background': 'white'}}, "'black' or 'picture', got 'white'"),

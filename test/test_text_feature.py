@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from refdiff_ros.results import ReferringExpression
-from refdiff_ros.text_feature import mix_text, text_features, TextFeatures
+from refdiff_ros.text_feature import mix_text, sentence_of, text_features, TextFeatures
 
 
 @pytest.fixture(scope='module')
@@ -35,6 +35,20 @@ def test_sentence_and_root_are_encoded_as_texts_of_their_own(clip):
         found.sentence, own_feature(clip, 'the red mug on the left'), atol=1e-5, rtol=0)
     torch.testing.assert_close(found.root, own_feature(clip, 'mug'), atol=1e-5, rtol=0)
     assert (found.sentence - found.root).abs().max() > 1e-4
+
+
+def test_the_phrase_alone_is_read_where_asked_for(clip):
+    words = ReferringExpression(
+        text='the red mug on the left', root='mug', root_span=(8, 11), phrase='the red mug')
+    found = text_features(clip, words, 'phrase')
+    torch.testing.assert_close(found.sentence, own_feature(clip, 'the red mug'), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.root, own_feature(clip, 'mug'), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        text_features(clip, words).sentence, own_feature(clip, words.text), atol=1e-5, rtol=0)
+
+
+def test_without_a_phrase_the_whole_expression_is_read():
+    assert sentence_of(expression('bottom left', 'left'), 'phrase') == 'bottom left'
 
 
 def test_the_mean_is_not_brought_back_to_length_1():
