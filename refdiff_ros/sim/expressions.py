@@ -5,18 +5,42 @@ Margins are wide, so that a person would agree: what is nearly level is neither 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise, product
 
 import numpy as np
 
-from refdiff_ros.sim.render import SceneObject, SceneView
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.sim.render import SceneView
+from refdiff_ros.sim.scene_relations import DEPTH_MARGIN_M, RELATIONS, SIDE_MARGIN
+from refdiff_ros.sim.sightings import grouped, see, Seen
 
-# Share of the image's pixels that must be seen of an object that is spoken of (100 at 640x480).
-_MIN_VISIBLE = 100 / (640 * 480)
-_SIDE_MARGIN = 0.08  # of the image's width
-_DEPTH_MARGIN_M = 0.07  # along the optical axis
-_SIZE_RATIO = 1.3
-_NEAR_M = 0.16  # between the objects' rims at most
-_FARTHER = 2.0  # other candidates are at least this many times farther
+KINDS = ('plain', 'attribute', 'direction', 'ordinal', 'superlative', 'relation')
+_SIZE_RATIO = 1.3  # of volumes
+_PIXEL_RATIO = 1.1  # of what is seen of them: what is larger must look larger
+_ORDINALS = ('first', 'second', 'third')
+
+# Direction: what grows towards it, the margin, wordings for the extreme one (true whatever the
+# others' places are), wordings for a place (false where a second one is about there too).
+_SIDES = {
+    'left': (lambda seen: -seen.column, SIDE_MARGIN,
+             ('the leftmost {}',), ('the {} on the left', 'the left {}')),
+    'right': (lambda seen: seen.column, SIDE_MARGIN,
+              ('the rightmost {}',), ('the {} on the right', 'the right {}')),
+    'top': (lambda seen: -seen.line, SIDE_MARGIN,
+            ('the topmost {}',), ('the top {}', 'the {} at the top')),
+    'bottom': (lambda seen: seen.line, SIDE_MARGIN,
+               ('the bottommost {}',), ('the bottom {}', 'the {} at the bottom')),
+    'front': (lambda seen: -seen.depth_m, DEPTH_MARGIN_M,
+              ('the closest {}',), ('the front {}', 'the {} in front')),
+    'back': (lambda seen: seen.depth_m, DEPTH_MARGIN_M,
+             ('the farthest {}',), ('the back {}', 'the {} at the back')),
+}
+_CORNER_TEXTS = ('the {1} {2} {0}', 'the {0} at the {1} {2}')
+_MIDDLE_TEXTS = ('the middle {}', 'the {} in the middle')
+_RELATION_TEXTS = {
+    'left of': ('left of', 'to the left of'), 'right of': ('right of', 'to the right of'),
+    'behind': ('behind',), 'in front of': ('in front of',), 'next to': ('next to', 'beside'),
+    'on': ('on',)}
 
 
 @dataclass(frozen=True)
@@ -26,24 +50,22 @@ class SceneExpression:
     Attributes:
         text: 'the mug left of the red box'.
         row: the object's row in the view.
-        kind: 'plain', 'attribute', 'direction', 'superlative' or 'relation'.
+        kind: one of `KINDS`.
+        sense: which of its kind, whatever the wording: 'left', 'top left', 'second from right',
+            'largest', 'behind'; '' for plain and attribute.
+
+    Raises:
+        BadRequestError: another kind.
     """
 
     text: str
     row: int
     kind: str
+    sense: str = ''
 
-
-@dataclass(frozen=True)
-class _Seen:
-    """An object as it is seen: its row, itself, and its mask's middle column, 0..1.
-
-    The column of a hidden object is None: nobody can say on which side it is.
-    """
-
-    row: int
-    thing: SceneObject
-    column: float | None
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise BadRequestError(f'expected a kind of {KINDS}, got {self.kind!r}')
 
 
 def expressions(view: SceneView) -> list[SceneExpression]:
@@ -52,136 +74,158 @@ def expressions(view: SceneView) -> list[SceneExpression]:
     Objects of which too little is seen are not spoken of, but they count as candidates: an
     expression that also fits a hidden object is left out.
     """
-    width = view.masks.shape[2]
-    all_seen = [
-        _Seen(row, thing, float(np.nonzero(mask.any(axis=0))[0].mean()) / width
-              if mask.any() else None)
-        for row, (thing, mask) in enumerate(zip(view.objects, view.masks, strict=True))]
-    enough = view.masks.shape[1] * width * _MIN_VISIBLE
-    visible = {seen.row for seen in all_seen if view.masks[seen.row].sum() >= enough}
+    things = see(view)
     found = [
-        *_plain(all_seen), *_attributes(all_seen), *_directions(all_seen),
-        *_superlatives(all_seen), *_relations(all_seen, visible)]
-    return [expression for expression in found if expression.row in visible]
+        *_plain(things), *_attributes(things), *_directions(things), *_ordinals(things),
+        *_superlatives(things), *_relations(things), *_on_any(things)]
+    return [expression for expression in found if things[expression.row].clear]
 
 
-def _groups(things: list[_Seen]) -> dict[str, list[_Seen]]:
-    groups: dict[str, list[_Seen]] = {}
-    for seen in things:
-        groups.setdefault(seen.thing.shape, []).append(seen)
-    return groups
+def _by_shape(things: list[Seen]) -> dict[str, list[Seen]]:
+    return grouped(things, lambda thing: thing.shape)
 
 
-def _plain(things: list[_Seen]) -> Iterator[SceneExpression]:
-    for shape, group in _groups(things).items():
+def _by_name(things: list[Seen]) -> dict[str, list[Seen]]:
+    return grouped(things, lambda thing: thing.name)
+
+
+def _plain(things: list[Seen]) -> Iterator[SceneExpression]:
+    for shape, group in _by_shape(things).items():
         if len(group) == 1:
             yield SceneExpression(f'the {shape}', group[0].row, 'plain')
 
 
-def _attributes(things: list[_Seen]) -> Iterator[SceneExpression]:
-    names = [seen.thing.name for seen in things]
-    for seen in things:
-        if names.count(seen.thing.name) == 1:
-            yield SceneExpression(f'the {seen.thing.name}', seen.row, 'attribute')
+def _attributes(things: list[Seen]) -> Iterator[SceneExpression]:
+    for name, group in _by_name(things).items():
+        if len(group) == 1:
+            yield SceneExpression(f'the {name}', group[0].row, 'attribute')
 
 
-def _extreme(
-    group: list[_Seen], key: Callable[[_Seen], float], margin: float,
-) -> _Seen | None:
-    """The one with the lowest key, if it leads by `margin`."""
-    ordered = sorted(group, key=key)
-    return ordered[0] if key(ordered[1]) - key(ordered[0]) >= margin else None
+def _comparable(things: list[Seen]) -> Iterator[tuple[str, list[Seen]]]:
+    """Nouns ('mug', 'red mug') with the several objects of that noun, all of them well seen."""
+    for noun, group in (_by_shape(things) | _by_name(things)).items():
+        if len(group) > 1 and all(seen.clear for seen in group):
+            yield noun, group
 
 
-def _directions(things: list[_Seen]) -> Iterator[SceneExpression]:
-    rules = (
-        (('the {} on the left', 'the leftmost {}'), lambda seen: seen.column, _SIDE_MARGIN),
-        (('the {} on the right', 'the rightmost {}'), lambda seen: -seen.column, _SIDE_MARGIN),
-        (('the front {}', 'the {} in front'), lambda seen: seen.thing.base[2], _DEPTH_MARGIN_M),
-        (('the back {}', 'the {} at the back'), lambda seen: -seen.thing.base[2],
-         _DEPTH_MARGIN_M),
-    )
-    for shape, group in _groups(things).items():
-        if len(group) < 2 or any(seen.column is None for seen in group):
+def _first(group: list[Seen], key: Callable[[Seen], float], margin: float) -> Seen | None:
+    """The one with the highest key, if it leads by `margin`."""
+    best, second = sorted(group, key=key, reverse=True)[:2]
+    return best if key(best) - key(second) >= margin else None
+
+
+def _apart(group: list[Seen], key: Callable[[Seen], float], margin: float) -> Seen | None:
+    """The one with the highest key, if none of the others is about there too."""
+    span = max(map(key, group)) - min(map(key, group))
+    return _first(group, key, max(margin, span / 3))
+
+
+def _directions(things: list[Seen]) -> Iterator[SceneExpression]:
+    for noun, group in _comparable(things):
+        for sense, (key, margin, extreme_texts, place_texts) in _SIDES.items():
+            for texts, rule in ((extreme_texts, _first), (place_texts, _apart)):
+                yield from _said(texts, noun, rule(group, key, margin), sense)
+        yield from _corners(noun, group)
+        yield from _said(_MIDDLE_TEXTS, noun, _middle(group), 'middle')
+
+
+def _said(
+    texts: tuple[str, ...], noun: str, seen: Seen | None, sense: str,
+) -> Iterator[SceneExpression]:
+    if seen is not None:
+        for text in texts:
+            yield SceneExpression(text.format(noun, *sense.split()), seen.row, 'direction', sense)
+
+
+def _corners(noun: str, group: list[Seen]) -> Iterator[SceneExpression]:
+    for corner in product(('top', 'bottom'), ('left', 'right')):
+        vertical, horizontal = (
+            _apart(group, key, margin) for key, margin, *_ in (_SIDES[side] for side in corner))
+        if vertical is not None and vertical is horizontal:
+            yield from _said(_CORNER_TEXTS, noun, vertical, ' '.join(corner))
+
+
+def _middle(group: list[Seen]) -> Seen | None:
+    """The middle one of three or five in a row from left to right, about half-way."""
+    ordered = _from_left(group)
+    if ordered is None or len(group) % 2 == 0:
+        return None
+    middle = ordered[len(group) // 2]
+    left, right = ordered[0].column, ordered[-1].column
+    return middle if 0.25 <= (middle.column - left) / (right - left) <= 0.75 else None
+
+
+def _from_left(group: list[Seen]) -> list[Seen] | None:
+    """The group from left to right; None where two are nearly level."""
+    ordered = sorted(group, key=lambda seen: seen.column)
+    clear = all(after.column - before.column >= SIDE_MARGIN for before, after in pairwise(ordered))
+    return ordered if clear else None
+
+
+def _ordinals(things: list[Seen]) -> Iterator[SceneExpression]:
+    for noun, group in _comparable(things):
+        ordered = _from_left(group)
+        if ordered is None:
             continue
-        for texts, key, margin in rules:
-            seen = _extreme(group, key, margin)
-            if seen is not None:
-                for text in texts:
-                    yield SceneExpression(text.format(shape), seen.row, 'direction')
+        for side, row in (('left', ordered), ('right', ordered[::-1])):
+            # More words than objects, or fewer: what both have is named.
+            for word, seen in zip(_ORDINALS, row, strict=False):
+                yield SceneExpression(
+                    f'the {word} {noun} from the {side}', seen.row, 'ordinal',
+                    f'{word} from {side}')
 
 
-def _superlatives(things: list[_Seen]) -> Iterator[SceneExpression]:
-    def log_volume(seen: _Seen) -> float:
+def _superlatives(things: list[Seen]) -> Iterator[SceneExpression]:
+    def log_volume(seen: Seen) -> float:
         return float(np.log(np.prod(seen.thing.extents)))
-    for shape, group in _groups(things).items():
-        if len(group) < 2:
-            continue
-        for word, sign in (('largest', -1), ('smallest', 1)):
-            seen = _extreme(
-                group, lambda seen, sign=sign: sign * log_volume(seen), float(np.log(_SIZE_RATIO)))
-            if seen is not None:
-                yield SceneExpression(f'the {word} {shape}', seen.row, 'superlative')
+
+    def log_pixels(seen: Seen) -> float:
+        return float(np.log(seen.pixels))
+    for noun, group in _comparable(things):
+        for sense, sign, words in (
+                ('largest', 1, ('largest', 'biggest')), ('smallest', -1, ('smallest',))):
+            real, looks = (
+                _first(group, lambda seen, key=key, sign=sign: sign * key(seen), np.log(ratio))
+                for key, ratio in ((log_volume, _SIZE_RATIO), (log_pixels, _PIXEL_RATIO)))
+            if real is None or real is not looks:
+                continue
+            for word in words:
+                yield SceneExpression(f'the {word} {noun}', real.row, 'superlative', sense)
 
 
-def _relations(things: list[_Seen], visible: set[int]) -> Iterator[SceneExpression]:
-    names = [seen.thing.name for seen in things]
-    groups = _groups(things)
+def _names_of(seen: Seen, things: list[Seen]) -> list[str]:
+    """Nouns that are true of this object alone, if it can be seen."""
+    counts = [(seen.thing.name, len(_by_name(things)[seen.thing.name])),
+              (seen.thing.shape, len(_by_shape(things)[seen.thing.shape]))]
+    return [noun for noun, count in counts if count == 1 and seen.clear]
+
+
+def _relations(things: list[Seen]) -> Iterator[SceneExpression]:
     for other in things:
-        if names.count(other.thing.name) > 1 or other.row not in visible:
-            continue
-        for shape, group in groups.items():
-            candidates = [seen for seen in group if seen.row != other.row]
-            for relation, holds in _RELATIONS.items():
-                # True, false or too close to call (None) for each candidate.
-                verdicts = [holds(seen, other, candidates) for seen in candidates]
-                if verdicts.count(True) == 1 and None not in verdicts:
+        for name in _names_of(other, things):
+            for shape, group in _by_shape(things).items():
+                candidates = [seen for seen in group if seen.row != other.row]
+                for relation, holds in RELATIONS.items():
+                    # One of its shape needs no relation; what lies on what is worth saying.
+                    if not candidates or (len(group) == 1 and relation != 'on'):
+                        continue
+                    verdicts = [holds(seen, other, candidates) for seen in candidates]
+                    if verdicts.count(True) != 1 or None in verdicts:
+                        continue
                     seen = candidates[verdicts.index(True)]
-                    yield SceneExpression(
-                        f'the {shape} {relation} the {other.thing.name}', seen.row, 'relation')
+                    for words in _RELATION_TEXTS[relation]:
+                        yield SceneExpression(
+                            f'the {shape} {words} the {name}', seen.row, 'relation', relation)
 
 
-def _beyond(difference: float, margin: float) -> bool | None:
-    if difference >= margin:
-        return True
-    return False if difference <= 0 else None
-
-
-def _left_of(seen: _Seen, other: _Seen, _candidates: list[_Seen]) -> bool | None:
-    if seen.column is None or other.column is None:
-        return None
-    return _beyond(other.column - seen.column, _SIDE_MARGIN)
-
-
-def _right_of(seen: _Seen, other: _Seen, candidates: list[_Seen]) -> bool | None:
-    return _left_of(other, seen, candidates)
-
-
-def _behind(seen: _Seen, other: _Seen, _candidates: list[_Seen]) -> bool | None:
-    if seen.column is None or other.column is None:
-        return None
-    in_line = abs(seen.column - other.column) < 0.15
-    farther = _beyond(seen.thing.base[2] - other.thing.base[2], _DEPTH_MARGIN_M)
-    return farther if in_line or farther is False else None
-
-
-def _in_front_of(seen: _Seen, other: _Seen, candidates: list[_Seen]) -> bool | None:
-    return _behind(other, seen, candidates)
-
-
-def _distance(seen: _Seen, other: _Seen) -> float:
-    between = float(np.linalg.norm(seen.thing.base - other.thing.base))
-    return between - (max(seen.thing.extents[:2]) + max(other.thing.extents[:2])) / 2
-
-
-def _next_to(seen: _Seen, other: _Seen, candidates: list[_Seen]) -> bool | None:
-    nearest = min(_distance(candidate, other) for candidate in candidates)
-    distance = _distance(seen, other)
-    if distance == nearest:
-        return True if distance <= _NEAR_M / 2 else None
-    return False if distance >= max(_NEAR_M, _FARTHER * nearest) else None
-
-
-_RELATIONS: dict[str, Callable[[_Seen, _Seen, list[_Seen]], bool | None]] = {
-    'left of': _left_of, 'right of': _right_of, 'behind': _behind,
-    'in front of': _in_front_of, 'next to': _next_to}
+def _on_any(things: list[Seen]) -> Iterator[SceneExpression]:
+    """'the can on the plate' where there are several plates and a can on one of them alone."""
+    shapes = _by_shape(things)
+    carried = [seen for seen in things if seen.thing.on is not None]
+    for seen in carried:
+        base = things[seen.thing.on]
+        rivals = [rival for rival in carried if rival.thing.shape == seen.thing.shape
+                  and things[rival.thing.on].thing.shape == base.thing.shape]
+        if len(rivals) == 1 and base.clear and len(shapes[base.thing.shape]) > 1:
+            yield SceneExpression(
+                f'the {seen.thing.shape} on the {base.thing.shape}', seen.row, 'relation', 'on')
