@@ -1,0 +1,1 @@
+"""How well expressions are answered: metrics, data to measure them on, tables."""

@@ -1,0 +1,98 @@
+"""Pixels that masks share: what every figure on masks is counted from.
+
+Letters: N proposals, H W image height and width.
+"""
+
+import numpy as np
+
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.results import describe_array
+
+
+def overlap(mask: np.ndarray, truth: np.ndarray) -> tuple[int, int]:
+    """Intersection and union of two masks, in pixels.
+
+    Example:
+        >>> overlap(np.array([[True, True, False]]), np.array([[False, True, True]]))
+        (1, 3)
+
+    Args:
+        mask, truth: (H, W) bool.
+
+    Raises:
+        BadRequestError: another type, or two sizes.
+    """
+    _check(mask, truth)
+    return int(np.count_nonzero(mask & truth)), int(np.count_nonzero(mask | truth))
+
+
+def iou(intersection: int, union: int) -> float:
+    """Intersection over union, 0..1; 1 for an empty answer to an empty truth, which is right.
+
+    Example:
+        >>> iou(1, 4), iou(0, 0)
+        (0.25, 1.0)
+    """
+    return intersection / union if union else 1.0
+
+
+def best_iou(proposals: np.ndarray, truth: np.ndarray) -> float:
+    """IoU of the proposal that covers `truth` best, 0..1: what a perfect choice would reach.
+
+    Example:
+        >>> truth = np.array([[True, True, False, False]])
+        >>> best_iou(np.array([[[True, True, True, True]], [[True, False, False, False]]]), truth)
+        0.5
+
+    Args:
+        proposals: (N, H, W) bool.
+        truth: (H, W) bool.
+
+    Returns:
+        The best IoU; 0 without proposals.
+
+    Raises:
+        BadRequestError: another type, or two sizes.
+    """
+    if proposals.ndim != 3:
+        raise BadRequestError(
+            f'expected proposals (N, H, W) bool, got {describe_array(proposals)}')
+    return max((iou(*overlap(proposal, truth)) for proposal in proposals), default=0.0)
+
+
+def as_counts(
+    intersections: np.ndarray, unions: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Checked (N,) float64 pixel counts of N cases.
+
+    Raises:
+        BadRequestError: two lengths, or counts that no two masks have.
+    """
+    shared, covered = np.asarray(intersections, float), np.asarray(unions, float)
+    if shared.ndim != 1 or shared.shape != covered.shape:
+        raise BadRequestError('expected as many intersections as unions, each (N,), '
+                              f'got {shared.shape} and {covered.shape}')
+    # Written so that NaN fails as well.
+    if not np.all((shared >= 0) & (shared <= covered)):
+        raise BadRequestError('expected 0 <= intersection <= union in every case, '
+                              'got others: count both with `overlap`')
+    return shared, covered
+
+
+def ious(intersections: np.ndarray, unions: np.ndarray) -> np.ndarray:
+    """(N,) float64 IoU of N cases, as `iou`.
+
+    Raises:
+        BadRequestError: as in `as_counts`.
+    """
+    shared, covered = as_counts(intersections, unions)
+    return np.where(covered > 0, shared / np.maximum(covered, 1), 1.0)
+
+
+def _check(mask: np.ndarray, truth: np.ndarray) -> None:
+    for name, value in (('mask', mask), ('truth', truth)):
+        if not isinstance(value, np.ndarray) or value.dtype != bool or value.ndim != 2:
+            raise BadRequestError(f'expected a {name} (H, W) bool, got {describe_array(value)}')
+    if mask.shape != truth.shape:
+        raise BadRequestError(f'expected a mask of the truth\'s size {truth.shape}, '
+                              f'got {mask.shape}: compare them at the image\'s size')
