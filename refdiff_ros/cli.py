@@ -23,6 +23,7 @@ _COMMANDS = (
     'refdiff_ros.segment_cli',
     'refdiff_ros.models.cli',
     'refdiff_ros.demo',
+    'refdiff_ros.evaluation.cli',
 )
 
 

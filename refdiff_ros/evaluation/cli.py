@@ -1,0 +1,204 @@
+"""`refdiff evaluate`: figures on data whose truth is known."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+import json
+from pathlib import Path
+import sys
+import time
+from typing import Any, TYPE_CHECKING
+
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.presets import Mode, Preset, PRESETS
+
+if TYPE_CHECKING:
+    from refdiff_ros.models.model_set import ModelSet
+
+_TELL_EVERY_S = 10.0
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register the subcommands."""
+    parser = subparsers.add_parser('evaluate', help='measure answers where the truth is known')
+    commands = parser.add_subparsers(required=True, metavar='WHAT')
+    tabletop = commands.add_parser(
+        'tabletop', help='expressions on simulated tabletops',
+        description='The last line of the output is a JSON object with every figure.')
+    _add_common(tabletop, 'expressions')
+    tabletop.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
+    tabletop.add_argument('--seed', type=int, default=0, help='of the diffusion noise')
+    tabletop.add_argument('--sheets', type=Path, metavar='DIR',
+                          help='write pictures of the worst, the best and some random cases')
+    tabletop.set_defaults(run=run_tabletop)
+    proposals = commands.add_parser(
+        'proposals', help="how many objects the segmentor's proposals cover",
+        description='The last line of the output is a JSON object with every figure.')
+    _add_common(proposals, 'scenes')
+    proposals.set_defaults(run=run_proposals)
+
+
+def _add_common(parser: argparse.ArgumentParser, counted: str) -> None:
+    parser.add_argument('--split', default='val', choices=['val', 'test'])
+    parser.add_argument('--half', default='all', choices=['all', 'seen', 'unseen'],
+                        help='of the test set: pairs of shape and colour that training had, '
+                        'or lacked')
+    parser.add_argument('--limit', type=_positive, metavar='N',
+                        help=f'the first N {counted} only')
+    parser.add_argument('--bundle', default='', help='model bundle: name, folder or hub id')
+    parser.add_argument('--preset', default='onboard', choices=sorted(PRESETS))
+    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
+                        dest='overrides', help="override a preset's value, e.g. "
+                        'selection.alpha=0.2; repeatable')
+    parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda[:N]'")
+    parser.add_argument('--json', type=Path, metavar='FILE',
+                        help='write the figures, and each case, as JSON')
+
+
+def _positive(text: str) -> int:
+    # argparse says the text and this message.
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'expected a whole number of 1 or more, got {text!r}')
+    return int(text)
+
+
+def run_tabletop(args: argparse.Namespace) -> int:
+    """Ask, print the table and the JSON line; 0, or 1 when no case could be answered.
+
+    Raises:
+        RefDiffError: the bundle, the preset's values or the choice of cases cannot be used.
+    """
+    from refdiff_ros.evaluation import report
+    from refdiff_ros.evaluation.sheets import ContactSheets
+    from refdiff_ros.evaluation.tabletop import cases, evaluate, scene_range
+    scene_range(args.split, args.half)  # a wrong half is told before the models are loaded
+    models, preset = _prepare(args)
+
+    from refdiff_ros.engine import Engine
+    engine = Engine(models, preset, Mode(args.mode), args.seed)
+    sheets, progress = ContactSheets(), _Progress('case')
+
+    def on_case(case: Any, *shown: Any) -> None:
+        if args.sheets is not None:
+            sheets.add(case, *shown)
+        if case.error:
+            print(f'scene {case.scene}, {case.expression!r}: {case.error}', file=sys.stderr)
+        progress.step(args.limit)
+
+    results = evaluate(engine, cases(args.split, args.limit, args.half), on_case=on_case)
+    found = {'what': 'tabletop', **_asked(args, models), 'mode': args.mode, 'seed': args.seed,
+             **report.report(results)}
+    if args.sheets is not None:
+        for path in sheets.write(args.sheets):
+            print(f'wrote {path}', file=sys.stderr)
+    print(f'{models.name}, {args.preset}, {args.mode}, {args.split} ({args.half})')
+    print(f'{report.table(found)}\n{report.LEGEND}')
+    _finish(args, found, [asdict(case) for case in results])
+    return 0 if found['errors'] < found['cases'] else 1
+
+
+def run_proposals(args: argparse.Namespace) -> int:
+    """Propose, print the figures and the JSON line; 0.
+
+    Raises:
+        RefDiffError: the bundle, the preset's values or the choice of scenes cannot be used.
+    """
+    from refdiff_ros.evaluation.proposal_recall import proposal_recall
+    from refdiff_ros.evaluation.tabletop import scene_range
+    scene_range(args.split, args.half)
+    models, preset = _prepare(args)
+    progress = _Progress('scene')
+    found = {'what': 'proposals', **_asked(args, models), **proposal_recall(
+        models, preset, args.split, args.half, args.limit,
+        lambda _, count: progress.step(count))}
+    print(f'{models.name}, {args.preset}, {args.split} ({args.half}): {found["objects"]} objects '
+          f'in {found["scenes"]} scenes, {found["mean_kept"]} of {found["mean_proposals"]} '
+          'proposals a scene pass the filter')
+    for threshold, value in found['recall'].items():
+        print(f'recall at IoU {threshold}: {"-" if value is None else value}')
+    _finish(args, found)
+    return 0
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """Nested values from 'selection.alpha=0.2': JSON where it is JSON, else text.
+
+    Raises:
+        BadRequestError: no '=', or a name that is a value and a group at once.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        path, equals, written = text.partition('=')
+        if not equals or not all(path.split('.')):
+            raise BadRequestError(f'expected KEY=VALUE such as selection.alpha=0.2, got {text!r}')
+        *groups, name = path.split('.')
+        inside = values
+        for group in groups:
+            inside = inside.setdefault(group, {})
+            if not isinstance(inside, dict):
+                raise BadRequestError(f'expected one value or a group in {group!r}, got both')
+        try:
+            inside[name] = json.loads(written)
+        except json.JSONDecodeError:
+            inside[name] = written
+    return values
+
+
+def override(preset: Preset, values: dict[str, Any]) -> Preset:
+    """`preset` with `values`, as `Preset.override`.
+
+    Raises:
+        BadRequestError: as there, and for a value of another type.
+    """
+    try:
+        return preset.override(values)
+    except (TypeError, AttributeError) as error:
+        raise BadRequestError(
+            f'expected values of the types that {preset.name} has, got {values}: {error}'
+        ) from error
+
+
+def _prepare(args: argparse.Namespace) -> tuple['ModelSet', Preset]:
+    """The bundle and the preset; says the bundle's notice, before any figure."""
+    values = parse_overrides(args.overrides)
+    override(PRESETS[args.preset], values)  # a mistyped key is told before the models are loaded
+
+    # torch and the models take seconds to import.
+    from refdiff_ros.engine import resolve_preset
+    from refdiff_ros.models.manager import DEFAULT_BUNDLE, load_bundle
+    models = load_bundle(args.bundle or DEFAULT_BUNDLE, device=args.device)
+    if models.notice:
+        print(f'NOTE: {models.notice}', flush=True)
+    return models, override(resolve_preset(models, args.preset), values)
+
+
+def _asked(args: argparse.Namespace, models: 'ModelSet') -> dict[str, Any]:
+    return {'bundle': models.name, 'trained': models.trained, 'split': args.split,
+            'half': args.half, 'preset': args.preset,
+            'overrides': parse_overrides(args.overrides)}
+
+
+def _finish(args: argparse.Namespace, found: dict[str, Any],
+            results: list[dict[str, Any]] | None = None) -> None:
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        whole = found if results is None else {**found, 'results': results}
+        args.json.write_text(json.dumps(whole, indent=1) + '\n', encoding='utf-8')
+    print(json.dumps(found), flush=True)
+
+
+class _Progress:
+    """A line on stderr now and then."""
+
+    def __init__(self, counted: str):
+        self._counted, self._done = counted, 0
+        self._began = self._told = time.monotonic()
+
+    def step(self, count: int | None) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now - self._told < _TELL_EVERY_S and self._done != count:
+            return
+        self._told = now
+        of = f' of {count}' if count else ''
+        print(f'{self._counted} {self._done}{of}, {now - self._began:.0f} s', file=sys.stderr)
