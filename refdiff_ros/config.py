@@ -253,3 +253,37 @@ class SelectionConfig:
         require(0 <= self.rival_overlap <= 1, 'selection.rival_overlap in 0..1',
                 self.rival_overlap)
         require(self.temperature > 0, 'selection.temperature > 0', self.temperature)
+
+
+@dataclass(frozen=True)
+class SpatialConfig:
+    """Geometry of the proposals for words that say where or which of several an object is.
+
+    Attributes:
+        kind: 'none' leaves the scores as they are; 'geometry' adds to each score `temperature`
+            times the logarithm of how well the proposal's place fits those words.
+        parts: the words that count: 'direction', 'ordinal', 'superlative', 'relation'.
+        temperature: what a factor of e in the fit of the place is worth in score.
+        temperature_of: unit of `temperature`: 'spread' (the standard deviation over the picture's
+            proposals) or 'score'.
+        weight: of the geometry's logarithm.
+        floor: the worst fit, in (0, 1): a place that contradicts the words costs this much and no
+            more, so that no clearly better match loses to another kind of object.
+    """
+
+    kind: str = 'none'
+    parts: tuple[str, ...] = ('direction', 'ordinal', 'superlative', 'relation')
+    temperature: float = 0.5
+    temperature_of: str = 'spread'
+    weight: float = 1.0
+    floor: float = 0.02
+
+    def __post_init__(self):
+        require(self.kind in ('none', 'geometry'), "spatial.kind 'none' or 'geometry'", self.kind)
+        known = {'direction', 'ordinal', 'superlative', 'relation'}
+        require(known.issuperset(self.parts), f'spatial.parts of {sorted(known)}', self.parts)
+        require(self.temperature > 0, 'spatial.temperature > 0', self.temperature)
+        require(self.temperature_of in ('spread', 'score'),
+                "spatial.temperature_of 'spread' or 'score'", self.temperature_of)
+        require(self.weight >= 0, 'spatial.weight >= 0', self.weight)
+        require(0 < self.floor < 1, 'spatial.floor in (0, 1)', self.floor)

@@ -15,11 +15,12 @@ from refdiff_ros.config import (
     ProposalConfig,
     require,
     SelectionConfig,
+    SpatialConfig,
 )
 from refdiff_ros.errors import BadRequestError
 
 __all__ = ('DiscriminativeConfig', 'GenerativeConfig', 'get_preset', 'Mode', 'Preset', 'PRESETS',
-           'ProposalConfig', 'SelectionConfig')
+           'ProposalConfig', 'SelectionConfig', 'SpatialConfig')
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Preset:
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
     discriminative: DiscriminativeConfig = field(default_factory=DiscriminativeConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
+    spatial: SpatialConfig = field(default_factory=SpatialConfig)
 
     def __post_init__(self):
         require(self.root in ('dependency', 'subject', 'rules'),

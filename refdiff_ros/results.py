@@ -202,11 +202,20 @@ class ReferringExpression:
 
 @dataclass(frozen=True)
 class Scores:
-    """Per-proposal scores, each (N,) float32; NaN where a proposal was not scored."""
+    """Per-proposal scores, each (N,) float32; NaN where a proposal was not scored.
+
+    Attributes:
+        total: what the choice is made by: Eq. 1, and `spatial` where there is one.
+        generative: Eq. 9.
+        discriminative: Eq. 10.
+        spatial: what the proposal's place added to `total`, 0 or less; None where places did
+            not count.
+    """
 
     total: np.ndarray
     generative: np.ndarray
     discriminative: np.ndarray
+    spatial: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -85,17 +85,33 @@ def separate_regions(order: np.ndarray, masks: np.ndarray, overlap: float) -> np
         masks: (N, H, W) bool.
         overlap: 0..1.
     """
+    regions = assign_regions(order, masks, overlap)
+    return order[np.unique(regions, return_index=True)[1]]
+
+
+def assign_regions(order: np.ndarray, masks: np.ndarray, overlap: float) -> np.ndarray:
+    """Which region each row of `order` belongs to.
+
+    Args:
+        order, masks, overlap: as in `separate_regions`.
+
+    Returns:
+        (len(order),) int: numbers 0, 1, ... of the regions of `separate_regions`; a row that is
+        part of several is the best one's.
+    """
     stride = max(1, min(masks.shape[1:]) // 128)
     small = masks[order, ::stride, ::stride]
     flat = small.reshape(len(order), small[0].size).astype(np.float32)  # (N, h*w)
     area = flat.sum(axis=1)
-    kept = [0]
+    kept, found = [0], [0]
     for row in range(1, len(order)):
         shared = flat[kept] @ flat[row]
         smaller = np.maximum(np.minimum(area[kept], area[row]), 1)
-        if (shared / smaller <= overlap).all():
+        same = np.flatnonzero(shared / smaller > overlap)
+        if len(same) == 0:
             kept.append(row)
-    return order[kept]
+        found.append(int(same[0]) if len(same) else len(kept) - 1)
+    return np.array(found)
 
 
 def _rivals(

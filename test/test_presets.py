@@ -31,6 +31,12 @@ def test_override_replaces_nested_values_and_leaves_the_preset_alone():
     ({'generative': {'start_step': 1, 'unet_steps': 2}}, 'unet_steps <= start_step'),
     ({'proposals': {'thresholds': []}}, 'at least one'),
     ({'selection': {'temperature': 0}}, 'temperature > 0'),
+    ({'spatial': {'kind': 'magic'}}, "'none' or 'geometry', got 'magic'"),
+    ({'spatial': {'parts': ['place']}}, "spatial.parts of .*'direction'.*got .'place',."),
+    ({'spatial': {'temperature': 0.0}}, 'spatial.temperature > 0, got 0.0'),
+    ({'spatial': {'temperature_of': 'range'}}, "'spread' or 'score', got 'range'"),
+    ({'spatial': {'weight': -1}}, 'spatial.weight >= 0, got -1'),
+    ({'spatial': {'floor': 0}}, 'spatial.floor in .0, 1., got 0'),
     ({'discriminative': {'text': 'root'}}, "'expression' or 'phrase', got 'root'"),
     ({'discriminative': {'crop_fit': 'round'}}, "'square', 'tight' or 'box', got 'round'"),
     ({'discriminative': {'crop_margin': 0.5}}, 'crop_margin in 1..10, got 0.5'),
@@ -50,9 +56,18 @@ def test_an_unknown_preset_lists_the_known():
 @pytest.mark.parametrize('name', sorted(PRESETS))
 def test_presets_are_hashable_and_frozen(name):
     preset = get_preset(name)
-    hash(preset.generative), hash(preset.proposals), hash(preset.discriminative)
+    for part in ('generative', 'proposals', 'discriminative', 'selection', 'spatial'):
+        hash(getattr(preset, part))
     with pytest.raises(dataclasses.FrozenInstanceError):
         preset.name = 'other'
+
+
+@pytest.mark.parametrize('name', ['paper', 'released'])
+def test_what_mends_the_equations_is_off_in_what_others_published(name):
+    preset = get_preset(name)
+    assert preset.spatial.kind == 'none' and preset.discriminative.text == 'expression'
+    assert preset.discriminative.crop_fit in ('square', 'tight')
+    assert preset.discriminative.crop_source_side == 0
 
 
 def test_what_each_mode_uses():
