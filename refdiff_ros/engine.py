@@ -12,7 +12,8 @@ import time
 import numpy as np
 import torch
 
-from refdiff_ros import discriminative, generative, sam_proposals, scores
+from refdiff_ros import discriminative, generative, sam_proposals, scores, spatial
+from refdiff_ros.anchors import find_anchors
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
 from refdiff_ros.expression import parse
 from refdiff_ros.frame_cache import FrameCache
@@ -67,7 +68,7 @@ class Engine:
         """The region of `frame` that `expression` means.
 
         Args:
-            frame: the picture; depth and camera are not used here.
+            frame: the picture; its depth, where there is one, helps with places (`spatial`).
             expression: a referring expression in English.
             mode: G, GS, DS or full; the engine's own when None.
 
@@ -114,6 +115,8 @@ class Engine:
             proposals = weight_free_proposals(correlation, preset.proposals.thresholds)
             rows = np.arange(len(proposals))
         result = self._scores(frame, parsed, mode, preset, proposals, rows, correlation)
+        result, place_notes = self._with_places(
+            frame, parsed, mode, preset, proposals, rows, result)
         with self._timed('selection'):
             chosen = select(result.total, proposals, preset.selection)
         empty = np.zeros(frame.size_hw, bool)
@@ -123,7 +126,7 @@ class Engine:
             score=chosen.score, confidence=chosen.confidence, index=chosen.index,
             rivals=chosen.rivals, proposals=proposals, scores=result, correlation=correlation,
             timings_ms=dict(self._timings_ms),
-            notes=self._untrained_note() + parsed.notes + chosen.notes)
+            notes=self._untrained_note() + parsed.notes + place_notes + chosen.notes)
 
     def _generative_frame(self, frame: Frame, preset: Preset) -> generative.GenerativeFrame:
         config = preset.generative
@@ -177,6 +180,50 @@ class Engine:
             by_clip = self._discriminative(frame, parsed, preset, proposals, rows)
         total = scores.combine(by_attention, by_clip, mode, preset.selection)
         return Scores(total=total, generative=by_attention, discriminative=by_clip)
+
+    def _with_places(
+        self,
+        frame: Frame,
+        parsed: ReferringExpression,
+        mode: Mode,
+        preset: Preset,
+        proposals: np.ndarray,
+        rows: np.ndarray,
+        result: Scores,
+    ) -> tuple[Scores, tuple[str, ...]]:
+        """The scores with what the proposals' places add to them, and notes on that."""
+        if not len(rows) or not spatial.says_where(parsed, preset.spatial):
+            return result, ()
+        relations, notes = (), ()
+        if 'relation' in preset.spatial.parts:
+            relations, notes = find_anchors(
+                parsed, self.models.nlp,
+                lambda alone: self._match(frame, alone, mode, preset, proposals, rows))
+        match = result.discriminative if mode.discriminative else result.generative
+        with self._timed('spatial'):
+            found = spatial.adjust(
+                result.total, match, proposals, parsed, relations, preset.spatial,
+                preset.selection.rival_overlap, frame.depth_m)
+        if found.change is not None:
+            result = replace(result, total=result.total + found.change, spatial=found.change)
+        return result, notes + found.notes
+
+    def _match(
+        self,
+        frame: Frame,
+        alone: ReferringExpression,
+        mode: Mode,
+        preset: Preset,
+        proposals: np.ndarray,
+        rows: np.ndarray,
+    ) -> np.ndarray:
+        """How well each of `rows` answers to a noun phrase by itself; NaN elsewhere."""
+        if mode.discriminative:
+            return self._discriminative(frame, alone, preset, proposals, rows)
+        correlation = self._correlation(frame, alone, preset)
+        match = np.full(len(proposals), np.nan, np.float32)
+        match[rows] = scores.generative(correlation, proposals[rows])
+        return match
 
     def _discriminative(
         self,

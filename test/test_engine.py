@@ -12,6 +12,7 @@ from refdiff_ros.engine import Engine
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
 from refdiff_ros.presets import get_preset, Mode, PRESETS
 from refdiff_ros.results import Frame, Status
+from refdiff_ros.scores import combine
 
 # Random weights propose nothing under the published thresholds, and 1024 px would take minutes.
 SMALL = {
@@ -172,6 +173,68 @@ def test_odd_image_sizes_are_answered(models, size_hw):
     for mode in Mode:
         answer = Engine(models, small()).segment(Frame(image), 'red mug', mode)
         assert answer.mask.shape == size_hw
+
+
+# Every mend of the equations at once. Random weights propose regions that overlap.
+MENDS = {'spatial': {'kind': 'geometry'}, 'proposals': {'max_proposals': 0},
+         'selection': {'rival_overlap': 1.0},
+         'discriminative': {'text': 'phrase', 'crop_fit': 'box', 'crop_source_side': 48}}
+PLACED = ['the second red mug from the left', 'the mug in the middle', 'the largest box',
+          'the red mug next to the left blue box', 'the mug between the box and the plate',
+          'the red mug on the plate']
+
+
+@pytest.mark.parametrize('mode', list(Mode))
+@pytest.mark.parametrize('expression', PLACED)
+def test_places_count_in_every_mode(models, frame, mode, expression):
+    depth_m = np.linspace(2, 1, 72 * 96, dtype=np.float32).reshape(72, 96)
+    for seen in (frame, replace(frame, depth_m=depth_m)):
+        answer = Engine(models, small(**MENDS)).segment(seen, expression, mode)
+        used = np.isfinite(answer.scores.total)
+        assert (answer.scores.spatial[used] <= 1e-6).all()
+        assert any('places were compared' in note for note in answer.notes)
+        assert answer.index == np.nanargmax(answer.scores.total)
+
+
+def test_places_say_nothing_of_an_expression_without_any(models, frame):
+    answer = Engine(models, small(**MENDS)).segment(frame, 'the red mug')
+    assert answer.scores.spatial is None and not any('place' in note for note in answer.notes)
+
+
+def test_where_proposals_are_one_region_places_do_not_count(models, frame):
+    preset = small(**MENDS).override({'selection': {'rival_overlap': 0.5}})
+    answer = Engine(models, preset).segment(frame, PLACED[0], Mode.G)
+    assert answer.scores.spatial is None
+    assert any('fewer than two separate regions' in note for note in answer.notes)
+
+
+def test_a_relation_to_what_has_no_noun_is_said_not_to_count(models, frame):
+    answer = Engine(models, small(**MENDS)).segment(frame, 'left mug behind the second largest')
+    assert any("'behind' did not count" in note for note in answer.notes)
+
+
+@pytest.mark.parametrize('mode', [Mode.GS, Mode.DS, Mode.FULL])
+def test_with_mends_a_second_expression_runs_no_module_of_the_frame(models, frame, mode):
+    engine = Engine(models, small(**MENDS), mode)
+    engine.segment(frame, 'the red mug behind the box')
+    counts = [count_calls(module) for module in (
+        models.diffusion.vae.encoder, models.sam.image_encoder, models.sam.mask_decoder,
+        models.clip.model.vision_model.embeddings.patch_embedding)]
+    engine.segment(frame, 'the green bowl on the red plate')
+    engine.segment(frame, 'the second box')
+    for _, hook in counts:
+        hook.remove()
+    assert [len(calls) for calls, _ in counts] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize('name', ['paper', 'released'])
+@pytest.mark.parametrize('mode', [Mode.GS, Mode.FULL])
+def test_published_readings_do_not_look_at_places(models, frame, name, mode):
+    answer = Engine(models, small(name)).segment(frame, PLACED[0], mode)
+    combined = combine(
+        answer.scores.generative, answer.scores.discriminative, mode, get_preset(name).selection)
+    np.testing.assert_array_equal(answer.scores.total, combined)
+    assert answer.scores.spatial is None
 
 
 class _FailingProposals:
