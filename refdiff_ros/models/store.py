@@ -33,6 +33,8 @@ from refdiff_ros.models.transfer import Checksum, download, PATIENCE, Progress, 
 
 UNTRAINED = 'untrained_mini'
 MANIFESTS = Path(__file__).with_name('manifests')
+# Bundles that come whole with this package.
+SHIPPED = Path(__file__).parents[1] / 'bundles'
 _LOG = logging.getLogger(__name__)
 
 # Called with a path inside the bundle; gives what `transfer.download` reports to.
@@ -60,8 +62,10 @@ def home() -> Path:
 
 
 def known_bundles() -> list[str]:
-    """Names of the bundles that need no download to be named: built in or shipped manifests."""
-    return [UNTRAINED, *sorted(path.stem for path in MANIFESTS.glob('*.json'))]
+    """Names of the bundles that can be named without a download: shipped, built in, or known by
+    a shipped manifest."""
+    shipped = sorted(path.parent.name for path in SHIPPED.glob(f'*/{MANIFEST}'))
+    return [*shipped, UNTRAINED, *sorted(path.stem for path in MANIFESTS.glob('*.json'))]
 
 
 def is_offline() -> bool:
@@ -91,13 +95,15 @@ def locate(
         DownloadError: the manifest is needed from the hub and cannot be had.
     """
     folder = Path(name_or_path).expanduser()
-    shipped = MANIFESTS / f'{name_or_path}.json'
+    manifest = MANIFESTS / f'{name_or_path}.json'
     if revision is not None and (folder.is_dir() or not is_hub_id(name_or_path)):
         raise BundleError(f'expected a hub id with revision {revision!r}, got {name_or_path!r}: '
                           'a revision belongs to a bundle on the hub')
     # A known name wins over a folder that happens to be called so; './name' is the folder.
-    if name_or_path in known_bundles() and shipped.is_file():
-        return Located(read_manifest_file(shipped), home() / 'bundles' / name_or_path)
+    if name_or_path in known_bundles() and manifest.is_file():
+        return Located(read_manifest_file(manifest), home() / 'bundles' / name_or_path)
+    if name_or_path in known_bundles() and (SHIPPED / name_or_path / MANIFEST).is_file():
+        return Located(read_manifest(SHIPPED / name_or_path), SHIPPED / name_or_path)
     if folder.is_dir():
         return Located(read_manifest(folder), folder)
     if is_hub_id(name_or_path):

@@ -12,6 +12,8 @@ from refdiff_ros.models.sam_config import build_sam
 from refdiff_ros.optional import require_package
 
 NAME = 'tabletop_mini'
+NOTICE = ('tabletop_mini knows tabletops in simulation and nothing else: for pictures of the real '
+          'world use sd15_vit_h')
 
 # Side of the square that the diffusion model sees; its latents are a quarter of it.
 DIFFUSION_SIDE = 192
@@ -20,7 +22,7 @@ CLIP_SIDE = 48
 TEXT_WIDTH = 64
 
 SAM = {
-    'image_size': SAM_SIDE, 'patch_size': 8, 'embed_dim': 96, 'depth': 4, 'num_heads': 4,
+    'image_size': SAM_SIDE, 'patch_size': 12, 'embed_dim': 96, 'depth': 4, 'num_heads': 4,
     'mlp_ratio': 3.0, 'window_size': 8, 'global_attn_indexes': [1, 3], 'prompt_embed_dim': 96,
     'mask_in_chans': 8, 'decoder_mlp_dim': 192, 'decoder_heads': 4, 'iou_head_hidden_dim': 96,
 }
@@ -28,6 +30,14 @@ SCHEDULE = {
     'beta_start': 0.00085, 'beta_end': 0.012, 'beta_schedule': 'scaled_linear',
     'clip_sample': False, 'set_alpha_to_one': False, 'steps_offset': 1,
     'prediction_type': 'v_prediction',
+}
+# What the presets take with these models; `onboard`'s values were chosen on validation.
+_SHARED = {
+    'generative': {'image_size': DIFFUSION_SIDE, 'mask_padding': True},
+    'proposals': {'points_per_side': 16, 'pred_iou_thresh': 0.6, 'stability_score_thresh': 0.7},
+}
+OVERRIDES: dict[str, dict[str, Any]] = {
+    'paper': _SHARED, 'released': _SHARED, 'onboard': _SHARED,
 }
 
 
@@ -41,18 +51,18 @@ def build_vae(scaling_factor: float = 1.0) -> torch.nn.Module:
 
 
 def build_unet() -> torch.nn.Module:
-    """`UNet2DConditionModel` with one attention head a layer.
+    """`UNet2DConditionModel` with one attention head, at half the latents' resolution.
 
     One head and few channels leave a place no room for all words at once: it has to look for its
     own.
     """
     return require_package('diffusers', 'models').UNet2DConditionModel(
         sample_size=DIFFUSION_SIDE // 4, in_channels=4, out_channels=4, layers_per_block=1,
-        block_out_channels=(48, 96, 96), norm_num_groups=8, attention_head_dim=1,
+        block_out_channels=(32, 64, 96), norm_num_groups=8, attention_head_dim=1,
         cross_attention_dim=TEXT_WIDTH,
-        down_block_types=('CrossAttnDownBlock2D', 'CrossAttnDownBlock2D', 'DownBlock2D'),
+        down_block_types=('DownBlock2D', 'CrossAttnDownBlock2D', 'DownBlock2D'),
         mid_block_type='UNetMidBlock2D',
-        up_block_types=('UpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D'))
+        up_block_types=('UpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D'))
 
 
 def build_text_encoder(tokenizer: Any) -> torch.nn.Module:

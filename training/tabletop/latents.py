@@ -14,7 +14,7 @@ from refdiff_ros.models.tabletop import build_vae, DIFFUSION_SIDE
 from training.tabletop.data import SceneSet
 from training.tabletop.vae import fitted
 
-_BATCH = 16
+_BATCH = 2  # larger ones do not fit into a CPU's cache
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -20,7 +20,7 @@ from refdiff_ros.models.tabletop import build_tabletop_sam, SAM_SIDE
 from training.tabletop import loop
 from training.tabletop.data import SceneSet
 
-_PROMPTS = 6
+_PROMPTS = 5
 _BACKGROUND = 1  # of the prompts
 _MIN_PIXELS = 12
 
