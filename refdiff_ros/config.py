@@ -153,7 +153,7 @@ class DiscriminativeConfig:
             black outside, short side to `crop_size`, bicubic position embeddings) or 'box' (a
             square window around the bounding box, resized to `crop_size`).
         crop_margin: side of the window of 'box', in longer sides of the bounding box.
-        crop_background: what 'box' shows outside the mask: 'black' or the 'picture'.
+        crop_background: what 'box' shows outside the mask: 'black', 'grey' or the 'picture'.
         crop_source_side: where above 0, picture and masks are scaled down before they are cut,
             so that the longer side has at most this many pixels: objects look as sharp as in
             the pictures that a small CLIP was trained on.
@@ -203,8 +203,9 @@ class DiscriminativeConfig:
                 "discriminative.crop_fit 'square', 'tight' or 'box'", self.crop_fit)
         require(1 <= self.crop_margin <= 10, 'discriminative.crop_margin in 1..10',
                 self.crop_margin)
-        require(self.crop_background in ('black', 'picture'),
-                "discriminative.crop_background 'black' or 'picture'", self.crop_background)
+        require(self.crop_background in ('black', 'grey', 'picture'),
+                "discriminative.crop_background 'black', 'grey' or 'picture'",
+                self.crop_background)
         require(self.crop_source_side >= 0, 'discriminative.crop_source_side >= 0',
                 self.crop_source_side)
         require(self.masked_input in ('square', 'native'),

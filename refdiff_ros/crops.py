@@ -16,6 +16,7 @@ _PIXEL_BUDGET = 1 << 25
 # A tight crop that is longer than this many times its short side is squeezed to it: a mask one
 # pixel wide would otherwise become an image of hundreds of thousands of columns.
 MAX_ASPECT = 16
+_FILL = {'black': 0.0, 'grey': 128.0}
 
 
 def square_crops(image: torch.Tensor, masks: torch.Tensor, side: int) -> torch.Tensor:
@@ -89,14 +90,15 @@ def box_crops(
 ) -> torch.Tensor:
     """Each mask's window (`box_window`), resized to a square, bilinear with antialiasing.
 
-    What of a window lies outside the image is black.
+    What of a window lies outside the image is black, or grey with a grey background.
 
     Args:
         image: (3, H, W) pixels in 0..255.
         masks: (B, H, W) bool.
         side: S in pixels.
         margin: as in `box_window`.
-        background: outside the mask 'black', or the 'picture' as it is.
+        background: outside the mask 'black', 'grey', in which neither black nor white objects
+            drown, or the 'picture' as it is.
 
     Returns:
         (B, 3, S, S) float32 in 0..255. An empty mask gives a black square.
@@ -108,8 +110,8 @@ def box_crops(
             continue
         window = box_window(box, margin)
         part = _cut(image, window).float()  # (3, s, s)
-        if background == 'black':
-            part = part * _cut(masks[row], window)
+        if background != 'picture':
+            part = torch.where(_cut(masks[row], window), part, _FILL[background])
         crops[row] = resize(part[None], (side, side), mode='bilinear')[0]
     return crops
 

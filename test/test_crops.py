@@ -119,6 +119,10 @@ def test_a_box_crop_by_hand():
     expected[2:, 1:] = 90
     picture = box_crops(image, mask, 4, margin=2.0, background='picture')
     np.testing.assert_array_equal(picture[0, 2], expected)
+    grey = box_crops(image, mask, 4, margin=2.0, background='grey')
+    expected = np.full((4, 4), 128.0)
+    expected[2, 1:3] = 90
+    np.testing.assert_array_equal(grey[0, 1], expected)
 
 
 def test_a_box_crop_is_pillows_resized_window(image):
