@@ -61,16 +61,19 @@ def silence(
                 'with autostart')
     if situation.clock_stands_still:
         return 'use_sim_time is set and no /clock comes: start the simulator or the bag'
-    image = inputs.inputs.get('image')
-    reason = inputs.silence(image) if image else ''
+    subscribed = inputs.inputs
+    if not subscribed:
+        return 'not subscribed: the node is being deactivated'
+    image = subscribed['image']
+    reason = inputs.silence(image)
     if reason:
         return reason
-    age_s = time.monotonic() - image.last_s if image else 0.0
+    age_s = time.monotonic() - image.last_s
     if age_s > situation.max_age_s:
         return f'{inputs.topic(image)}: the last image came {age_s:.1f} s ago'
     if not situation.expression:
         return (f'no standing expression: publish one on '
-                f'{inputs.topic(inputs.inputs["expression"])}, or call the service')
+                f'{inputs.topic(subscribed["expression"])}, or call the service')
     status, text = statistics.last
     if status not in (Status.UNKNOWN, Status.FOUND, Status.AMBIGUOUS, Status.NOT_FOUND):
         return f'the last answer was {status.name}: {text}'

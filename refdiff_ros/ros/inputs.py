@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import threading
 import time
 from typing import Any
 
@@ -67,6 +68,8 @@ class Inputs:
         self._on_expression = on_expression
         self._group: CallbackGroup = MutuallyExclusiveCallbackGroup()
         self._reliability = 'auto'
+        # The timer that follows publishers must not subscribe behind a deactivation's back.
+        self._lock = threading.Lock()
         self._inputs: dict[str, Input] = {}
 
     @property
@@ -85,30 +88,35 @@ class Inputs:
             Input('camera_info', 'camera_info', CameraInfo, self._camera_info),
             Input('expression', 'expression', String, self._expression, 'reliable'),
         )
-        self._inputs = {item.role: item for item in inputs}
-        for item in self._inputs.values():
-            self._subscribe(item)
+        with self._lock:
+            self._inputs = {item.role: item for item in inputs}
+            for item in self._inputs.values():
+                self._subscribe(item)
 
     def unsubscribe(self) -> None:
         """Drop all subscriptions and what came through them."""
-        for item in self._inputs.values():
-            if item.subscription is not None:
-                self._node.destroy_subscription(item.subscription)
-        self._inputs = {}
+        with self._lock:
+            for item in self._inputs.values():
+                if item.subscription is not None:
+                    self._node.destroy_subscription(item.subscription)
+            self._inputs = {}
         self._sync.clear()
 
     def follow_publishers(self) -> None:
         """Subscribe anew where the publishers now offer another QoS."""
-        for item in list(self._inputs.values()):
-            wanted = self._wanted_qos(item)
-            current = item.qos
-            if (wanted.reliability, wanted.durability) != (current.reliability,
-                                                           current.durability):
-                self._node.get_logger().info(
-                    f'{self.topic(item)}: following the publisher to '
-                    f'{wanted.reliability.name.lower()}, {wanted.durability.name.lower()}')
-                self._node.destroy_subscription(item.subscription)
-                self._subscribe(item)
+        with self._lock:
+            for item in self._inputs.values():
+                self._follow(item)
+
+    def _follow(self, item: Input) -> None:
+        wanted, current = self._wanted_qos(item), item.qos
+        if (wanted.reliability, wanted.durability) == (current.reliability, current.durability):
+            return
+        self._node.get_logger().info(
+            f'{self.topic(item)}: following the publisher to '
+            f'{wanted.reliability.name.lower()}, {wanted.durability.name.lower()}')
+        self._node.destroy_subscription(item.subscription)
+        self._subscribe(item)
 
     def topic(self, item: Input) -> str:
         """The topic's full name, remapped."""
