@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Masks are measured on a grid of about this many rows or columns.
-_GRID = 192
+_GRID = 128
 # The lowest part of a mask, by which an object stands.
 _FOOT = 0.15
 # Differences that can just be told apart: of places (widths), of distance and size (logarithms).

@@ -103,11 +103,12 @@ def assign_regions(order: np.ndarray, masks: np.ndarray, overlap: float) -> np.n
     small = masks[order, ::stride, ::stride]
     flat = small.reshape(len(order), small[0].size).astype(np.float32)  # (N, h*w)
     area = flat.sum(axis=1)
+    shared = flat @ flat.T  # (N, N), whole numbers
+    smaller = np.maximum(np.minimum(area[:, None], area), 1)
+    share = shared / smaller
     kept, found = [0], [0]
     for row in range(1, len(order)):
-        shared = flat[kept] @ flat[row]
-        smaller = np.maximum(np.minimum(area[kept], area[row]), 1)
-        same = np.flatnonzero(shared / smaller > overlap)
+        same = np.flatnonzero(share[row, kept] > overlap)
         if len(same) == 0:
             kept.append(row)
         found.append(int(same[0]) if len(same) else len(kept) - 1)
