@@ -115,7 +115,8 @@ def camera_pose(view: View) -> tuple[np.ndarray, np.ndarray]:
 
 def _camera(number: int, view: View) -> str:
     position, rotation = camera_pose(view)
-    return (f'<camera name="{camera_name(number)}" pos="{_vector(position)}" fovy="{math.degrees(view.fovy)}" '
+    return (f'<camera name="{camera_name(number)}" pos="{_vector(position)}" '
+            f'fovy="{math.degrees(view.fovy)}" '
             f'xyaxes="{_vector(rotation[:, 0])} {_vector(-rotation[:, 1])}"/>')
 
 
