@@ -62,6 +62,10 @@ class GenerativeConfig:
             epsilon, mean, 8 bit, Lanczos, crop, min-max again).
         sub_tokens: 'mean' or 'last': which sub-tokens stand for a root split into several.
         prompt_suffix: text appended to the prompt.
+        prompt: what the diffusion model reads: the whole 'expression', or the root's own 'phrase'
+            ('the red mug'), without its place and without other objects.
+        words: whose maps make c: the 'root' alone, or every word of the 'phrase' but articles;
+            the latter needs `prompt` 'phrase'.
         mask_padding: the UNet attends to the start token and the words alone, not to the end
             token and padding; for a model that was trained so.
         sample_posterior: sample the VAE's posterior (True) or take its mean.
@@ -79,6 +83,8 @@ class GenerativeConfig:
     normalise: str = 'once'
     sub_tokens: str = 'mean'
     prompt_suffix: str = ''
+    prompt: str = 'expression'
+    words: str = 'root'
     mask_padding: bool = False
     sample_posterior: bool = False
 
@@ -93,6 +99,10 @@ class GenerativeConfig:
         require(self.noise_ahead >= 0, 'generative.noise_ahead >= 0', self.noise_ahead)
         require(self.sub_tokens in ('mean', 'last'),
                 "generative.sub_tokens 'mean' or 'last'", self.sub_tokens)
+        require(self.prompt in ('expression', 'phrase'),
+                "generative.prompt 'expression' or 'phrase'", self.prompt)
+        require(self.words == 'root' or (self.words == 'phrase' and self.prompt == 'phrase'),
+                "generative.words 'root', or 'phrase' with prompt 'phrase'", self.words)
         require(1 <= self.unet_steps <= self.start_step <= self.schedule_steps,
                 'generative: 1 <= unet_steps <= start_step <= schedule_steps',
                 (self.unet_steps, self.start_step, self.schedule_steps))
@@ -104,6 +114,8 @@ class ProposalConfig:
 
     Attributes:
         thresholds: the values mu of Eq. 8 for weight-free proposals.
+        weight_free: 'thresholds' (Eq. 8: one mask a threshold) or 'parts' (each connected part of
+            such a mask is a proposal of its own, so that two mugs are not one).
         points_per_side: SAM's grid of prompts.
         points_per_batch: prompts decoded at once; lower it when memory is short.
         pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
@@ -114,6 +126,7 @@ class ProposalConfig:
     """
 
     thresholds: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
+    weight_free: str = 'thresholds'
     points_per_side: int = 32
     points_per_batch: int = 64
     pred_iou_thresh: float = 0.88
@@ -127,6 +140,8 @@ class ProposalConfig:
     def __post_init__(self):
         require(len(self.thresholds) > 0 and all(0 < t < 1 for t in self.thresholds),
                 'proposals.thresholds in (0, 1), at least one', self.thresholds)
+        require(self.weight_free in ('thresholds', 'parts'),
+                "proposals.weight_free 'thresholds' or 'parts'", self.weight_free)
         require(self.points_per_side >= 1, 'proposals.points_per_side >= 1',
                 self.points_per_side)
         require(self.points_per_batch >= 1, 'proposals.points_per_batch >= 1',
@@ -230,6 +245,9 @@ class SelectionConfig:
     Attributes:
         alpha: generative weight.
         combination: 'convex' (Eq. 1: alpha*G + (1-alpha)*D) or 'additive' (D + alpha*G).
+        weight_free: the score in mode G: 'difference' (Eq. 9) or 'otsu' (Eq. 9 times the root of
+            the product of both shares of the image: Otsu's criterion, IEEE Trans. SMC 9(1), 1979),
+            which does not always prefer the smallest region.
         min_score: a best combined score below it is NOT_FOUND; None never refuses.
         ambiguity_margin: proposals within this much of the best combined score, and not
             overlapping it, make the answer AMBIGUOUS; None never says so.
@@ -240,6 +258,7 @@ class SelectionConfig:
 
     alpha: float = 0.1
     combination: str = 'convex'
+    weight_free: str = 'difference'
     min_score: float | None = None
     ambiguity_margin: float | None = None
     rival_overlap: float = 0.5
@@ -249,6 +268,8 @@ class SelectionConfig:
         require(0 <= self.alpha <= 1, 'selection.alpha in 0..1', self.alpha)
         require(self.combination in ('convex', 'additive'),
                 "selection.combination 'convex' or 'additive'", self.combination)
+        require(self.weight_free in ('difference', 'otsu'),
+                "selection.weight_free 'difference' or 'otsu'", self.weight_free)
         require(self.ambiguity_margin is None or self.ambiguity_margin >= 0,
                 'selection.ambiguity_margin >= 0', self.ambiguity_margin)
         require(0 <= self.rival_overlap <= 1, 'selection.rival_overlap in 0..1',

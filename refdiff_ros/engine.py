@@ -20,7 +20,7 @@ from refdiff_ros.frame_cache import FrameCache
 from refdiff_ros.models.memory import free_caches, is_out_of_memory
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import get_preset, Mode, Preset
-from refdiff_ros.proposals import weight_free_proposals
+from refdiff_ros.proposals import connected_parts, weight_free_proposals
 from refdiff_ros.results import Frame, ReferringExpression, Scores, Segmentation
 from refdiff_ros.selection import select
 
@@ -113,6 +113,8 @@ class Engine:
             proposals, rows = self._segmentor_proposals(frame, preset)
         else:
             proposals = weight_free_proposals(correlation, preset.proposals.thresholds)
+            if preset.proposals.weight_free == 'parts':
+                proposals = connected_parts(proposals)
             rows = np.arange(len(proposals))
         result = self._scores(frame, parsed, mode, preset, proposals, rows, correlation)
         result, place_notes = self._with_places(
@@ -176,6 +178,8 @@ class Engine:
         if mode.generative:
             with self._timed('generative_score'):
                 by_attention[rows] = scores.generative(correlation, proposals[rows])
+                if mode is Mode.G and preset.selection.weight_free == 'otsu':
+                    by_attention[rows] = scores.otsu(by_attention[rows], proposals[rows])
         if mode.discriminative and len(rows):
             by_clip = self._discriminative(frame, parsed, preset, proposals, rows)
         total = scores.combine(by_attention, by_clip, mode, preset.selection)

@@ -6,18 +6,22 @@ Letters: H W image height and width, h w attention grid, L text tokens, K token 
 from collections.abc import Iterator
 from dataclasses import dataclass
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from refdiff_ros import attention, diffusion, image_fit
+from refdiff_ros.expression import root_alone
 from refdiff_ros.models.model_set import DiffusionModels
 from refdiff_ros.presets import GenerativeConfig
 from refdiff_ros.results import Frame, ReferringExpression
-from refdiff_ros.token_index import root_token_indices
+from refdiff_ros.token_index import root_token_indices, span_token_indices
+from refdiff_ros.words import split_words
 
 _EPSILON = 1e-8
+_ARTICLES = ('a', 'an', 'the')
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,26 @@ def correlation(
     Raises:
         BadRequestError: the root lies beyond the tokens that the text encoder reads.
     """
-    indices = root_token_indices(models.tokenizer, expression, config.prompt_suffix)
-    if config.sub_tokens == 'last':
-        indices = indices[-1:]
+    if config.prompt == 'phrase':
+        expression = root_alone(expression) or expression
+    if config.words == 'phrase' and expression.phrase:
+        indices = _phrase_tokens(models.tokenizer, expression.text, config)
+    else:
+        indices = _word_tokens(
+            root_token_indices(models.tokenizer, expression, config.prompt_suffix), config)
     return _correlations(models, prepared, expression.text, [indices], config)[0]
+
+
+def _word_tokens(indices: tuple[int, ...], config: GenerativeConfig) -> tuple[int, ...]:
+    return indices[-1:] if config.sub_tokens == 'last' else indices
+
+
+def _phrase_tokens(tokenizer: Any, phrase: str, config: GenerativeConfig) -> tuple[int, ...]:
+    """Positions of the tokens of every word of a noun phrase but its articles."""
+    words = [word for word in split_words(phrase) if word.text.lower() not in _ARTICLES]
+    return tuple(index for word in words for index in _word_tokens(
+        span_token_indices(tokenizer, phrase + config.prompt_suffix, (word.start, word.end)),
+        config))
 
 
 def token_correlations(

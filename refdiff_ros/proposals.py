@@ -1,11 +1,16 @@
 """Eq. 8: mask proposals from the correlation map itself, with no segmentor.
 
-Letters: N proposals, H W image height and width.
+Letters: N proposals, T thresholds, H W image height and width.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+
+from refdiff_ros.optional import require_package
+
+# Parts of fewer pixels than this share of the image are specks.
+_SMALLEST_PART = 1 / 2000
 
 
 def weight_free_proposals(correlation: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
@@ -20,3 +25,28 @@ def weight_free_proposals(correlation: np.ndarray, thresholds: Sequence[float]) 
     """
     mu = np.asarray(thresholds, correlation.dtype)
     return correlation[None] >= mu[:, None, None]  # (N, H, W)
+
+
+def connected_parts(masks: np.ndarray) -> np.ndarray:
+    """Each connected part (8 neighbours) of each mask as a mask of its own, without repeats.
+
+    Args:
+        masks: (T, H, W) bool.
+
+    Returns:
+        (N, H, W) bool, parts of the first mask first. Specks of less than 1/2000 of the image
+        are left out.
+
+    Raises:
+        MissingPackageError: OpenCV is not installed.
+    """
+    label = require_package('cv2', 'grasp').connectedComponentsWithStats
+    smallest = max(1, _SMALLEST_PART * masks[0].size) if len(masks) else 1
+    parts: dict[bytes, np.ndarray] = {}
+    for mask in masks:
+        count, labels, figures, _ = label(mask.astype(np.uint8), connectivity=8)
+        for number in range(1, count):
+            if figures[number, 4] >= smallest:  # its area
+                part = labels == number  # (H, W)
+                parts.setdefault(np.packbits(part).tobytes(), part)
+    return np.stack(list(parts.values())) if parts else np.zeros((0, *masks.shape[1:]), bool)

@@ -50,6 +50,23 @@ def generative(correlation: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return (mean_inside - mean_outside).astype(np.float32)
 
 
+def otsu(generative_score: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """The root of Otsu's criterion: Eq. 9 times sqrt(w * (1 - w)), w a mask's share of the image.
+
+    Eq. 9 alone is largest for the few brightest pixels. This is largest for the region that best
+    parts the map in two (N. Otsu, IEEE Trans. SMC 9(1), 1979).
+
+    Args:
+        generative_score: (N,), Eq. 9.
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N,) float32.
+    """
+    share = masks.mean(axis=(1, 2))
+    return (generative_score * np.sqrt(share * (1 - share))).astype(np.float32)
+
+
 def combine(
     generative_score: np.ndarray,
     discriminative_score: np.ndarray,

@@ -234,3 +234,30 @@ def test_a_root_beyond_the_text_encoders_length_is_refused(models, frame):
     long = parse('the ' + 'red ' * 40 + 'mug')
     with pytest.raises(BadRequestError, match="'mug' among the first 30 tokens"):
         generative.correlation(models, prepared, long, config)
+
+
+def test_the_phrase_as_prompt_is_the_phrase_asked_alone(models, frame, expression):
+    config = replace(CONFIGS['onboard'], prompt='phrase')
+    prepared = generative.prepare_frame(models, frame, config, 5)
+    found = generative.correlation(models, prepared, expression, config)
+    alone = generative.correlation(
+        models, prepared, parse('the red mug'), CONFIGS['onboard'])
+    np.testing.assert_array_equal(found, alone)
+
+
+def test_the_words_of_the_phrase_share_the_map(models, frame):
+    config = replace(CONFIGS['onboard'], prompt='phrase', words='phrase', normalise='once')
+    prepared = generative.prepare_frame(models, frame, config, 5)
+    text = 'the red mug'
+    groups = [generative.span_token_indices(models.tokenizer, text, span)
+              for span in ((4, 7), (8, 11))]
+    both = tuple(index for group in groups for index in group)
+    expected = generative._correlations(models, prepared, text, [both], config)[0]
+    found = generative.correlation(
+        models, prepared, parse('the red mug next to the bottle'), config)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_words_of_the_phrase_need_it_as_prompt():
+    with pytest.raises(BadRequestError, match="'phrase' with prompt 'phrase'"):
+        replace(CONFIGS['onboard'], words='phrase')

@@ -40,7 +40,7 @@ def test_override_replaces_nested_values_and_leaves_the_preset_alone():
     ({'discriminative': {'text': 'root'}}, "'expression' or 'phrase', got 'root'"),
     ({'discriminative': {'crop_fit': 'round'}}, "'square', 'tight' or 'box', got 'round'"),
     ({'discriminative': {'crop_margin': 0.5}}, 'crop_margin in 1..10, got 0.5'),
-    ({'discriminative': {'crop_background': 'white'}}, "'black' or 'picture', got 'white'"),
+    ({'discriminative': {'crop_background': 'white'}}, "'grey' or 'picture', got 'white'"),
     ({'discriminative': {'crop_source_side': -1}}, 'crop_source_side >= 0, got -1'),
 ])
 def test_override_says_what_is_wrong(values, match):

@@ -64,3 +64,17 @@ def test_combine_uses_only_what_the_mode_has():
     for mode in (Mode.G, Mode.GS):
         assert scores.combine(value, missing, mode, SelectionConfig()) == value
     assert scores.combine(missing, value, Mode.DS, SelectionConfig()) == value
+
+
+def test_otsu_prefers_the_region_that_parts_the_map_best():
+    c = np.zeros((4, 4), np.float32)
+    c[:2] = 0.8
+    c[0, 0] = 1.0
+    masks = np.stack([c >= 0.9, c >= 0.5])
+    by_difference = scores.generative(c, masks)
+    by_otsu = scores.otsu(by_difference, masks)
+    c[0, 0] = 2.0
+    assert scores.generative(c, masks).argmax() == 0  # Eq. 9 alone takes the brightest pixel
+    assert by_otsu.argmax() == 1
+    assert by_otsu[1] == pytest.approx(by_difference[1] * 0.5)
+    assert by_otsu[0] == pytest.approx(by_difference[0] * np.sqrt(1 / 16 * 15 / 16))
