@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from refdiff_ros.ros.demo_client import DemoClient
     from refdiff_ros.sim.render import SceneView
 
-_BUNDLE = 'untrained_mini'
+_BUNDLE = 'tabletop_mini'
 _SIZE_HW = (480, 640)
 _CAMERA = '/camera'
 # The node's inputs, and the camera's topics.
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.timeout <= 0 or args.expressions < 1:
         raise RefDiffError('expected --timeout > 0 and --expressions >= 1, got '
                            f'{args.timeout} and {args.expressions}')
-    print(_first_line(args.bundle), flush=True)
+    print(first_line(args.bundle), flush=True)
     private_domain = _ros_module('refdiff_ros.ros.private_domain')
     signal.signal(signal.SIGTERM, _interrupt)
     domain, claim = private_domain.claim_domain()
@@ -74,12 +74,12 @@ def run(args: argparse.Namespace) -> int:
         return _demo(args, domain, stack)
 
 
-def _first_line(bundle: str) -> str:
+def first_line(bundle: str) -> str:
     """What the reader must know before any number: whether the weights are trained."""
-    if bundle == _BUNDLE:
+    from refdiff_ros.models.store import locate, UNTRAINED
+    if bundle == UNTRAINED:
         from refdiff_ros.models.untrained import NOTICE
         return f'NOTE: {NOTICE}.'
-    from refdiff_ros.models.store import locate
     manifest = locate(bundle).bundle
     if not manifest.trained:
         return f'NOTE: {manifest.notice}.'

@@ -67,7 +67,8 @@ class NodeProcess:
     """A node in its own process, its output collected line by line.
 
     Args:
-        parameters: name to value.
+        parameters: name to value; the refdiff node takes `untrained_mini` unless they name a
+            bundle, since random weights answer to any picture.
         script: the program; the refdiff node by default.
         arguments: further ROS arguments ('-r', 'image:=/camera/image', ...).
     """
@@ -80,7 +81,10 @@ class NodeProcess:
         environment: dict[str, str] | None = None,
     ):
         command = [sys.executable, str(script), '--ros-args', *arguments]
-        for name, value in (parameters or {}).items():
+        values = dict(parameters or {})
+        if script.name in (NODE.name, 'slow_node.py'):
+            values.setdefault('bundle', 'untrained_mini')
+        for name, value in values.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             command += ['-p', f'{name}:={text}']
         self.lines: list[str] = []

@@ -14,6 +14,8 @@ from PIL import Image
 import pytest
 
 from refdiff_ros import demo_table
+from refdiff_ros.demo import first_line
+from refdiff_ros.models.tabletop import NOTICE
 from refdiff_ros.ros.child_process import ChildDiedError, ChildProcess
 from refdiff_ros.ros.private_domain import claim_domain
 
@@ -53,10 +55,14 @@ def demo(tmp_path_factory):
     return out, done
 
 
-def test_first_line_says_that_the_weights_are_random(demo):
+def test_first_line_says_what_the_bundle_knows(demo):
     _, done = demo
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[0].startswith('NOTE: untrained_mini has random weights')
+    assert done.stdout.splitlines()[0] == f"Bundle 'tabletop_mini'. {NOTICE}"
+
+
+def test_first_line_says_when_weights_are_random():
+    assert first_line('untrained_mini').startswith('NOTE: untrained_mini has random weights')
 
 
 def test_table_has_a_line_for_each_expression_and_splits_the_latency(demo):

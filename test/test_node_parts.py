@@ -58,7 +58,7 @@ def test_updated_keeps_the_rest_and_ignores_what_is_not_ours():
     ('max_age', 3.0, 'active', ''),
     ('bundle', 'other', 'unconfigured', ''),
     ('bundle', 'other', 'active', "run 'cleanup' first"),
-    ('bundle', 'untrained_mini', 'active', ''),  # as it is already
+    ('bundle', 'tabletop_mini', 'active', ''),  # as it is already
     ('image_transport', 'compressed', 'inactive', ''),
     ('image_transport', 'compressed', 'active', "run 'deactivate' first"),
     ('max_age', 0.0, 'unconfigured', 'expected max_age in'),

@@ -20,13 +20,13 @@ from refdiff_ros.models.lock_file import check_files, missing_files
 from refdiff_ros.models.memory import free_caches, is_out_of_memory
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
 from refdiff_ros.models.sam_config import build_sam
-from refdiff_ros.models.store import FileProgress, is_offline, locate, pull, UNTRAINED
+from refdiff_ros.models.store import FileProgress, is_offline, locate, pull, TABLETOP, UNTRAINED
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import Preset
 from refdiff_ros.shipped_parser import load_parser
 
-DEFAULT_BUNDLE = UNTRAINED
+DEFAULT_BUNDLE = TABLETOP
 _LOG = logging.getLogger(__name__)
 
 

@@ -32,6 +32,7 @@ from refdiff_ros.models.lock_file import lock_entry, missing_files, read_lock, w
 from refdiff_ros.models.transfer import Checksum, download, PATIENCE, Progress, Retries, sha256_of
 
 UNTRAINED = 'untrained_mini'
+TABLETOP = 'tabletop_mini'
 MANIFESTS = Path(__file__).with_name('manifests')
 # Bundles that come whole with this package.
 SHIPPED = Path(__file__).parents[1] / 'bundles'

@@ -100,7 +100,7 @@ PARAMETERS = (
         'Configure and activate by itself at start; false leaves that to a lifecycle manager.',
         'start'),
     ParameterSpec(
-        'bundle', 'untrained_mini',
+        'bundle', 'tabletop_mini',
         'Model bundle: a name of `refdiff models list`, a folder, or a hub id.', 'configure'),
     ParameterSpec(
         'revision', '', 'Revision of a bundle from the hub; empty takes the pinned one.',
@@ -166,7 +166,7 @@ class NodeConfig:
     """The values of all parameters; see `PARAMETERS` for meaning and unit."""
 
     autostart: bool = True
-    bundle: str = 'untrained_mini'
+    bundle: str = 'tabletop_mini'
     revision: str = ''
     offline: bool = False
     device: str = 'auto'
