@@ -93,11 +93,15 @@ ONBOARD = Preset(
     root='rules',
     generative=GenerativeConfig(
         image_size=512, unet_steps=1, layers=('released',), normalise='picture'),
-    proposals=ProposalConfig(points_per_side=16, max_area_fraction=0.9),
+    proposals=ProposalConfig(weight_free='parts', points_per_side=16, max_area_fraction=0.9),
+    # Places are judged by geometry, so that CLIP need not: it reads the object's own phrase and
+    # sees the object large.
     discriminative=DiscriminativeConfig(
+        positional='none', text='phrase', crop_fit='box',
         directions=('left', 'right', 'top', 'bottom', 'middle', 'front', 'back'),
         root_only=True),
-    selection=SelectionConfig(ambiguity_margin=0.0),
+    selection=SelectionConfig(weight_free='otsu', ambiguity_margin=0.0),
+    spatial=SpatialConfig(kind='geometry'),
 )
 
 PRESETS = {preset.name: preset for preset in (PAPER, RELEASED, ONBOARD)}

@@ -202,7 +202,9 @@ def test_places_say_nothing_of_an_expression_without_any(models, frame):
 
 
 def test_where_proposals_are_one_region_places_do_not_count(models, frame):
-    preset = small(**MENDS).override({'selection': {'rival_overlap': 0.5}})
+    # Nested thresholds, one within the other.
+    preset = small(**MENDS).override(
+        {'selection': {'rival_overlap': 0.5}, 'proposals': {'weight_free': 'thresholds'}})
     answer = Engine(models, preset).segment(frame, PLACED[0], Mode.G)
     assert answer.scores.spatial is None
     assert any('fewer than two separate regions' in note for note in answer.notes)

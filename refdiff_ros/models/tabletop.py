@@ -32,12 +32,20 @@ SCHEDULE = {
     'prediction_type': 'v_prediction',
 }
 # What the presets take with these models; `onboard`'s values were chosen on validation.
-_SHARED = {
-    'generative': {'image_size': DIFFUSION_SIDE, 'mask_padding': True},
-    'proposals': {'points_per_side': 16, 'pred_iou_thresh': 0.6, 'stability_score_thresh': 0.7},
-}
+_DIFFUSION = {'image_size': DIFFUSION_SIDE, 'mask_padding': True}
+# The small SAM is less sure of itself than the large one. Small batches fit into a CPU's cache.
+_SAM = {'points_per_side': 16, 'points_per_batch': 16, 'pred_iou_thresh': 0.5,
+        'stability_score_thresh': 0.5}
 OVERRIDES: dict[str, dict[str, Any]] = {
-    'paper': _SHARED, 'released': _SHARED, 'onboard': _SHARED,
+    'paper': {'generative': _DIFFUSION, 'proposals': _SAM},
+    # The authors' smallest area is meant for larger pictures; for RefCOCOg they take 0 as well.
+    'released': {'generative': _DIFFUSION, 'proposals': {**_SAM, 'min_area_px': 0},
+                 'discriminative': {'crop_size': CLIP_SIDE}},
+    'onboard': {
+        'generative': {**_DIFFUSION, 'layers': ()},
+        'proposals': _SAM,
+        'discriminative': {'crop_background': 'grey', 'crop_source_side': 256, 'beta': 0.0},
+    },
 }
 
 
