@@ -120,6 +120,8 @@ class ProposalConfig:
         points_per_batch: prompts decoded at once; lower it when memory is short.
         pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
             segment-anything's SamAutomaticMaskGenerator.
+        largest_part: of a segmentor's mask in several connected parts the largest alone is kept,
+            since a stray speck spoils the box around an object.
         min_area_px: proposals of this many pixels or fewer are filtered out (0: empty ones).
         max_proposals: the N largest are kept; 0 keeps all.
         max_area_fraction: proposals covering more of the image are filtered out (1 keeps all).
@@ -133,6 +135,7 @@ class ProposalConfig:
     stability_score_thresh: float = 0.95
     stability_score_offset: float = 1.0
     box_nms_thresh: float = 0.7
+    largest_part: bool = False
     min_area_px: int = 0
     max_proposals: int = 0
     max_area_fraction: float = 1.0

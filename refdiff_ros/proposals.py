@@ -27,6 +27,27 @@ def weight_free_proposals(correlation: np.ndarray, thresholds: Sequence[float]) 
     return correlation[None] >= mu[:, None, None]  # (N, H, W)
 
 
+def largest_parts(masks: np.ndarray) -> np.ndarray:
+    """The largest connected part (8 neighbours) of each mask.
+
+    Args:
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N, H, W) bool; an empty mask stays empty.
+
+    Raises:
+        MissingPackageError: OpenCV is not installed.
+    """
+    label = require_package('cv2', 'grasp').connectedComponentsWithStats
+    kept = masks.copy()
+    for row, mask in enumerate(masks):
+        count, labels, figures, _ = label(mask.astype(np.uint8), connectivity=8)
+        if count > 2:
+            kept[row] = labels == 1 + int(figures[1:, 4].argmax())  # the largest area
+    return kept
+
+
 def connected_parts(masks: np.ndarray) -> np.ndarray:
     """Each connected part (8 neighbours) of each mask as a mask of its own, without repeats.
 

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from refdiff_ros.boxes import mask_boxes_xyxy
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import ProposalConfig
+from refdiff_ros.proposals import largest_parts
 from refdiff_ros.results import Frame
 
 # Full-resolution logits held at once.
@@ -120,6 +121,8 @@ def propose(
         part = slice(start, start + at_once)
         full = _upscale(sam, embedding, found.logits[kept[part]])  # (B, H, W)
         masks[part] = (full > sam.mask_threshold).cpu().numpy()
+    if config.largest_part:
+        masks = largest_parts(masks)
     return SamProposals(
         masks=masks,
         predicted_iou=found.predicted_iou[kept].cpu().numpy(),

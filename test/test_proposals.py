@@ -1,7 +1,7 @@
 import numpy as np
 
 from refdiff_ros.presets import get_preset
-from refdiff_ros.proposals import connected_parts, weight_free_proposals
+from refdiff_ros.proposals import connected_parts, largest_parts, weight_free_proposals
 
 
 def test_each_threshold_gives_the_places_at_or_above_it():
@@ -34,3 +34,13 @@ def test_diagonal_neighbours_belong_together_and_specks_are_left_out():
     masks[0, 40, 40] = True  # a pixel of 5000 is below 1/2000
     parts = connected_parts(masks)
     assert parts.shape == (1, 50, 100) and parts.sum() == 3
+
+
+def test_the_largest_part_of_a_mask_is_kept():
+    masks = np.zeros((3, 5, 8), bool)
+    masks[0, :3, :3] = masks[0, 4, 7] = True
+    masks[1, 0, 0] = masks[1, 1:3, 4:8] = True
+    kept = largest_parts(masks)
+    assert kept[0].sum() == 9 and not kept[0, 4, 7]
+    assert kept[1].sum() == 8 and not kept[1, 0, 0]
+    assert not kept[2].any() and masks[0, 4, 7]

@@ -34,16 +34,18 @@ SCHEDULE = {
 # What the presets take with these models; `onboard`'s values were chosen on validation.
 _DIFFUSION = {'image_size': DIFFUSION_SIDE, 'mask_padding': True}
 # The small SAM is less sure of itself than the large one. Small batches fit into a CPU's cache.
-_SAM = {'points_per_side': 16, 'points_per_batch': 16, 'pred_iou_thresh': 0.5,
-        'stability_score_thresh': 0.5}
+_SAM = {'points_per_side': 14, 'points_per_batch': 16, 'pred_iou_thresh': 0.3,
+        'stability_score_thresh': 0.3}
 OVERRIDES: dict[str, dict[str, Any]] = {
     'paper': {'generative': _DIFFUSION, 'proposals': _SAM},
     # The authors' smallest area is meant for larger pictures; for RefCOCOg they take 0 as well.
     'released': {'generative': _DIFFUSION, 'proposals': {**_SAM, 'min_area_px': 0},
                  'discriminative': {'crop_size': CLIP_SIDE}},
     'onboard': {
-        'generative': {**_DIFFUSION, 'layers': ()},
+        'generative': {
+            **_DIFFUSION, 'layers': (), 'start_step': 4, 'prompt': 'phrase', 'words': 'phrase'},
         'proposals': _SAM,
+        'spatial': {'temperature': 0.25},
         'discriminative': {'crop_background': 'grey', 'crop_source_side': 256, 'beta': 0.0},
     },
 }
