@@ -158,7 +158,9 @@ def _start(args: argparse.Namespace, stack: ExitStack) -> tuple['ChildProcess', 
     """The two processes, which end when the stack is closed."""
     from refdiff_ros.ros.child_process import ChildProcess
 
-    camera = {'seed': args.seed, 'width': _SIZE_HW[1], 'height': _SIZE_HW[0], 'rate': 10.0}
+    # On a busy machine best effort loses depth, and an answer without depth has no pose.
+    camera = {'seed': args.seed, 'width': _SIZE_HW[1], 'height': _SIZE_HW[0], 'rate': 10.0,
+              'reliable': 'true'}
     node = {'bundle': args.bundle, 'preset': args.preset, 'mode': args.mode,
             'device': args.device, 'seed': args.seed,
             'service_timeout': args.timeout, 'max_age': 30.0}

@@ -42,6 +42,9 @@ PARAMETERS = (
                   low=0.0, high=86400.0),
     ParameterSpec('depth_noise', True,
                   'Depth like a real sensor gives it: noise, holes, flying pixels at rims.'),
+    ParameterSpec('reliable', False,
+                  'Send images again that were lost, as some drivers do; best effort otherwise.',
+                  'start'),
     ParameterSpec('compressed', False,
                   "Also publish JPEG on 'color/image_raw/compressed'."),
 )
@@ -58,6 +61,7 @@ class CameraConfig:
     rate: float = 10.0
     scene_period: float = 0.0
     depth_noise: bool = True
+    reliable: bool = False
     compressed: bool = False
 
     def __post_init__(self):
@@ -75,6 +79,8 @@ class TabletopCamera(Node):
             spec.name: self.declare_parameter(spec.name, spec.default, spec.descriptor()).value
             for spec in PARAMETERS})
         sensor = qos_profile_sensor_data
+        if self._config.reliable:
+            sensor = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
         self._image = self.create_publisher(Image, 'color/image_raw', sensor)
         self._jpeg = self.create_publisher(CompressedImage, 'color/image_raw/compressed', sensor)
         self._info = self.create_publisher(CameraInfo, 'color/camera_info', sensor)
