@@ -133,3 +133,18 @@ def test_an_interrupt_ends_it_within_two_seconds(client):
     assert process.wait() == 0
     assert time.monotonic() - started < 2.0
     assert 'Traceback' not in process.output
+
+
+def test_images_can_be_offered_reliably(client):
+    process = NodeProcess({**SIZE, 'seed': 1, 'reliable': True}, script=CAMERA,
+                          arguments=('-r', '__ns:=/third'))
+    try:
+        process.wait_for_output('scene 1')
+
+        def offered(topic):
+            return [found.qos_profile.reliability
+                    for found in client.node.get_publishers_info_by_topic(f'/third/{topic}')]
+        for topic in ('color/image_raw', 'depth/image_raw', 'color/camera_info'):
+            wait_for(lambda topic=topic: offered(topic) == [ReliabilityPolicy.RELIABLE], 10.0)
+    finally:
+        process.stop()
