@@ -4,10 +4,10 @@ import argparse
 import logging
 
 import numpy as np
-from PIL import Image
 import torch
 from torch.nn import functional as F
 
+from refdiff_ros.image_fit import fit_image
 from refdiff_ros.models.tabletop import build_vae, DIFFUSION_SIDE
 from training.tabletop import loop
 from training.tabletop.data import SceneSet
@@ -43,13 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def fitted(image_rgb: np.ndarray) -> torch.Tensor:
     """A picture in the diffusion model's square, (3, S, S) in -1..1, black above and below."""
-    height, width = image_rgb.shape[:2]
-    square = np.zeros((width, width, 3), np.uint8)
-    top = (width - height) // 2
-    square[top:top + height] = image_rgb
-    scaled = Image.fromarray(square).resize((DIFFUSION_SIDE,) * 2, Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.asarray(scaled, np.float32) / 127.5 - 1)
-    return pixels.permute(2, 0, 1).contiguous()
+    return fit_image(image_rgb, DIFFUSION_SIDE, 'letterbox')[0][0]
 
 
 def _crop(rng: np.random.Generator, image: torch.Tensor) -> torch.Tensor:
