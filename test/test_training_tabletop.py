@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from refdiff_ros.models import tabletop
+from refdiff_ros.models.sam_config import build_sam
 from refdiff_ros.sim.splits import HELD_OUT
 
 # Behind the built workspace, which the source folder must not shadow.
@@ -18,7 +20,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from training.tabletop import loop, scenes, unet, views  # noqa: E402
 from training.tabletop.captions import caption  # noqa: E402
 from training.tabletop.data import SceneSet, Thing  # noqa: E402
-from training.tabletop.sam import prompts  # noqa: E402
+from training.tabletop.sam import prompts, refined  # noqa: E402
 
 
 def thing(shape, colour, box=(0.1, 0.1, 0.2, 0.2), depth_m=1.0):
@@ -89,12 +91,30 @@ def test_a_window_is_captioned_by_what_it_shows_alone():
 def test_prompts_ask_for_the_object_under_the_point():
     labels = np.zeros((96, 128), np.uint8)
     labels[30:60, 40:80] = 1
-    points, targets, real = prompts(labels, np.random.default_rng(0))
+    points, targets, real = prompts(labels, np.random.default_rng(0), 192)
     assert real.tolist() == [True] * (len(real) - 1) + [False]
     for (x, y), target, is_real in zip(points, targets, real):
         assert labels[int(y * 128 / 192), int(x * 128 / 192)] == is_real
         share = target.shape[0] / 128
         assert target.sum() == pytest.approx(30 * 40 * share ** 2 * is_real, rel=0.02)
+
+
+def test_a_coarse_segmentor_becomes_a_fine_one_that_sees_the_same():
+    coarse, fine = build_sam(tabletop.SAM_COARSE), build_sam(tabletop.SAM)
+    kernel = coarse.image_encoder.patch_embed.proj.weight  # (96, 3, 12, 12)
+    with torch.no_grad():
+        kernel.copy_(kernel.mean((2, 3), keepdim=True).expand_as(kernel))
+    fine.load_state_dict(refined(coarse.state_dict(), fine))
+    encoder = fine.image_encoder
+    grey = torch.full((1, 3, 240, 240), 0.5)
+    with torch.no_grad():
+        at_coarse = coarse.image_encoder.patch_embed(grey[..., :192, :192])[0, 0, 0]
+        at_fine = encoder.patch_embed(grey)[0, 0, 0]
+    torch.testing.assert_close(at_fine, at_coarse)
+    corners = encoder.pos_embed[0, ::23, ::23]
+    assert corners.shape == (2, 2, 96)
+    kept = 'mask_decoder.iou_prediction_head.layers.0.weight'
+    assert torch.equal(fine.state_dict()[kept], coarse.state_dict()[kept])
 
 
 def test_a_text_that_is_true_of_another_view_is_neither_right_nor_wrong():

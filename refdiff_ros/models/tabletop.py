@@ -17,15 +17,16 @@ NOTICE = ('tabletop_mini knows tabletops in simulation and nothing else: for pic
 
 # Side of the square that the diffusion model sees; its latents are a quarter of it.
 DIFFUSION_SIDE = 192
-SAM_SIDE = 192
 CLIP_SIDE = 48
 TEXT_WIDTH = 64
 
 SAM = {
-    'image_size': SAM_SIDE, 'patch_size': 12, 'embed_dim': 96, 'depth': 4, 'num_heads': 4,
+    'image_size': 240, 'patch_size': 10, 'embed_dim': 96, 'depth': 4, 'num_heads': 4,
     'mlp_ratio': 3.0, 'window_size': 8, 'global_attn_indexes': [1, 3], 'prompt_embed_dim': 96,
     'mask_in_chans': 8, 'decoder_mlp_dim': 192, 'decoder_heads': 4, 'iou_head_hidden_dim': 96,
 }
+# Its first stage of training: 16x16 tokens instead of 24x24.
+SAM_COARSE = {**SAM, 'image_size': 192, 'patch_size': 12}
 SCHEDULE = {
     'beta_start': 0.00085, 'beta_end': 0.012, 'beta_schedule': 'scaled_linear',
     'clip_sample': False, 'set_alpha_to_one': False, 'steps_offset': 1,

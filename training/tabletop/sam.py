@@ -2,6 +2,7 @@
 
 From class-agnostic instance masks: a point on an object asks for that object's mask. A point
 beside all objects asks for nothing, and the model learns to give its answer there no quality.
+In two stages: `--coarse` first, which is cheap, then the shipped size with `--init` of its result.
 
 Letters: B prompts of an image, Q side of the low-resolution logits.
 """
@@ -16,7 +17,8 @@ from PIL import Image
 import torch
 from torch.nn import functional as F
 
-from refdiff_ros.models.tabletop import build_tabletop_sam, SAM_SIDE
+from refdiff_ros.models.sam_config import build_sam
+from refdiff_ros.models.tabletop import SAM, SAM_COARSE
 from training.tabletop import loop
 from training.tabletop.data import SceneSet
 
@@ -30,12 +32,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     loop.add_arguments(parser, steps=2000, batch=8, rate=1.5e-3)
     parser.add_argument('--val', type=Path, help='folder of the validation split, for the curve')
+    parser.add_argument('--coarse', action='store_true', help='the first stage, with few tokens')
+    parser.add_argument('--init', type=Path, help='sam.pt of the first stage')
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     scenes = SceneSet(options.scenes)
     checked = SceneSet(options.val) if options.val else None
     torch.manual_seed(options.seed)
-    sam = build_tabletop_sam().to(options.device).train()
+    sam = build_sam(SAM_COARSE if options.coarse else SAM)
+    if options.init:
+        state = torch.load(options.init, map_location='cpu', weights_only=True)['model']
+        sam.load_state_dict(refined(state, sam))
+    sam.to(options.device).train()
 
     def loss(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
         return _loss(sam, scenes, rng.choice(scenes.rows, options.batch), rng)
@@ -58,7 +66,7 @@ def _loss(
     features = sam.image_encoder(images)  # (batch, C, h, w)
     total, overlaps, background = 0.0, [], []
     for feature, row in zip(features, rows):
-        points, targets, real = prompts(scenes.labels[row], rng)
+        points, targets, real = prompts(scenes.labels[row], rng, sam.image_encoder.img_size)
         points = torch.from_numpy(points)[:, None].to(sam.device)
         sparse, dense = sam.prompt_encoder(
             points=(points, torch.ones(points.shape[:2], dtype=torch.int, device=sam.device)),
@@ -80,41 +88,59 @@ def _loss(
 def fitted(sam: Any, image_rgb: np.ndarray) -> torch.Tensor:
     """A picture as SAM's encoder sees it: long side scaled to S, the rest of the square zero."""
     height, width = image_rgb.shape[:2]
+    side = sam.image_encoder.img_size
     scaled = Image.fromarray(image_rgb).resize(
-        (SAM_SIDE, round(height * SAM_SIDE / width)), Image.Resampling.BILINEAR)
+        (side, round(height * side / width)), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.asarray(scaled, np.float32)).permute(2, 0, 1).contiguous()
     pixels = (pixels - sam.pixel_mean.cpu()) / sam.pixel_std.cpu()
-    return F.pad(pixels, (0, 0, 0, SAM_SIDE - pixels.shape[1]))
+    return F.pad(pixels, (0, 0, 0, side - pixels.shape[1]))
+
+
+def refined(state: dict[str, torch.Tensor], sam: Any) -> dict[str, torch.Tensor]:
+    """The weights of a coarser model of the same widths, interpolated to the shapes of `sam`."""
+    wanted = sam.state_dict()
+    return {name: _resized(value, wanted[name].shape) if value.shape != wanted[name].shape
+            else value for name, value in state.items()}
+
+
+def _resized(value: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    if value.ndim == 2:  # relative positions (2 h - 1, width)
+        return F.interpolate(value.T[None], shape[0], mode='linear')[0].T
+    if value.shape[1] != 3:  # absolute positions (1, h, w, width)
+        grid = F.interpolate(value.permute(0, 3, 1, 2), shape[1:3], mode='bicubic')
+        return grid.permute(0, 2, 3, 1)
+    area = value[0, 0].numel() / (shape[2] * shape[3])  # patches (width, 3, p, p)
+    return F.interpolate(value, shape[2:], mode='bilinear', antialias=True) * area
 
 
 def prompts(
-    labels: np.ndarray, rng: np.random.Generator,
+    labels: np.ndarray, rng: np.random.Generator, side: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points of an image, the masks that they ask for, and which of them ask for any.
 
     Args:
         labels: (H, W), 0 background, n object n.
         rng: draws objects and points.
+        side: S of SAM's square.
 
     Returns:
         (B, 2) float32 x and y in SAM's square, (B, Q, Q) float32 covered share, (B,) bool.
     """
     height, width = labels.shape
-    quarter = SAM_SIDE // 4
     numbers, counts = np.unique(labels, return_counts=True)
     present = numbers[(numbers > 0) & (counts >= _MIN_PIXELS)]
     chosen = [int(n) for n in rng.choice(present, _PROMPTS - _BACKGROUND)] if len(present) else []
     chosen += [0] * (_PROMPTS - len(chosen))
-    scale = SAM_SIDE / width
+    scale = side / width
     points, targets = [], []
     for number in chosen:
         ys, xs = np.nonzero(labels == number)
         pick = int(rng.integers(len(ys)))
         points.append(((xs[pick] + 0.5) * scale, (ys[pick] + 0.5) * scale))
-        target = np.zeros((quarter * 2, quarter * 2), np.float32)
+        target = np.zeros((side // 2, side // 2), np.float32)
         if number:
             mask = Image.fromarray((labels == number).astype(np.float32))
-            size = (quarter * 2, round(height * quarter * 2 / width))
+            size = (side // 2, round(height * (side // 2) / width))
             target[:size[1]] = np.asarray(mask.resize(size, Image.Resampling.BOX))
         targets.append(target)
     return (np.array(points, np.float32), np.stack(targets), np.array(chosen) > 0)
