@@ -37,12 +37,16 @@ class Arrivals(list):
         super().append((time.monotonic(), msg))
 
 
-def camera_picture(size_hw: tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8: blocks of colour with a camera's noise, which JPEG has to work on."""
-    rng = np.random.default_rng(0)
-    blocks = rng.integers(0, 255, (size_hw[0] // 40 + 1, size_hw[1] // 40 + 1, 3))
-    image = np.kron(blocks, np.ones((40, 40, 1)))[:size_hw[0], :size_hw[1]]
-    return np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
+def camera_table(size_hw: tuple[int, int]) -> tuple[np.ndarray, str]:
+    """(H, W, 3) uint8 of a rendered tabletop with a camera's noise, and words for an object."""
+    from refdiff_ros.sim.splits import split_views
+
+    view = next(iter(split_views('val', [0], size_hw, depth=False)))
+    noise = np.random.default_rng(0).normal(0, 4, view.frame.image_rgb.shape)
+    image = np.clip(view.frame.image_rgb + noise, 0, 255).astype(np.uint8)
+    largest = int(np.argmax(view.masks.sum(axis=(1, 2))))
+    thing = view.objects[largest]
+    return image, f'the {thing.colour} {thing.shape}'
 
 
 def quantiles(values: list[float]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
     . tools/env.sh && python bench/node_memory.py --out memory.json
 
-Every frame is another picture and is answered (mode full) before the next is sent, so that
+Every frame is another tabletop and is answered (mode full) before the next is sent, so that
 nothing but a leak can make the second number grow.
 """
 
@@ -15,26 +15,32 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--frames', type=int, nargs='+', default=[200, 2000])
+    parser.add_argument('--mode', default='full', help='G, GS, DS or full')
     parser.add_argument('--out', help='JSON file')
     args = parser.parse_args()
     node_bench.claim_domain()
-    node_bench.report('resident memory', measure(sorted(args.frames)), args.out)
+    node_bench.report(
+        'resident memory', measure(sorted(args.frames), args.mode), args.out)
 
 
-def measure(checkpoints: list[int]) -> list[dict]:
+def measure(checkpoints: list[int], mode: str) -> list[dict]:
     """One row per checkpoint."""
-    from ros_graph import GraphClient, image, NodeProcess, picture
+    from ros_graph import GraphClient, image, NodeProcess
 
-    node = NodeProcess({'max_rate': 1000.0})
+    from refdiff_ros.sim.splits import split_views
+
+    node = NodeProcess({'bundle': 'tabletop_mini', 'mode': mode, 'max_rate': 1000.0})
     client = GraphClient()
     rows: list[dict] = []
     try:
         client.wait_until('active')
         client.say('the red box')
-        for count in range(1, checkpoints[-1] + 1):
-            answered(client, image(picture(240, 320, seed=count), stamp=count))
+        views = split_views('train', range(checkpoints[-1]), depth=False)
+        for count, view in enumerate(views, 1):
+            answered(client, image(view.frame.image_rgb, stamp=count))
             if count in checkpoints:
                 rows.append({'frames': count, 'resident MB': round(resident_mb(node.pid), 1)})
+                print(rows[-1], flush=True)
     finally:
         client.close()
         node.stop()

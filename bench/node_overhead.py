@@ -7,14 +7,15 @@ the image to the moment the answer's message was built, `model_ms` is the engine
 Their difference is decoding, waiting for the worker, grasp region and messages. Not in it are
 DDS transport and rclpy's deserialisation before the callback, and serialisation at publish;
 'graph' has them: from the publisher's call to the arrival of the answer in another process, less
-`model_ms`. Masks are answered in full size (max_megapixels 2.1), mode G, so that the models take
-little; their time does not count.
+`model_ms`. The picture is a tabletop with a camera's noise, `tabletop_mini` is asked for one of
+its objects, and masks are answered in full size (max_megapixels 2.1).
 """
 
 import argparse
 import time
 
 import node_bench
+import numpy as np
 
 SIZES_HW = ((480, 640), (1080, 1920))
 
@@ -37,16 +38,18 @@ def measure(size_hw: tuple[int, int], transport: str, frames: int) -> dict:
 
     from refdiff_ros.msg import ReferringMask
 
-    node = NodeProcess({'image_transport': transport, 'max_rate': 1000.0, 'mode': 'G'})
+    pixels, expression = node_bench.camera_table(size_hw)
+    node = NodeProcess({'bundle': 'tabletop_mini', 'image_transport': transport,
+                        'max_rate': 1000.0})
     client = GraphClient()
     try:
         client.wait_until('active')
-        client.say('the red box')
+        client.say(expression)
         arrivals = node_bench.Arrivals()
         client.listen(ReferringMask, 'refdiff/mask', arrivals)
         own, graph = [], []
         for _ in range(frames + 5):
-            mask, took_ms = ask(client, arrivals, size_hw, transport)
+            mask, took_ms = ask(client, arrivals, pixels, transport)
             own.append(mask.latency_ms - mask.model_ms)
             graph.append(took_ms - mask.model_ms)
     finally:
@@ -58,13 +61,13 @@ def measure(size_hw: tuple[int, int], transport: str, frames: int) -> dict:
             'graph median': graph['median'], 'graph p95': graph['p95'], 'frames': own['n']}
 
 
-def ask(client, arrivals, size_hw: tuple[int, int], transport: str):
+def ask(client, arrivals, pixels: np.ndarray, transport: str):
     """Send one frame, wait for its answer: the mask, and milliseconds from send to arrival."""
     from ros_graph import wait_for
 
     topic = 'image' if transport == 'raw' else 'image/compressed'
     for _ in range(20):
-        msg = message(size_hw, transport)
+        msg = message(pixels, transport)
         start = time.monotonic()
         client.publish(topic, msg)
         try:
@@ -77,13 +80,12 @@ def ask(client, arrivals, size_hw: tuple[int, int], transport: str):
     raise RuntimeError(f'expected an answer to one of 20 frames on {topic}, got none')
 
 
-def message(size_hw: tuple[int, int], transport: str):
+def message(pixels: np.ndarray, transport: str):
     """A raw or a JPEG image."""
     import cv2
     from ros_graph import image
     from sensor_msgs.msg import CompressedImage
 
-    pixels = node_bench.camera_picture(size_hw)
     msg = image(pixels)
     if transport == 'raw':
         return msg
