@@ -63,6 +63,7 @@ class Engine:
         self.seed = seed
         self._cache = FrameCache(cached_frames)
         self._timings_ms: dict[str, float] = {}
+        self._too_large: Preset | None = None  # ran out of memory with its batches
 
     def segment(self, frame: Frame, expression: str, mode: Mode | None = None) -> Segmentation:
         """The region of `frame` that `expression` means.
@@ -251,24 +252,25 @@ class Engine:
             lambda: discriminative.prepare_frame(self.models.clip, frame, proposals, config))
 
     def _with_memory_retry(self, work: Callable[[Preset], object]) -> object:
-        try:
-            return work(self.preset)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            _LOG.warning('out of memory (%s): freeing caches and trying once more in smaller '
-                         'batches', error)
-        self._free()
-        try:
-            return work(_smaller_batches(self.preset))
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
+        # Once the batches were too large they stay small: trying again would cost a failure and
+        # what is kept of the frame each time.
+        small = _smaller_batches(self.preset)
+        tries = [small] if self._too_large == self.preset else [self.preset, small]
+        for preset in tries:
+            try:
+                return work(preset)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error)
+            # Behind the except block, whose error keeps the failed call's tensors alive.
             self._free()
-            raise OutOfMemoryError(
-                f'expected the answer to fit into the memory of {self.models.device}, but it ran '
-                f'out twice: lower points_per_batch, crop_batch or image_size, or use a smaller '
-                f'bundle ({error})') from error
+            self._too_large = self.preset
+            _LOG.warning('out of memory (%s): caches were freed', reason)
+        raise OutOfMemoryError(
+            f'expected the answer to fit into the memory of {self.models.device}, but it ran out '
+            'also in small batches: lower points_per_batch, crop_batch or image_size, or use a '
+            f'smaller bundle ({reason})')
 
     def _free(self) -> None:
         self._cache.clear()

@@ -2,30 +2,45 @@
 
 REFDIFF_TEST_LOAD_S: seconds that loading takes longer.
 REFDIFF_TEST_SEGMENT_S: seconds that each answer takes longer.
-An expression that begins with 'fault memory' or 'fault bug' raises instead of answering.
+An expression that begins with 'fault memory' runs out of memory, with 'fault memory once' in its
+first try alone; one that begins with 'fault bug' raises.
 """
 
 import os
 import sys
 import time
 
-from refdiff_ros import engine
-from refdiff_ros.errors import OutOfMemoryError
+import torch
+
+from refdiff_ros import discriminative, engine
 from refdiff_ros.models import manager
 from refdiff_ros.ros.node import main
 
 _segment = engine.Engine.segment
+_score = discriminative.score
 _load = manager.load_bundle
+_failures = 0
 
 
 def segment(self, frame, expression, mode=None):
     """As the engine's, later, or not at all."""
+    global _failures
+    _failures = 0
     if expression.startswith('fault memory'):
-        raise OutOfMemoryError('expected memory, got none: use a smaller bundle')
+        _failures = 1 if expression.startswith('fault memory once') else 1000
     if expression.startswith('fault bug'):
         raise ZeroDivisionError('a bug for the test')
     time.sleep(float(os.environ.get('REFDIFF_TEST_SEGMENT_S', 0)))
     return _segment(self, frame, expression, mode)
+
+
+def score(*args, **kwargs):
+    """As CLIP's, where the device has memory left."""
+    global _failures
+    if _failures:
+        _failures -= 1
+        raise torch.OutOfMemoryError('CUDA out of memory (for the test)')
+    return _score(*args, **kwargs)
 
 
 def load_bundle(*args, **kwargs):
@@ -35,5 +50,6 @@ def load_bundle(*args, **kwargs):
 
 
 engine.Engine.segment = segment
+discriminative.score = score
 manager.load_bundle = load_bundle
 sys.exit(main())

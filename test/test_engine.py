@@ -1,6 +1,7 @@
 """The whole method on small real models with random weights."""
 
 from dataclasses import replace
+import weakref
 
 import numpy as np
 import pytest
@@ -260,6 +261,32 @@ def test_out_of_memory_is_tried_again_in_smaller_batches(models, frame, monkeypa
     answer = Engine(models, small()).segment(frame, 'red mug')
     assert answer.reason
     assert failing.batches == [64, 16]
+
+
+def test_after_a_lack_of_memory_batches_stay_small_and_the_frame_stays_cached(
+        models, frame, monkeypatch):
+    failing = _FailingProposals(failures=1)
+    monkeypatch.setattr(sam_proposals, 'propose', failing)
+    engine = Engine(models, small())
+    engine.segment(frame, 'red mug')
+    engine.segment(frame, 'blue box')
+    assert failing.batches == [64, 16]
+
+
+def test_a_lack_of_memory_holds_no_tensors_of_the_failed_call(models, frame, monkeypatch):
+    held = []
+
+    def failing(sam, frame, config):
+        tensor = torch.zeros(8)
+        held.append(weakref.ref(tensor))
+        raise torch.OutOfMemoryError('CUDA out of memory')
+    freed = []
+    monkeypatch.setattr(sam_proposals, 'propose', failing)
+    monkeypatch.setattr('refdiff_ros.engine.free_caches',
+                        lambda: freed.append([ref() is None for ref in held]))
+    with pytest.raises(OutOfMemoryError):
+        Engine(models, small()).segment(frame, 'red mug')
+    assert freed == [[True], [True, True]]
 
 
 def test_out_of_memory_twice_is_an_error_and_the_engine_lives(models, frame, monkeypatch):

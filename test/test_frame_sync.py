@@ -59,6 +59,26 @@ def test_the_image_whose_depth_is_there_is_preferred_to_one_a_moment_newer():
     assert stamp_s(sync.newest(TOLERANCE_S).image) == approx(10.033)
 
 
+def test_depth_that_comes_after_its_image_is_waited_for():
+    sync = fed(('image', image(stamp=10.0), 1.0), ('depth', depth(10.0), 1.005),
+               ('image', image(stamp=11.0), 2.0))
+    assert sync.depth_due_s(TOLERANCE_S, 2.001) == approx(0.199)
+    assert sync.depth_due_s(TOLERANCE_S, 2.3) == 0
+    sync.add_depth(depth(11.0), 0, 2.005)
+    assert sync.depth_due_s(TOLERANCE_S, 2.006) == 0
+    assert stamp_s(sync.newest(TOLERANCE_S).depth) == approx(11.0)
+
+
+def test_depth_is_not_waited_for_where_it_never_fitted_or_an_image_with_it_is_at_hand():
+    never = fed(('image', image(stamp=10.0), 1.0), ('depth', depth(10.5), 1.0),
+                ('image', image(stamp=11.0), 2.0))
+    assert never.depth_due_s(TOLERANCE_S, 2.0) == 0
+    fast = fed(('image', image(stamp=10.0), 1.0), ('depth', depth(10.0), 1.01),
+               ('image', image(stamp=10.033), 1.033))
+    assert fast.depth_due_s(TOLERANCE_S, 1.034) == 0
+    assert fed(('image', image(stamp=10.0), 1.0)).depth_due_s(TOLERANCE_S, 1.0) == 0
+
+
 def test_depth_that_stopped_does_not_hold_images_back():
     sync = fed(('image', image(stamp=10.0), 1.0), ('depth', depth(10.0), 1.0),
                ('image', image(stamp=11.0), 2.0))

@@ -113,6 +113,40 @@ def test_each_new_frame_is_answered_while_an_expression_stands(client):
     assert len(stamps) == len(set(stamps))
 
 
+def test_depth_that_a_slow_camera_sends_after_its_image_is_used(client):
+    client.say('the blue box')
+    client.masks.clear()
+    for second in (150, 151, 152):
+        sent = image(picture(seed=second), second)
+        client.publish('image', sent)
+        time.sleep(0.05)
+        client.publish('depth', depth_like(sent))
+        wait_for(lambda sent=sent: any(m.header == sent.header for m in client.masks), 30.0)
+        time.sleep(0.5)  # a frame of long ago is no better for having depth
+    answered = [mask for mask in client.masks if mask.header.stamp.sec >= 150]
+    assert [mask.header.stamp.sec for mask in answered] == [150, 151, 152]
+    assert not any('depth was left out' in note
+                   for mask in answered[1:] for note in mask.notes)
+
+
+def test_depth_that_does_not_fit_in_time_or_size_is_said_with_the_answer(client):
+    asked = image()
+    small = depth_like(image(picture(48, 64)))
+    notes = ' '.join(client.call('the red box', asked, small, camera_info()).mask.notes)
+    assert 'depth was left out' in notes and '128x96, got 64x48' in notes
+    client.say('the blue box')
+    late = image(picture(), 170)
+    late.header.stamp.nanosec = 500_000_000
+    client.publish('depth', depth_like(late))
+    time.sleep(0.2)
+    sent = image(picture(), 170)
+    client.publish('image', sent)
+    wait_for(lambda: any(m.header == sent.header for m in client.masks), 30.0)
+    answered = next(m for m in client.masks if m.header == sent.header)
+    assert any('depth was left out' in note and '+500.0 ms' in note for note in answered.notes)
+    wait_for(lambda: 'depth was left out' in client.diagnosis('answers')[1]['last notes'], 10.0)
+
+
 def test_a_new_expression_is_answered_on_the_frame_there_is(client):
     client.say('the blue box')
     sent = image(picture(), 200)

@@ -65,6 +65,8 @@ def test_faults_inside_are_answered_and_logged(client):
         response = client.call('fault memory', image())
         assert response.status == ReferringMask.OUT_OF_MEMORY
         assert 'use a smaller bundle' in response.reason
+        assert client.call('fault memory once', image()).status in ANSWERED
+        node.wait_for_output('caches were freed')
         response = client.call('fault bug', image())
         assert response.status == ReferringMask.INTERNAL
         assert 'ZeroDivisionError' in response.reason

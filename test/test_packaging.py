@@ -42,7 +42,7 @@ def test_each_ros_package_that_the_code_imports_is_a_dependency() -> None:
         r'^\s*(?:from|import) (rclpy|launch|launch_ros|cv_bridge|\w+_msgs|\w+_srvs|\w+_interfaces)'
         r'\b', re.MULTILINE)
     imported = set()
-    for folder in ('launch', 'refdiff_ros', 'scripts'):
+    for folder in ('launch', 'refdiff_ros', 'scripts', 'test'):
         for path in (_ROOT / folder).rglob('*'):
             if path.is_file() and path.suffix in ('', '.py'):
                 imported |= set(pattern.findall(path.read_bytes().decode(errors='replace')))

@@ -101,7 +101,22 @@ def warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
 
     Raises:
         BundleError: a model gives values that are not finite, as too narrow a dtype does.
+        OutOfMemoryError: one picture at these sizes does not fit on the device.
     """
+    try:
+        return _warm_up(models, preset)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = str(error)
+    free_caches()
+    raise OutOfMemoryError(
+        f"expected one picture at the sizes of preset '{preset.name}' to fit into the memory of "
+        f'{models.device} beside the models, but it is full: stop what else uses it, lower '
+        f'image_size, or choose a smaller bundle ({reason})')
+
+
+def _warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
     size = preset.generative.image_size
     place = {'device': models.device, 'dtype': models.dtype}
     diffusion, clip = models.diffusion, models.clip

@@ -125,7 +125,7 @@ def _answer(
     segmentation = engine.segment(small, start.expression)
     model_ms = (time.perf_counter() - began) * 1e3
 
-    notes = decoded.notes + segmentation.notes
+    notes = decoded.problems + decoded.notes + segmentation.notes
     if small is not frame:
         height, width = small.size_hw
         notes += (f'answered at {width}x{height} pixels, for the image has more than '

@@ -146,6 +146,7 @@ def _answers(
         'calls waiting': situation.queued,
         'last status': status.name,
         'last reason': text,
+        'last notes': '; '.join(statistics.last_notes),
         'last latency ms': f'{statistics.last_latency_ms:.1f}',
         'last model ms': f'{statistics.last_model_ms:.1f}',
     }

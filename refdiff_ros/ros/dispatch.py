@@ -68,9 +68,14 @@ class Dispatch:
         """A job, the seconds to wait for one, or None to wait for a wake-up."""
         if self.engine is None or not self.active:
             return None
-        pending = self.queue.pop()
-        if pending is not None:
-            return lambda: self._serve(pending)
+        due_s = self._sync.depth_due_s(self.config.sync_tolerance, time.monotonic())
+        first = self.queue.first
+        if first is not None:
+            if due_s > 0 and not _has_image(first.request):
+                return due_s
+            pending = self.queue.pop()
+            if pending is not None:
+                return lambda: self._serve(pending)
         with self._lock:
             expression, asked_s = self._expression, self._expression_s
             seen = self._answered_number
@@ -81,8 +86,10 @@ class Dispatch:
             return wait_s
         # A frame that came after the expression is answered however long the worker was busy.
         frame_set, refusal = self.newest_frame(since_s=asked_s)
-        if refusal is not None or frame_set.number == seen:
+        if refusal is not None or frame_set.number <= seen:
             return None
+        if due_s > 0:
+            return due_s
         return lambda: self._stand(expression, frame_set)
 
     def newest_frame(
@@ -149,7 +156,7 @@ class Dispatch:
         self, pending: PendingRequest,
     ) -> tuple[FrameSet | None, tuple[Status, str] | None]:
         request = pending.request
-        if not request.image.data and not request.image.width and not request.image.height:
+        if not _has_image(request):
             return self.newest_frame()
         return FrameSet(
             image=request.image, depth=request.depth, camera_info=request.camera_info,
@@ -171,3 +178,8 @@ class Dispatch:
         if self.active:
             self._statistics.answered('topic', result)
             self._publish(result, config)
+
+
+def _has_image(request: Any) -> bool:
+    image = request.image
+    return bool(image.data or image.width or image.height)

@@ -9,7 +9,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 # Images that wait for their depth; drivers send depth one or two frames late.
 _KEPT = 4
-# How much older than the newest image one may be that has its depth, seconds of receipt.
+# How much older than the newest image one may be that has its depth, seconds of receipt; and how
+# long the newest one waits for its depth where there is none such.
 _WAIT_S = 0.2
 
 
@@ -109,17 +110,39 @@ class FrameSync:
             newest = self._images[-1]
             if not self._depths:
                 return self._set(newest, None, '')
-            for image in reversed(self._images):
-                if newest.received_s - image.received_s > _WAIT_S:
-                    break
-                depth = _nearest(self._depths, image.stamp_ns)
-                if abs(depth.stamp_ns - image.stamp_ns) <= tolerance_s * 1e9:
-                    return self._set(image, depth, '')
+            image = self._newest_with_depth(tolerance_s)
+            if image is not None and newest.received_s - image.received_s <= _WAIT_S:
+                return self._set(image, _nearest(self._depths, image.stamp_ns), '')
             away = _nearest(self._depths, newest.stamp_ns).stamp_ns - newest.stamp_ns
             return self._set(
                 newest, None,
                 f'expected depth within {tolerance_s * 1e3:g} ms of the image, the nearest is '
                 f'{away * 1e-6:+.1f} ms away: synchronise the camera or raise sync_tolerance')
+
+    def depth_due_s(self, tolerance_s: float, now_s: float) -> float:
+        """Seconds for which the newest image's depth is worth waiting for; 0 for not at all.
+
+        Some drivers send depth after its image. Where an earlier image had its depth, that of
+        the newest will come too, unless it was lost.
+
+        Args:
+            tolerance_s: as in `newest`.
+            now_s: on the monotonic clock.
+        """
+        with self._lock:
+            if not self._images or not self._depths:
+                return 0.0
+            newest, image = self._images[-1], self._newest_with_depth(tolerance_s)
+            if image is None or newest.received_s - image.received_s <= _WAIT_S:
+                return 0.0
+            return max(0.0, newest.received_s + _WAIT_S - now_s)
+
+    def _newest_with_depth(self, tolerance_s: float) -> _Arrived | None:
+        for image in reversed(self._images):
+            depth = _nearest(self._depths, image.stamp_ns)
+            if abs(depth.stamp_ns - image.stamp_ns) <= tolerance_s * 1e9:
+                return image
+        return None
 
     def _set(self, image: _Arrived, depth: _Arrived | None, problem: str) -> FrameSet:
         camera, notes = None, ()

@@ -28,6 +28,12 @@ class DecodedFrame:
     camera_problem: str = ''
     notes: tuple[str, ...] = ()
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What was left out and why, a sentence each."""
+        return tuple(f'{name} was left out: {problem}' for name, problem in (
+            ('depth', self.depth_problem), ('camera_info', self.camera_problem)) if problem)
+
 
 def decode(frame_set: FrameSet, rectified: bool = False) -> DecodedFrame:
     """Decode the messages of one frame; `rectified` takes intrinsics from P instead of K.
@@ -82,7 +88,8 @@ def _camera(
 def shrink(frame: Frame, max_pixels: float) -> Frame:
     """The frame's picture at no more than `max_pixels`; the frame itself when it is no larger.
 
-    Depth and camera are left out of a smaller one: they belong to the full size.
+    The camera is left out of a smaller one: it belongs to the full size. Depth serves places
+    ('behind'), for which one pixel of several will do.
     """
     height, width = frame.size_hw
     scale = (max_pixels / (height * width)) ** 0.5
@@ -92,7 +99,10 @@ def shrink(frame: Frame, max_pixels: float) -> Frame:
     size_wh = (max(conversions.MIN_SIDE, round(width * scale)),
                max(conversions.MIN_SIDE, round(height * scale)))
     image = cv2.resize(frame.image_rgb, size_wh, interpolation=cv2.INTER_AREA)
-    return replace(frame, image_rgb=image, depth_m=None, camera=None)
+    depth_m = frame.depth_m
+    if depth_m is not None:
+        depth_m = cv2.resize(depth_m, size_wh, interpolation=cv2.INTER_NEAREST)
+    return replace(frame, image_rgb=image, depth_m=depth_m, camera=None)
 
 
 def enlarge(answer: Segmentation, size_hw: tuple[int, int]) -> Segmentation:

@@ -52,6 +52,7 @@ class Inputs:
         node: the node.
         sync: takes images, depth and camera_info.
         on_frame: called after each image.
+        on_depth: called after each depth image.
         on_expression: called with each text of the expression topic.
     """
 
@@ -60,11 +61,13 @@ class Inputs:
         node: Node,
         sync: FrameSync,
         on_frame: Callable[[], None],
+        on_depth: Callable[[], None],
         on_expression: Callable[[str], None],
     ):
         self._node = node
         self._sync = sync
         self._on_frame = on_frame
+        self._on_depth = on_depth
         self._on_expression = on_expression
         self._group: CallbackGroup = MutuallyExclusiveCallbackGroup()
         self._reliability = 'auto'
@@ -181,6 +184,7 @@ class Inputs:
 
     def _depth(self, msg: Image) -> None:
         self._sync.add_depth(msg, *self._now())
+        self._on_depth()
 
     def _camera_info(self, msg: CameraInfo) -> None:
         self._sync.add_camera_info(msg, *self._now())

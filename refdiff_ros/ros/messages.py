@@ -18,12 +18,15 @@ from refdiff_ros.srv import ReferSegmentation
 
 
 def referring_mask(answer: Answer, candidates: int = 8) -> ReferringMask:
-    """The answer as `ReferringMask`, with at most `candidates` regions listed."""
+    """The answer as `ReferringMask`, with at most `candidates` regions listed.
+
+    `latency_ms` is left to whoever sends it, since making the message takes time.
+    """
     msg = ReferringMask(
         header=answer.header, status=int(answer.status), reason=answer.reason,
         expression=answer.expression, bundle=answer.bundle, preset=answer.preset,
         mode=answer.mode, notes=list(answer.notes), score=math.nan,
-        model_ms=float(answer.model_ms), latency_ms=float(answer.latency_ms))
+        model_ms=float(answer.model_ms))
     result = answer.segmentation
     if result is None:
         return msg
@@ -92,6 +95,8 @@ def pose_message(pose: Pose) -> PoseMsg:
 
 def service_response(answer: Answer, candidates: int = 8) -> ReferSegmentation.Response:
     """The answer to one service call."""
-    return ReferSegmentation.Response(
+    response = ReferSegmentation.Response(
         status=int(answer.status), reason=answer.reason,
         mask=referring_mask(answer, candidates), grasp=grasp_region(answer))
+    response.mask.latency_ms = float(answer.latency_ms)
+    return response

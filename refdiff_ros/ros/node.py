@@ -52,7 +52,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
         self._worker = Worker(self._dispatch.next_job, self._worker_failed)
-        self._inputs = Inputs(self, self._sync, self._frame_came, self._expression_came)
+        self._inputs = Inputs(
+            self, self._sync, self._frame_came, self._worker.wake, self._expression_came)
         self._outputs = Outputs(self)
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,

@@ -26,10 +26,10 @@ class Outputs:
 
     def publish(self, answer: Answer, candidates: int) -> None:
         """Publish an answer; pictures for people only while somebody listens."""
-        # Latency is read when the mask message is made, so that goes out first.
-        mask = referring_mask(answer, candidates)
+        mask, grasp = referring_mask(answer, candidates), grasp_region(answer)
+        mask.latency_ms = float(answer.latency_ms)  # after all that takes time
         self._mask.publish(mask)
-        self._grasp.publish(grasp_region(answer))
+        self._grasp.publish(grasp)
         if answer.segmentation is None:
             return
         if self._mask_image.get_subscription_count():

@@ -33,6 +33,12 @@ class RequestQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def first(self) -> PendingRequest | None:
+        """The longest-waiting request, which stays, or None."""
+        with self._lock:
+            return self._waiting[0] if self._waiting else None
+
     def push(self, pending: PendingRequest, limit: int) -> bool:
         """Queue `pending`; False, and not queued, when `limit` requests wait already."""
         with self._lock:

@@ -35,6 +35,7 @@ class Statistics:
         images, answers: rates.
         by_status: answers since the start per status, calls and standing expression together.
         last: the last answer's status and reason.
+        last_notes: what it left out or did otherwise, such as depth that did not fit.
         last_latency_ms, last_model_ms: of the last answer that the models gave.
         last_answer_s: when it went out, on the monotonic clock; 0 before the first.
     """
@@ -43,6 +44,7 @@ class Statistics:
     answers: Rate = field(default_factory=Rate)
     by_status: Counter = field(default_factory=Counter)
     last: tuple[Status, str] = (Status.UNKNOWN, '')
+    last_notes: tuple[str, ...] = ()
     last_latency_ms: float = 0.0
     last_model_ms: float = 0.0
     last_answer_s: float = 0.0
@@ -55,6 +57,7 @@ class Statistics:
             self.by_status[answer.status] += 1
             self.by_status[source] += 1
             self.last = (answer.status, answer.reason)
+            self.last_notes = answer.notes
             if answer.model_ms:
                 self.last_latency_ms = answer.latency_ms
                 self.last_model_ms = answer.model_ms
