@@ -118,9 +118,9 @@ def test_depth_that_a_slow_camera_sends_after_its_image_is_used(client):
     client.masks.clear()
     for second in (150, 151, 152):
         sent = image(picture(seed=second), second)
+        late = depth_like(sent)
         client.publish('image', sent)
-        time.sleep(0.05)
-        client.publish('depth', depth_like(sent))
+        client.publish('depth', late)
         wait_for(lambda sent=sent: any(m.header == sent.header for m in client.masks), 30.0)
         time.sleep(0.5)  # a frame of long ago is no better for having depth
     answered = [mask for mask in client.masks if mask.header.stamp.sec >= 150]
