@@ -255,8 +255,8 @@ class Engine:
         # Once the batches were too large they stay small: trying again would cost a failure and
         # what is kept of the frame each time.
         small = _smaller_batches(self.preset)
-        tries = [small] if self._too_large == self.preset else [self.preset, small]
-        for preset in tries:
+        first = small if self._too_large == self.preset else self.preset
+        for preset in (first, small):
             try:
                 return work(preset)
             except (RuntimeError, MemoryError) as error:
@@ -269,8 +269,8 @@ class Engine:
             _LOG.warning('out of memory (%s): caches were freed', reason)
         raise OutOfMemoryError(
             f'expected the answer to fit into the memory of {self.models.device}, but it ran out '
-            'also in small batches: lower points_per_batch, crop_batch or image_size, or use a '
-            f'smaller bundle ({reason})')
+            'twice, the second time in small batches: lower points_per_batch, crop_batch or '
+            f'image_size, or use a smaller bundle ({reason})')
 
     def _free(self) -> None:
         self._cache.clear()
