@@ -63,8 +63,14 @@ def select_layers(unet: Any, wanted: Sequence[str]) -> tuple[str, ...]:
             up), or of the deepest level above that where the UNet has both.
 
     Raises:
-        BundleError: the UNet has no such layer.
+        BundleError: the UNet has no such layer, or wants more than a text (SDXL's picture sizes
+            and pooled text, image embeddings).
     """
+    further = unet.config.addition_embed_type
+    if further is not None:
+        raise BundleError(
+            f'expected a UNet that reads a text alone, as Stable Diffusion 1 and 2 do, got one '
+            f'with addition_embed_type {further!r}: SDXL and its like are not supported')
     layers = cross_attention_layers(unet)
     if tuple(wanted) == ('released',):
         chosen = _level_layers(unet, layers)

@@ -2,6 +2,7 @@
 
 import math
 
+from diffusers import UNet2DConditionModel
 import pytest
 from tiny_models import tiny_diffusion
 import torch
@@ -76,6 +77,16 @@ def test_released_layers_are_two_down_and_three_up_two_levels_below_the_latents(
     assert attention.select_layers(unet, ('released',)) == tuple(
         f'{block}.attentions.{row}.transformer_blocks.0.attn2'
         for block, count in (('down_blocks.2', 2), ('up_blocks.1', 3)) for row in range(count))
+
+
+def test_a_unet_that_wants_more_than_a_text_is_refused():
+    unet = UNet2DConditionModel(
+        sample_size=8, block_out_channels=(8,), layers_per_block=1, cross_attention_dim=8,
+        attention_head_dim=1, norm_num_groups=4, down_block_types=('CrossAttnDownBlock2D',),
+        up_block_types=('CrossAttnUpBlock2D',), addition_embed_type='text_time',
+        addition_time_embed_dim=4, projection_class_embeddings_input_dim=32)
+    with pytest.raises(BundleError, match='SDXL and its like are not supported'):
+        attention.select_layers(unet, ())
 
 
 def test_an_unknown_layer_lists_what_there_is(unet):
