@@ -3,6 +3,7 @@
 from setuptools import find_packages, setup
 
 EXTRAS = {
+    'datasets': ['pillow', 'pycocotools'],
     'models': [
         'diffusers', 'pillow', 'safetensors', 'segment-anything', 'torchvision', 'transformers'],
     'grasp': ['opencv-python-headless'],

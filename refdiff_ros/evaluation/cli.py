@@ -10,6 +10,7 @@ import time
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.evaluation.datasets.cli import add_check_parser
 from refdiff_ros.presets import Mode, Preset, PRESETS
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description='The last line of the output is a JSON object with every figure.')
     _add_common(proposals, 'scenes')
     proposals.set_defaults(run=run_proposals)
+    add_check_parser(commands)
 
 
 def _add_common(parser: argparse.ArgumentParser, counted: str) -> None:
