@@ -100,10 +100,10 @@ def _check_split(
         return [], [Problem(f'{split}: {error}', (), f'Get it from {folder.annotations_from}.')]
     images, problems = _check_images(folder, split, objects)
     broken = _broken_masks(objects)
-    lists = (('references that cannot be used', [str(fault) for fault in faults]),
-             ('masks that cannot be used', broken))
+    lists = ((f'{len(objects) + len(faults)} references', [str(fault) for fault in faults]),
+             (f'{len(objects)} masks', broken))
     problems += [
-        Problem(f'{split}: {len(names)} {what}', tuple(names),
+        Problem(f'{split}: {len(names)} of {what} cannot be used', tuple(names),
                 f'Get the annotations anew from {folder.annotations_from}.')
         for what, names in lists if names]
     found = Size(images, len(objects) - len(broken), sum(len(o.expressions) for o in objects))

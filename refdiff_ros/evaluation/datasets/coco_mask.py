@@ -32,13 +32,16 @@ def coco_mask(segmentation: Any, size_hw: tuple[int, int]) -> np.ndarray:
         BadRequestError: none of these, or an encoding for an image of another size.
         MissingPackageError: pycocotools is not installed, and the annotation has polygons.
     """
-    if isinstance(segmentation, dict):
-        counts = _runs(segmentation, size_hw)
-        columns = np.repeat(np.arange(len(counts)) % 2 == 1, counts)  # (W * H,)
-        return np.ascontiguousarray(columns.reshape(size_hw[::-1]).T)  # (H, W)
-    polygons = _polygons(segmentation)
+    encoded = (segmentation if isinstance(segmentation, dict)
+               else _encode(_polygons(segmentation), size_hw))
+    counts = _runs(encoded, size_hw)
+    columns = np.repeat(np.arange(len(counts)) % 2 == 1, counts)  # (W * H,)
+    return np.ascontiguousarray(columns.reshape(size_hw[::-1]).T)  # (H, W)
+
+
+def _encode(polygons: list[list[float]], size_hw: tuple[int, int]) -> dict[str, Any]:
     coco = require_package('pycocotools.mask', 'datasets')
-    return coco.decode(coco.merge(coco.frPyObjects(polygons, *size_hw))).astype(bool)
+    return coco.merge(coco.frPyObjects(polygons, *size_hw))
 
 
 def _polygons(segmentation: Any) -> list[list[float]]:
