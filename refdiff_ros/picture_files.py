@@ -21,7 +21,8 @@ def read_image(path: Path) -> np.ndarray:
     try:
         with pil.open(path) as picture:
             return np.asarray(ops.exif_transpose(picture).convert('RGB'))
-    except (OSError, pil.DecompressionBombError) as error:
+    # A PNG with a damaged chunk is a SyntaxError to Pillow.
+    except (OSError, SyntaxError, pil.DecompressionBombError) as error:
         raise BadRequestError(f'expected a picture at {path}, got: {error}') from error
 
 

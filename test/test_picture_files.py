@@ -67,6 +67,17 @@ def test_no_picture_is_said_with_its_path(tmp_path, content):
         read_image(path)
 
 
+def test_a_png_with_a_damaged_chunk_is_no_picture(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / 'image.png')
+    head, *chunks = (tmp_path / 'image.png').read_bytes().split(b'IDAT')
+    assert len(chunks) > 1
+    (tmp_path / 'image.png').write_bytes(
+        head + b'IDAT' + chunks[0] + b'\xd8\xcb,\xe9' + b'IDAT'.join(chunks[1:]))
+    with pytest.raises(BadRequestError, match='expected a picture at .*image.png'):
+        read_image(tmp_path / 'image.png')
+
+
 def test_16_bit_depth_is_millimetres(tmp_path):
     Image.fromarray(np.array([[0, 1500]], np.uint16)).save(tmp_path / 'depth.png')
     np.testing.assert_allclose(read_depth(tmp_path / 'depth.png'), [[0.0, 1.5]])
