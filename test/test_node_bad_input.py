@@ -6,19 +6,10 @@ import time
 import cv2
 import numpy as np
 from pytest import fixture, mark
-from ros_graph import (
-    camera_info,
-    GraphClient,
-    header,
-    image,
-    NodeProcess,
-    picture,
-    wait_for,
-)
+from ros_graph import GraphClient, header, image, NodeProcess, picture, wait_for
 from sensor_msgs.msg import CompressedImage, Image
 
-from refdiff_ros.msg import GraspRegion, ReferringMask
-from refdiff_ros.ros.conversions import image_message
+from refdiff_ros.msg import ReferringMask
 
 ANSWERED = (ReferringMask.FOUND, ReferringMask.NOT_FOUND, ReferringMask.AMBIGUOUS)
 HEIGHT, WIDTH = 96, 128
@@ -135,49 +126,6 @@ def test_twenty_megapixels_are_answered_smaller_and_said_to_be(client):
     assert any('megapixels' in note for note in response.mask.notes)
 
 
-def float_depth(fill: float = 0.6, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    return np.full((height, width), fill, np.float32)
-
-
-def spoiled_depth() -> np.ndarray:
-    depth = float_depth()
-    depth[::2, ::2], depth[1::2, ::2], depth[::2, 1::2] = np.nan, np.inf, -0.5
-    return depth
-
-
-@mark.parametrize('depth', [
-    image_message(spoiled_depth(), '32FC1', header()),
-    image_message(float_depth(np.nan), '32FC1', header()),
-    image_message(float_depth(1500.0), '32FC1', header()),
-    image_message(float_depth(0.6, 48, 64), '32FC1', header()),
-    image_message(np.full((HEIGHT, WIDTH), 600, np.uint16), '16UC1', header()),
-    image_message(RGB, 'rgb8', header()),
-    raw('32FC1', bytes(100), step=4 * WIDTH),
-], ids=['spoiled', 'all-nan', 'unit', 'size', '16UC1', 'colour', 'truncated'])
-def test_bad_depth_costs_only_the_pose(client, depth):
-    asked = image()
-    expected = client.call('the red box', asked).mask
-    response = client.call('the red box', asked, depth, camera_info())
-    assert response.status == expected.status
-    assert response.mask.mask.data == expected.mask.data
-    if response.grasp.pose_status != GraspRegion.POSE_VALID:
-        assert response.grasp.pose_reason
-    else:
-        numbers = response.grasp.pose.position
-        assert np.isfinite([numbers.x, numbers.y, numbers.z, response.grasp.width_m]).all()
-
-
-@mark.parametrize('camera', [
-    camera_info(fx=0.0), camera_info(fx=float('nan')), camera_info(480, 640)],
-    ids=['zero', 'nan', 'size'])
-def test_bad_intrinsics_cost_only_the_pose(client, camera):
-    depth = image_message(float_depth(), '32FC1', header())
-    response = client.call('the red box', image(), depth, camera)
-    assert response.status in ANSWERED
-    assert response.grasp.pose_status != GraspRegion.POSE_VALID
-    assert response.grasp.pose_reason
-
-
 @mark.parametrize('timeout', [-1.0, float('nan'), float('inf')])
 def test_timeouts_that_are_none(client, timeout):
     response = client.call('the red box', image(), timeout=timeout)
@@ -205,13 +153,6 @@ def test_two_hundred_calls_at_once_are_all_answered(client):
     assert any(status in ANSWERED for status in statuses)
 
 
-def test_a_client_that_goes_away(client):
-    leaving = GraphClient()
-    futures = [leaving.call_async('the red box', image()) for _ in range(3)]
-    leaving.close()
-    assert not all(future.done() for future in futures)
-
-
 def test_stamps_that_jump_back(client):
     client.say('the red box')
     for second in (1000, 1001, 3, 4):
@@ -221,17 +162,68 @@ def test_stamps_that_jump_back(client):
     client.say('')
 
 
-def test_bad_frames_on_the_topic_are_answered_with_a_failure(client):
+@mark.parametrize(('bad', 'words'), [
+    (raw('rgb8', RGB.tobytes()[:-1000], step=3 * WIDTH), 'cut off'),
+    (raw('rgb8', b'', 0, 0), '0x0'),
+    (raw('rgb8', b'\1\2\3', 1, 1, 3), '1x1'),
+], ids=['truncated', 'zero', 'one-pixel'])
+def test_bad_frames_on_the_topic_are_answered_with_a_failure(client, bad, words):
     client.say('the red box')
-    bad = raw('rgb8', RGB.tobytes()[:-1000], step=3 * WIDTH)
-
-    def refused():
-        client.publish('image', bad)
-        return [m for m in client.masks if m.header == bad.header]
-    found = wait_for(refused, 30.0)[0]
+    found = first_answer_to(client, 'image', bad)
     assert found.status == ReferringMask.BAD_REQUEST
-    assert 'cut off' in found.reason
+    assert words in found.reason
+    assert not found.mask.data
+    good = image()
+    assert first_answer_to(client, 'image', good).status in ANSWERED
     client.say('')
+
+
+def first_answer_to(client, topic, msg):
+    """The mask for a frame on a topic, published until it comes."""
+    def came():
+        client.publish(topic, msg)
+        return [m for m in client.masks if m.header == msg.header]
+    return wait_for(came, 30.0)[0]
+
+
+@fixture
+def compressed(client):
+    """The client while the node takes compressed images."""
+    def take(transport):
+        assert client.transition('deactivate')
+        assert client.set_parameter('image_transport', transport).successful
+        assert client.transition('activate')
+    take('compressed')
+    client.say('the red box')
+    yield client
+    client.say('')
+    take('raw')
+
+
+def encoded(kind: str, length: int | None = None) -> CompressedImage:
+    """The picture as JPEG or PNG, its first `length` bytes."""
+    _, data = cv2.imencode(f'.{kind}', RGB[..., ::-1])
+    return CompressedImage(header=header(), format=kind, data=data.tobytes()[:length])
+
+
+@mark.parametrize(('bad', 'words'), [
+    (encoded('jpeg', -500), 'cut off'),
+    (encoded('jpeg', 20), 'cut off'),
+    (encoded('png', -500), 'cut off'),
+    (encoded('jpeg', 0), 'expected a JPEG or PNG image'),
+    (CompressedImage(header=header(), format='jpeg', data=RGB.tobytes()), 'cannot be decoded'),
+], ids=['half-jpeg', 'jpeg-head', 'half-png', 'empty', 'rubbish'])
+def test_bad_compressed_frames_are_answered_with_a_failure(compressed, bad, words):
+    found = first_answer_to(compressed, 'image/compressed', bad)
+    assert found.status == ReferringMask.BAD_REQUEST
+    assert words in found.reason
+    # A call gets the same, for that is the newest frame, until a whole one comes.
+    response = compressed.call('the red box')
+    assert response.status == ReferringMask.BAD_REQUEST
+    assert words in response.reason
+    whole = encoded('jpeg')
+    assert first_answer_to(compressed, 'image/compressed', whole).status in ANSWERED
+    assert compressed.call('the red box').mask.header == whole.header
 
 
 def test_a_publisher_of_another_type_is_named(client):
