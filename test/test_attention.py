@@ -38,9 +38,27 @@ class ExplicitSoftmax:
         return attn.to_out[1](attn.to_out[0](mixed))
 
 
+# Other layouts than Stable Diffusion's first: 2.1's linear projections, XL's several transformer
+# blocks a layer (unequal from level to level) and no attention at the latents' own level.
+LAYOUTS = {
+    'sd15': {},
+    'linear': {'use_linear_projection': True, 'transformer_layers_per_block': 2,
+               'attention_head_dim': (2, 4, 4, 4)},
+    'xl': {'use_linear_projection': True, 'transformer_layers_per_block': (1, 2, 3),
+           'block_out_channels': (8, 16, 16),
+           'down_block_types': ('DownBlock2D', 'CrossAttnDownBlock2D', 'CrossAttnDownBlock2D'),
+           'up_block_types': ('CrossAttnUpBlock2D', 'CrossAttnUpBlock2D', 'UpBlock2D')},
+}
+# Down, middle, up; the up blocks have a layer more than the down blocks.
+COUNTS = {'sd15': 6 + 1 + 9, 'linear': 12 + 2 + 18, 'xl': 4 + 6 + 3 + 9 + 6}
+
+
 @pytest.fixture(scope='module')
-def unet():
-    return tiny_diffusion().unet
+def unet(request):
+    return tiny_diffusion(**LAYOUTS[getattr(request, 'param', 'sd15')]).unet
+
+
+any_layout = pytest.mark.parametrize('unet', LAYOUTS, indirect=True)
 
 
 @pytest.fixture
@@ -61,7 +79,8 @@ def explicit(unet):
     unet.set_attn_processor(processors)
 
 
-def test_layers_are_in_the_order_in_which_they_run(unet, inputs):
+@any_layout
+def test_layers_are_in_the_order_in_which_they_run(unet, inputs, request):
     ran = []
     layers = attention.cross_attention_layers(unet)
     hooks = [unet.get_submodule(name).register_forward_hook(
@@ -70,7 +89,8 @@ def test_layers_are_in_the_order_in_which_they_run(unet, inputs):
         unet(**inputs)
     for hook in hooks:
         hook.remove()
-    assert tuple(ran) == layers and len(layers) == 16
+    assert tuple(ran) == layers
+    assert len(layers) == COUNTS[request.node.callspec.params['unet']]
 
 
 def test_released_layers_are_two_down_and_three_up_two_levels_below_the_latents(unet):
@@ -94,6 +114,7 @@ def test_an_unknown_layer_lists_what_there_is(unet):
         attention.select_layers(unet, ('nose',))
 
 
+@any_layout
 @torch.no_grad()
 def test_maps_equal_an_explicit_softmax(unet, inputs, explicit):
     layers = attention.cross_attention_layers(unet)
@@ -142,6 +163,7 @@ def test_the_fused_forward_pass_is_not_changed_by_capturing(unet, inputs):
     torch.testing.assert_close(captured, plain, atol=0, rtol=0)
 
 
+@any_layout
 @pytest.mark.parametrize('wanted', [(), ('released',)])
 @torch.no_grad()
 def test_a_truncated_pass_captures_what_the_full_pass_does(unet, inputs, wanted):

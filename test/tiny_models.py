@@ -1,5 +1,7 @@
 """Small real models with seeded random weights, shared by the tests."""
 
+from typing import Any
+
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from segment_anything.modeling import (
     ImageEncoderViT,
@@ -55,19 +57,24 @@ def _text_config(tokenizer: CLIPTokenizer, width: int, **changes) -> dict:
         'pad_token_id': tokenizer.pad_token_id} | changes
 
 
-def tiny_diffusion(seed: int = 0) -> DiffusionModels:
-    """A latent diffusion model with cross-attention at three resolutions, 2x latents."""
+def tiny_diffusion(seed: int = 0, **unet_config: Any) -> DiffusionModels:
+    """A latent diffusion model with cross-attention at three resolutions, 2x latents.
+
+    Args:
+        seed: of the weights.
+        unet_config: settings of the UNet that are to be others.
+    """
     torch.manual_seed(seed)
     tokenizer = tiny_tokenizer()
     vae = AutoencoderKL(
         block_out_channels=(8, 16), down_block_types=('DownEncoderBlock2D',) * 2,
         up_block_types=('UpDecoderBlock2D',) * 2, norm_num_groups=4, latent_channels=4,
         layers_per_block=1)
-    unet = UNet2DConditionModel(
-        sample_size=32, block_out_channels=(8, 16, 16, 16), layers_per_block=2,
-        cross_attention_dim=24, attention_head_dim=2, norm_num_groups=4,
-        down_block_types=('CrossAttnDownBlock2D',) * 3 + ('DownBlock2D',),
-        up_block_types=('UpBlock2D',) + ('CrossAttnUpBlock2D',) * 3)
+    unet = UNet2DConditionModel(**{
+        'sample_size': 32, 'block_out_channels': (8, 16, 16, 16), 'layers_per_block': 2,
+        'cross_attention_dim': 24, 'attention_head_dim': 2, 'norm_num_groups': 4,
+        'down_block_types': ('CrossAttnDownBlock2D',) * 3 + ('DownBlock2D',),
+        'up_block_types': ('UpBlock2D',) + ('CrossAttnUpBlock2D',) * 3} | unet_config)
     text = CLIPTextModel(CLIPTextConfig(**_text_config(tokenizer, 24)))
     scheduler = DDIMScheduler(
         num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012,
