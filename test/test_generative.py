@@ -86,6 +86,11 @@ def _direct_paper(models, frame, expression, config):
         recorder, noise = _explicit_pass(models, latents, timestep, hidden)
         maps += [_square(p[0].mean(dim=0)[:, token]) for p in recorder.probabilities]
         latents = models.scheduler.step(noise, timestep, latents).prev_sample
+    return _normalised_once(maps)
+
+
+def _normalised_once(maps):
+    """Mean of the maps on the finest grid, one min-max, bilinear to the picture."""
     side = max(len(m) for m in maps)
     resized = [functional.interpolate(m[None, None], size=(side, side), mode='bilinear')[0, 0]
                for m in maps]
@@ -96,7 +101,7 @@ def _direct_paper(models, frame, expression, config):
 
 
 @torch.no_grad()
-def _direct_released(models, frame, expression, config):
+def _guided_maps(models, frame, expression, config):
     """The authors' order: both passes in full, logits of every layer, guidance on tensors."""
     latents = _latents(models, frame, config, timestep=101)
     hidden = torch.cat([_hidden(models, ''), _hidden(models, expression.text + ', ')])
@@ -107,11 +112,17 @@ def _direct_released(models, frame, expression, config):
         recorder, noise = _explicit_pass(models, torch.cat([latents] * 2), timestep, hidden)
         for row in wanted:
             without, conditional = recorder.logits[row].mean(dim=1)  # (P, L) each
-            m = ((conditional - without) * 9 + without)[:, token]
-            maps.append(_square((m - m.min()) / (m.max() - m.min())))
+            maps.append(_square(((conditional - without) * 9 + without)[:, token]))
         without, conditional = noise.chunk(2)
         guided = without + 9 * (conditional - without)
         latents = models.scheduler.step(guided, timestep, latents).prev_sample
+    return maps
+
+
+def _direct_released(models, frame, expression, config):
+    """Min-max of each map, mean, 8 bits, Lanczos, min-max of the picture."""
+    maps = [(m - m.min()) / (m.max() - m.min())
+            for m in _guided_maps(models, frame, expression, config)]
     mean = (sum(maps) / len(maps)).numpy()
     eight_bit = Image.fromarray((mean * 255).astype(np.uint8))
     square = np.asarray(eight_bit.resize((48, 48), Image.Resampling.LANCZOS))
@@ -132,6 +143,18 @@ def test_the_map_equals_the_direct_computation(models, frame, expression, name, 
         np.testing.assert_allclose(c, expected, atol=3 / 255)
     else:
         np.testing.assert_allclose(c, expected, atol=1e-5)
+
+
+def test_guidance_with_the_kept_unconditional_pass_equals_both_passes_in_full(
+        models, frame, expression):
+    # Without the 8 bits of `released`, which would hide what is smaller than 1/255.
+    config = replace(CONFIGS['released'], normalise='once')
+    prepared = generative.prepare_frame(models, frame, config, seed=5)
+    assert config.guidance_scale == 9 and prepared.unconditional is not None
+    expected = _normalised_once(_guided_maps(models, frame, expression, config))
+    generative.correlation(models, prepared, parse('the blue box'), config)
+    c = generative.correlation(models, prepared, expression, config)
+    np.testing.assert_allclose(c, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize('name', sorted(CONFIGS))
