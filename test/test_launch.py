@@ -1,5 +1,6 @@
 """The launch files, by launch_testing; skipped where launch_ros is not installed."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,12 @@ def loaded(name: str, **arguments: str) -> tuple[LaunchContext, list]:
     return context, entities
 
 
-def test_the_node_starts_with_its_arguments_and_ends_cleanly():
-    import launch_refdiff
+@pytest.mark.parametrize('name', ['launch_refdiff', 'launch_hardware', 'launch_sim'])
+def test_what_is_launched_works_with_its_arguments_and_ends_cleanly(name):
     from launch_testing.loader import LoadTestsFromPythonModule
     from launch_testing.test_runner import LaunchTestRunner
 
-    runs = LoadTestsFromPythonModule(launch_refdiff, name='launch_refdiff')
+    runs = LoadTestsFromPythonModule(importlib.import_module(name), name=name)
     results = LaunchTestRunner(runs).run()
     assert all(result.wasSuccessful() for result in results.values()), [
         result.errors + result.failures for result in results.values()]
