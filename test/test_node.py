@@ -203,6 +203,20 @@ def test_tunable_parameters_count_from_the_next_answer(client):
     assert client.set_parameter('mode', 'full').successful
 
 
+def test_fewer_pixels_and_another_preset_count_from_the_next_answer(client):
+    def asked_with(**values):
+        for name, value in values.items():
+            assert client.set_parameter(name, value).successful
+        mask = client.call('the red box', asked).mask
+        assert mask.status in ANSWERED
+        return mask.preset, any('(max_megapixels)' in note for note in mask.notes)
+    asked = image()
+    assert asked_with() == ('onboard', False)
+    assert asked_with(max_megapixels=0.01) == ('onboard', True)
+    assert asked_with(preset='paper') == ('paper', True)
+    assert asked_with(preset='onboard', max_megapixels=2.1) == ('onboard', False)
+
+
 def test_invalid_parameters_are_refused_with_a_reason(client):
     result = client.set_parameter('mode', 'H')
     assert not result.successful
