@@ -123,7 +123,7 @@ def rgb_from_compressed(msg: CompressedImage) -> np.ndarray:
     # A camera's intrinsics belong to the rows as they come: EXIF must not turn them.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        picture = cv2.imdecode(data, flags)
+        picture = cv2.imdecode(data, flags) if len(data) else None
     except cv2.error as error:
         raise BadRequestError(f'expected a JPEG or PNG image, but it cannot be decoded: {error}'
                               ) from error
