@@ -2,7 +2,8 @@
 
 Sizes, row padding (`step`) and byte order are handled here; colours are converted by cv_bridge
 where a ROS installation has a working one and by rosbags-image, which knows the same encodings,
-elsewhere.
+elsewhere. What is read may be any object with the message's fields, so that bags are read without
+ROS; what is made is a ROS message.
 
 Letters: H W image height and width, C channels.
 """
@@ -13,14 +14,17 @@ from dataclasses import dataclass
 from functools import cache
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Header
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Camera
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+    from std_msgs.msg import Header
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,7 +67,7 @@ DEPTH_ENCODINGS = {
 }
 
 
-def rgb_from_image(msg: Image) -> np.ndarray:
+def rgb_from_image(msg: 'Image') -> np.ndarray:
     """The picture in a raw image message.
 
     Returns:
@@ -79,7 +83,7 @@ def rgb_from_image(msg: Image) -> np.ndarray:
     return pixels if encoding.name == 'rgb8' else _colour_converter()(pixels, encoding.name)
 
 
-def depth_from_image(msg: Image) -> np.ndarray:
+def depth_from_image(msg: 'Image') -> np.ndarray:
     """Metres in a depth message: 32FC1 is metres, 16UC1 and mono16 are millimetres (REP-118).
 
     Returns:
@@ -111,7 +115,7 @@ def clean_depth(values: np.ndarray) -> np.ndarray:
     return depth_m
 
 
-def rgb_from_compressed(msg: CompressedImage) -> np.ndarray:
+def rgb_from_compressed(msg: 'CompressedImage') -> np.ndarray:
     """The picture in a JPEG or PNG message as (H, W, 3) uint8, red first.
 
     Raises:
@@ -135,7 +139,7 @@ def rgb_from_compressed(msg: CompressedImage) -> np.ndarray:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
-def _check_whole(msg: CompressedImage) -> None:
+def _check_whole(msg: 'CompressedImage') -> None:
     """Refuse a JPEG or PNG without its end: decoders fill the rest with grey, unsaid."""
     data = bytes(msg.data)
     ends = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}
@@ -146,7 +150,7 @@ def _check_whole(msg: CompressedImage) -> None:
             'cut off on the way; check the network or the driver')
 
 
-def camera_from_info(msg: CameraInfo, rectified: bool = False) -> Camera:
+def camera_from_info(msg: 'CameraInfo', rectified: bool = False) -> Camera:
     """Intrinsics from K, or from P for a rectified image that has one.
 
     Raises:
@@ -159,7 +163,7 @@ def camera_from_info(msg: CameraInfo, rectified: bool = False) -> Camera:
     return Camera(float(fx), float(fy), float(cx), float(cy), int(msg.width), int(msg.height))
 
 
-def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
+def image_message(pixels: np.ndarray, encoding: str, header: 'Header') -> 'Image':
     """An outgoing image.
 
     Args:
@@ -167,6 +171,8 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
         encoding: 'mono8', 'rgb8', '32FC1', ...
         header: the input image's header.
     """
+    from sensor_msgs.msg import Image
+
     pixels = np.ascontiguousarray(pixels)
     msg = Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding,
                 is_bigendian=int(sys.byteorder == 'big'),
@@ -178,12 +184,12 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     return msg
 
 
-def mask_message(mask: np.ndarray, header: Header) -> Image:
+def mask_message(mask: np.ndarray, header: 'Header') -> 'Image':
     """A mask (H, W) bool as mono8, 0 or 255."""
     return image_message(mask.astype(np.uint8) * np.uint8(255), 'mono8', header)
 
 
-def _pixels(msg: Image, encoding: Encoding) -> np.ndarray:
+def _pixels(msg: 'Image', encoding: Encoding) -> np.ndarray:
     """(H, W) or (H, W, C) in the machine's byte order, without row padding."""
     _check_sides(msg.height, msg.width)
     dtype = np.dtype(encoding.dtype)
