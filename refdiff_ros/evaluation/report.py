@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,19 +10,40 @@ from refdiff_ros.evaluation.bootstrap import bootstrap_interval
 from refdiff_ros.evaluation.mean_iou import mean_iou
 from refdiff_ros.evaluation.overall_iou import overall_iou
 from refdiff_ros.evaluation.precision_at import precision_at, THRESHOLDS
+from refdiff_ros.evaluation.run import Answer
 from refdiff_ros.evaluation.tabletop import Case
 from refdiff_ros.sim.expressions import KINDS
 
 LEGEND = """\
 mIoU: mean of the cases' IoU; oIoU: all intersections over all unions; each with its 95 %
-bootstrap interval, scenes drawn whole. P@t: share of cases with an IoU of t or more.
+bootstrap interval, pictures drawn whole. P@t: share of cases with an IoU of t or more.
 point: share of cases whose attention map peaks on the object meant.
 oracle: mIoU of the best proposal; s/case: without rendering."""
 _COLUMNS = ('', 'cases', 'mIoU', '95 %', 'oIoU', '95 %', 'P@.5', 'P@.7', 'P@.9', 'point',
             'oracle', 's/case')
 
 
-def figures(results: Sequence[Case]) -> dict[str, Any]:
+class Measured(Protocol):
+    """What figures are made of: a tabletop's `Case`, or any sample's `Answer`.
+
+    Attributes:
+        iou, intersection, union, pointing, oracle_iou, seconds, error: as there.
+        group: cases of one group are not independent.
+    """
+
+    iou: float
+    intersection: int
+    union: int
+    pointing: float | None
+    oracle_iou: float | None
+    seconds: float
+    error: str
+
+    @property
+    def group(self) -> int | str: ...
+
+
+def figures(results: Sequence[Measured]) -> dict[str, Any]:
     """Every figure of `results`, ready for JSON: None where there is none.
 
     Returns:
@@ -32,16 +53,16 @@ def figures(results: Sequence[Case]) -> dict[str, Any]:
     """
     shared = np.array([case.intersection for case in results])
     covered = np.array([case.union for case in results])
-    scenes = [case.scene for case in results]
+    groups = [case.group for case in results]
     return {
         'cases': len(results),
         'errors': sum(bool(case.error) for case in results),
         'mean_iou': _number(mean_iou(shared, covered)),
         'mean_iou_interval': [_number(bound) for bound in bootstrap_interval(
-            [case.iou for case in results], groups=scenes)],
+            [case.iou for case in results], groups=groups)],
         'overall_iou': _number(overall_iou(shared, covered)),
         'overall_iou_interval': [_number(bound) for bound in bootstrap_interval(
-            shared, covered, scenes)],
+            shared, covered, groups)],
         'precision_at': {
             str(threshold): _number(precision_at(shared, covered, threshold))
             for threshold in THRESHOLDS},
@@ -63,9 +84,23 @@ def report(results: Sequence[Case]) -> dict[str, Any]:
     }
 
 
+def tagged_report(results: Sequence[Answer], tag: str = 'kind') -> dict[str, Any]:
+    """`figures` of all answers that could be scored, with 'by_<tag>' of those that have the tag,
+    and how many had nothing to score ('unreadable')."""
+    scored = [answer for answer in results if answer.scored]
+    values = sorted({answer.tags[tag] for answer in scored if tag in answer.tags})
+    return {
+        **figures(scored),
+        'unreadable': len(results) - len(scored),
+        f'by_{tag}': {value: figures([answer for answer in scored
+                                      if answer.tags.get(tag) == value]) for value in values},
+    }
+
+
 def table(found: dict[str, Any]) -> str:
-    """The text table of a `report`: overall, by half where there are two, by kind."""
-    halves = found['by_half'] if len(found['by_half']) > 1 else {}
+    """The text table of a report: overall, by half where there are two, by kind."""
+    halves = found.get('by_half', {})
+    halves = halves if len(halves) > 1 else {}
     lines = [_COLUMNS, _cells('overall', found)]
     lines += [_cells(name, some) for name, some in (halves | found['by_kind']).items()]
     widths = [max(len(line[k]) for line in lines) for k in range(len(_COLUMNS))]
@@ -86,7 +121,9 @@ def _cells(name: str, some: dict[str, Any]) -> tuple[str, ...]:
         _text(some['seconds_per_case'], 2))
 
 
-def _mean(results: Sequence[Case], value: Callable[[Case], float | None]) -> float | None:
+def _mean(
+    results: Sequence[Measured], value: Callable[[Measured], float | None],
+) -> float | None:
     values = [value(case) for case in results if value(case) is not None]
     return _number(sum(values) / len(values)) if values else None
 

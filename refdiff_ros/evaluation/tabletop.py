@@ -10,11 +10,12 @@ import time
 import numpy as np
 
 from refdiff_ros.engine import Engine
-from refdiff_ros.errors import BadRequestError, OutOfMemoryError, RefDiffError
+from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.evaluation.overlap import best_iou, iou, overlap
 from refdiff_ros.evaluation.pointing import pointing
+from refdiff_ros.evaluation.run import status_of
 from refdiff_ros.presets import Mode
-from refdiff_ros.results import Segmentation, Status
+from refdiff_ros.results import Segmentation
 from refdiff_ros.sim.expressions import expressions, KINDS, SceneExpression
 from refdiff_ros.sim.render import SceneView
 from refdiff_ros.sim.splits import get_split, HELD_OUT, SIZE_HW, split_views
@@ -64,6 +65,11 @@ class Case:
         if not 0 <= self.intersection <= self.union or not 0 <= self.iou <= 1:
             raise BadRequestError('expected 0 <= intersection <= union and an IoU in 0..1, got '
                                   f'{self.intersection}, {self.union} and {self.iou}')
+
+    @property
+    def group(self) -> int:
+        """Cases of one scene are not independent; bootstraps draw them together."""
+        return self.scene
 
 
 def scene_range(split: str, half: str = 'all') -> range:
@@ -186,16 +192,10 @@ def _case(
         'half': 'unseen' if _pair(view, said.row) in HELD_OUT else 'seen', 'seconds': seconds}
     if answer is None:
         return Case(
-            **asked, status=_status(error).name, iou=0.0, intersection=0, union=int(truth.sum()),
+            **asked, status=status_of(error).name, iou=0.0, intersection=0, union=int(truth.sum()),
             pointing=None, oracle_iou=None, error=str(error))
     shared, covered = overlap(answer.mask, truth)
     return Case(
         **asked, status=answer.status.name, iou=iou(shared, covered), intersection=shared,
         union=covered, oracle_iou=best_iou(answer.proposals, truth),
         pointing=None if answer.correlation is None else pointing(answer.correlation, truth))
-
-
-def _status(error: RefDiffError) -> Status:
-    if isinstance(error, BadRequestError):
-        return Status.BAD_REQUEST
-    return Status.OUT_OF_MEMORY if isinstance(error, OutOfMemoryError) else Status.INTERNAL

@@ -1,0 +1,147 @@
+"""Samples asked: what an engine answers to them and how well, wherever they come from."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+import time
+
+import numpy as np
+
+from refdiff_ros.engine import Engine
+from refdiff_ros.errors import (
+    BadRequestError,
+    MissingPackageError,
+    OutOfMemoryError,
+    RefDiffError,
+)
+from refdiff_ros.evaluation.overlap import best_iou, iou, overlap
+from refdiff_ros.evaluation.pointing import pointing
+from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.presets import Mode
+from refdiff_ros.results import Frame, Segmentation, Status
+
+UNREADABLE = 'UNREADABLE'
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One sample and how well it was answered.
+
+    Attributes:
+        sample_id, image_id, expression, tags: of the sample.
+        status: name of the answer's status, or of what the error comes to; `UNREADABLE` where
+            picture or truth could not be read, so that there is nothing to score.
+        iou: of answer and truth; 0 after an error.
+        intersection, union: pixels.
+        pointing: 1 where c peaks on the object that is meant, else 0; None without c.
+        oracle_iou: of the best proposal; None after an error.
+        seconds: the engine took; what belongs to the picture is in its first sample. Reading the
+            picture is not counted.
+        error: the error's message, or ''.
+
+    Raises:
+        BadRequestError: counts that no two masks have.
+    """
+
+    sample_id: str
+    image_id: str
+    expression: str
+    status: str
+    iou: float = 0.0
+    intersection: int = 0
+    union: int = 0
+    pointing: float | None = None
+    oracle_iou: float | None = None
+    seconds: float = 0.0
+    error: str = ''
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if not 0 <= self.intersection <= self.union or not 0 <= self.iou <= 1:
+            raise BadRequestError('expected 0 <= intersection <= union and an IoU in 0..1, got '
+                                  f'{self.intersection}, {self.union} and {self.iou}')
+
+    @property
+    def scored(self) -> bool:
+        """Whether there was a picture and a truth to score by."""
+        return self.status != UNREADABLE
+
+    @property
+    def group(self) -> str:
+        """Answers of one picture are not independent; bootstraps draw them together."""
+        return self.image_id
+
+
+OnAnswer = Callable[[Answer, Frame | None, np.ndarray | None, Segmentation | None], None]
+
+
+def answer_samples(
+    engine: Engine, samples: Iterable[Sample], mode: Mode | None = None,
+    on_case: OnAnswer | None = None,
+) -> list[Answer]:
+    """Ask `engine` everything; an error on one sample does not lose the others.
+
+    Args:
+        engine: answers; keeps what belongs to a picture between samples that follow each other.
+        samples: read one by one, as they are asked.
+        mode: G, GS, DS or full; the engine's own when None.
+        on_case: told of each answer as it comes, with the picture, the truth (H, W) bool and the
+            engine's answer, each None where an error came before it.
+
+    Raises:
+        MissingPackageError: pictures cannot be read for want of a package.
+    """
+    answers = []
+    for sample in samples:
+        frame = truth = found = None
+        error: RefDiffError | None = None
+        seconds = 0.0
+        try:
+            frame, truth = _loaded(sample)
+            began = time.perf_counter()
+            try:
+                found = engine.segment(frame, sample.expression, mode)
+            finally:
+                seconds = time.perf_counter() - began
+        except MissingPackageError:
+            raise
+        except RefDiffError as caught:
+            error = caught
+        answer = _answer(sample, truth, found, error, seconds)
+        answers.append(answer)
+        if on_case is not None:
+            on_case(answer, frame, truth, found)
+    return answers
+
+
+def _loaded(sample: Sample) -> tuple[Frame, np.ndarray]:
+    frame, truth = sample.load()
+    if truth.shape != frame.size_hw:
+        raise BadRequestError(
+            f"expected a mask of the picture's size {frame.size_hw} (height, width), got "
+            f'{truth.shape}: it belongs to another picture')
+    return frame, truth
+
+
+def _answer(
+    sample: Sample, truth: np.ndarray | None, found: Segmentation | None,
+    error: RefDiffError | None, seconds: float,
+) -> Answer:
+    asked = {'sample_id': sample.sample_id, 'image_id': sample.image_id,
+             'expression': sample.expression, 'tags': dict(sample.tags), 'seconds': seconds}
+    if truth is None:
+        return Answer(**asked, status=UNREADABLE, error=str(error))
+    if found is None:
+        return Answer(**asked, status=status_of(error).name, union=int(truth.sum()),
+                      error=str(error))
+    shared, covered = overlap(found.mask, truth)
+    return Answer(
+        **asked, status=found.status.name, iou=iou(shared, covered), intersection=shared,
+        union=covered, oracle_iou=best_iou(found.proposals, truth),
+        pointing=None if found.correlation is None else pointing(found.correlation, truth))
+
+
+def status_of(error: RefDiffError | None) -> Status:
+    """What an error that kept the engine from answering comes to."""
+    if isinstance(error, BadRequestError):
+        return Status.BAD_REQUEST
+    return Status.OUT_OF_MEMORY if isinstance(error, OutOfMemoryError) else Status.INTERNAL
