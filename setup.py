@@ -6,6 +6,7 @@ EXTRAS = {
     'datasets': ['pillow', 'pycocotools'],
     'models': [
         'diffusers', 'pillow', 'safetensors', 'segment-anything', 'torchvision', 'transformers'],
+    'bags': ['opencv-python-headless', 'rosbags', 'rosbags-image'],
     'grasp': ['opencv-python-headless'],
     'parser': ['spacy'],
     'ros': ['opencv-python-headless', 'rosbags-image'],

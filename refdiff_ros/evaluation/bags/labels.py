@@ -1,0 +1,226 @@
+"""Labels of a bag: JSON Lines, one object a line, each an expression on one picture.
+
+    {"stamp": {"sec": 1700000000, "nanosec": 50000000}, "topic": "/camera/color/image_raw",
+     "expression": "the red mug", "mask": {"size": [480, 640], "counts": "..."},
+     "grasp": {"position": [0.1, 0.0, 0.7], "orientation": [0.0, 0.0, 0.0, 1.0]},
+     "tags": {"kind": "attribute"}, "source": "person"}
+
+- `stamp`: of the image's header (the time of recording where that is 0), as `sec` and `nanosec`,
+  or as one whole number of nanoseconds. No fraction: a float does not hold nanoseconds.
+- `topic`: the image topic in the bag.
+- `expression`: what is said; the same one once a picture.
+- `mask`: what it means, COCO RLE: `size` is height and width, `counts` COCO's compressed string or
+  a list of runs, down the columns. Or the path of a picture of one channel, from the labels
+  file's folder: what is not 0 is meant. An empty mask: the object is not in the picture.
+- `grasp` (optional): pose in the camera's optical frame (REP-103); metres, and a unit quaternion
+  x y z w.
+- `tags` (optional): texts by name that figures are broken down by; `kind` is shown in the table.
+- `source` (optional): who says so. "model" is an answer of the model itself that nobody has
+  looked at: it measures nothing, so `refdiff evaluate bag` refuses it.
+
+Other keys are left alone, and so are empty lines.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.evaluation.bags.rle import decode_rle, encode_rle
+from refdiff_ros.grasp.results import Pose
+from refdiff_ros.optional import require_package
+
+UNVERIFIED = 'model'
+_REQUIRED = ('stamp', 'topic', 'expression', 'mask')
+
+
+@dataclass(frozen=True)
+class Label:
+    """One line of a labels file.
+
+    Attributes:
+        stamp_ns, topic: of the image.
+        expression: what is said of it.
+        rle: the mask as COCO RLE; see `mask`.
+        grasp: where to grip, or None.
+        tags: what figures are broken down by.
+        source: who says so; `UNVERIFIED` for the model itself.
+        line: number in its file, counted from 1; 0 for none.
+    """
+
+    stamp_ns: int
+    topic: str
+    expression: str
+    rle: Mapping[str, Any]
+    grasp: Pose | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source: str = ''
+    line: int = 0
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(H, W) bool.
+
+        Raises:
+            BadRequestError: the RLE is damaged.
+        """
+        return decode_rle(self.rle)
+
+
+def read_labels(path: Path) -> list[Label]:
+    """The labels in a file, in its order.
+
+    Raises:
+        BadRequestError: the file is missing or empty, or a line is no label; the message has the
+            line's number, what was expected and what came.
+    """
+    try:
+        text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequestError(
+            f'expected labels as JSON Lines (UTF-8) at {path}, got: {error}') from error
+    labels, seen = [], {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            label = _label(line, number, path.parent)
+        except BadRequestError as error:
+            raise BadRequestError(f'{path}:{number}: {error}') from error
+        key = (label.stamp_ns, label.topic, label.expression)
+        if key in seen:
+            raise BadRequestError(
+                f'{path}:{number}: expected each expression once a picture, got '
+                f'{label.expression!r} as in line {seen[key]}: drop one of them')
+        seen[key] = number
+        labels.append(label)
+    if not labels:
+        raise BadRequestError(f"expected labels in {path}, got none: 'refdiff label BAG' starts "
+                              'a file of labels')
+    return labels
+
+
+def label_line(label: Label) -> str:
+    """The label as a line of a file, without its end."""
+    seconds, nanoseconds = divmod(label.stamp_ns, 1_000_000_000)
+    values: dict[str, Any] = {
+        'stamp': {'sec': seconds, 'nanosec': nanoseconds}, 'topic': label.topic,
+        'expression': label.expression, 'mask': dict(label.rle)}
+    if label.grasp is not None:
+        values['grasp'] = {'position': list(label.grasp.position),
+                           'orientation': list(label.grasp.orientation)}
+    if label.tags:
+        values['tags'] = dict(label.tags)
+    if label.source:
+        values['source'] = label.source
+    return json.dumps(values, ensure_ascii=False)
+
+
+def unfilled_line(stamp_ns: int, topic: str) -> str:
+    """A line for a picture of which nothing is said yet; `read_labels` refuses it as it is."""
+    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    return json.dumps({'stamp': {'sec': seconds, 'nanosec': nanoseconds}, 'topic': topic,
+                       'expression': '', 'mask': None, 'source': ''})
+
+
+def write_labels(path: Path, lines: Iterable[str]) -> None:
+    """Write a new labels file of `label_line`s, as they come; its folder is made.
+
+    Raises:
+        BadRequestError: the file is there already (it may have been corrected by hand), or cannot
+            be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open('x', encoding='utf-8') as file:
+            for line in lines:
+                file.write(f'{line}\n')
+    except OSError as error:
+        raise BadRequestError(
+            f'expected to write new labels to {path}, got: {error}; take another name') from error
+
+
+def _label(line: str, number: int, folder: Path) -> Label:
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BadRequestError(f'expected a JSON object on one line, got: {error}') from error
+    if not isinstance(values, dict):
+        raise BadRequestError(f'expected a JSON object, got {type(values).__name__}')
+    missing = [name for name in _REQUIRED if name not in values]
+    if missing:
+        raise BadRequestError(f'expected the keys {", ".join(_REQUIRED)}, got no '
+                              f'{" and no ".join(missing)}')
+    label = Label(
+        _stamp_ns(values['stamp']), _text(values, 'topic'), _text(values, 'expression').strip(),
+        _rle(values['mask'], folder), _grasp(values.get('grasp')), _tags(values.get('tags')),
+        _text(values, 'source') if values.get('source') else '', number)
+    _ = label.mask  # a damaged mask is told here, with its line, and not in the midst of a run
+    return label
+
+
+def _rle(value: Any, folder: Path) -> Mapping[str, Any]:
+    if not isinstance(value, str):
+        return value
+    pil = require_package('PIL.Image', 'models')
+    try:
+        with pil.open(folder / value) as picture:
+            pixels = np.asarray(picture)
+    except (OSError, pil.DecompressionBombError) as error:
+        raise BadRequestError(
+            f'expected the picture of a mask at {value}, got: {error}') from error
+    if pixels.ndim != 2:
+        raise BadRequestError(f'expected a mask of one channel in {value}, got {pixels.shape}')
+    return encode_rle(pixels != 0)
+
+
+def _stamp_ns(value: Any) -> int:
+    if _is_whole(value):
+        return value
+    if isinstance(value, dict) and _is_whole(value.get('sec')) and _is_whole(
+            value.get('nanosec')) and value['nanosec'] < 1_000_000_000:
+        return value['sec'] * 1_000_000_000 + value['nanosec']
+    raise BadRequestError('expected a stamp as {"sec": ..., "nanosec": ...} or as whole '
+                          f'nanoseconds, got {value!r}')
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    value = values[name]
+    if not isinstance(value, str) or not value.strip():
+        raise BadRequestError(f'expected a text as {name}, got {value!r}')
+    return value
+
+
+def _tags(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(tag, str) for tag in value.values()):
+        raise BadRequestError(f'expected tags as texts by name, got {value!r}')
+    return value
+
+
+def _grasp(value: Any) -> Pose | None:
+    if value is None:
+        return None
+    parts = [value.get(name) if isinstance(value, dict) else None
+             for name in ('position', 'orientation')]
+    if not all(isinstance(part, list) and all(
+            isinstance(number, (int, float)) and not isinstance(number, bool)
+            for number in part) for part in parts):
+        raise BadRequestError('expected a grasp as {"position": [x, y, z], "orientation": '
+                              f'[x, y, z, w]}}, got {value!r}')
+    pose = Pose(*(tuple(map(float, part)) for part in parts))
+    counts, norm = (len(pose.position), len(pose.orientation)), math.hypot(*pose.orientation)
+    if counts != (3, 4) or not math.isfinite(sum(pose.position)) or not abs(norm - 1) < 0.01:
+        raise BadRequestError('expected a grasp of three finite metres and a unit quaternion x y '
+                              f'z w, got {value!r}')
+    return pose
