@@ -26,7 +26,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     tabletop = commands.add_parser(
         'tabletop', help='expressions on simulated tabletops',
         description='The last line of the output is a JSON object with every figure.')
-    _add_common(tabletop, 'expressions')
+    _add_split(tabletop)
+    add_common(tabletop, 'expressions')
     tabletop.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
     tabletop.add_argument('--seed', type=int, default=0, help='of the diffusion noise')
     tabletop.add_argument('--sheets', type=Path, metavar='DIR',
@@ -35,30 +36,42 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     proposals = commands.add_parser(
         'proposals', help="how many objects the segmentor's proposals cover",
         description='The last line of the output is a JSON object with every figure.')
-    _add_common(proposals, 'scenes')
+    _add_split(proposals)
+    add_common(proposals, 'scenes')
     proposals.set_defaults(run=run_proposals)
     add_check_parser(commands)
+    from refdiff_ros.evaluation.bags.cli import add_bag  # takes its options from here
+    add_bag(commands)
 
 
-def _add_common(parser: argparse.ArgumentParser, counted: str) -> None:
+def _add_split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--split', default='val', choices=['val', 'test'])
     parser.add_argument('--half', default='all', choices=['all', 'seen', 'unseen'],
                         help='of the test set: pairs of shape and colour that training had, '
                         'or lacked')
-    parser.add_argument('--limit', type=_positive, metavar='N',
+
+
+def add_common(parser: argparse.ArgumentParser, counted: str) -> None:
+    """The options of every evaluation: how much, with which models, and where to."""
+    parser.add_argument('--limit', type=positive, metavar='N',
                         help=f'the first N {counted} only')
+    add_models(parser)
+    parser.add_argument('--json', type=Path, metavar='FILE',
+                        help='write the figures, and each case, as JSON')
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """The options of everything that answers: which models, with what values, and where."""
     parser.add_argument('--bundle', default='', help='model bundle: name, folder or hub id')
     parser.add_argument('--preset', default='onboard', choices=sorted(PRESETS))
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
                         dest='overrides', help="override a preset's value, e.g. "
                         'selection.alpha=0.2; repeatable')
     parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda[:N]'")
-    parser.add_argument('--json', type=Path, metavar='FILE',
-                        help='write the figures, and each case, as JSON')
 
 
-def _positive(text: str) -> int:
-    # argparse says the text and this message.
+def positive(text: str) -> int:
+    """A whole number of 1 or more from an option's text; argparse says what is wrong."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'expected a whole number of 1 or more, got {text!r}')
     return int(text)
@@ -74,11 +87,11 @@ def run_tabletop(args: argparse.Namespace) -> int:
     from refdiff_ros.evaluation.sheets import ContactSheets
     from refdiff_ros.evaluation.tabletop import cases, evaluate, scene_range
     scene_range(args.split, args.half)  # a wrong half is told before the models are loaded
-    models, preset = _prepare(args)
+    models, preset = prepare(args)
 
     from refdiff_ros.engine import Engine
     engine = Engine(models, preset, Mode(args.mode), args.seed)
-    sheets, progress = ContactSheets(), _Progress('case')
+    sheets, progress = ContactSheets(), Progress('case')
 
     def on_case(case: Any, *shown: Any) -> None:
         if args.sheets is not None:
@@ -108,8 +121,8 @@ def run_proposals(args: argparse.Namespace) -> int:
     from refdiff_ros.evaluation.proposal_recall import proposal_recall
     from refdiff_ros.evaluation.tabletop import scene_range
     scene_range(args.split, args.half)
-    models, preset = _prepare(args)
-    progress = _Progress('scene')
+    models, preset = prepare(args)
+    progress = Progress('scene')
     found = {'what': 'proposals', **_asked(args, models), **proposal_recall(
         models, preset, args.split, args.half, args.limit,
         lambda _, count: progress.step(count))}
@@ -160,10 +173,24 @@ def override(preset: Preset, values: dict[str, Any]) -> Preset:
         ) from error
 
 
-def _prepare(args: argparse.Namespace) -> tuple['ModelSet', Preset]:
-    """The bundle and the preset; says the bundle's notice, before any figure."""
+def checked_overrides(args: argparse.Namespace) -> dict[str, Any]:
+    """The values of `--set`; cheap, so that a mistyped key is told before the models are loaded.
+
+    Raises:
+        BadRequestError: as `parse_overrides` and `override`.
+    """
     values = parse_overrides(args.overrides)
-    override(PRESETS[args.preset], values)  # a mistyped key is told before the models are loaded
+    override(PRESETS[args.preset], values)
+    return values
+
+
+def prepare(args: argparse.Namespace) -> tuple['ModelSet', Preset]:
+    """The bundle and the preset; says the bundle's notice, before any figure.
+
+    Raises:
+        RefDiffError: the bundle or the preset's values cannot be used.
+    """
+    values = checked_overrides(args)
 
     # torch and the models take seconds to import.
     from refdiff_ros.engine import resolve_preset
@@ -189,7 +216,7 @@ def _finish(args: argparse.Namespace, found: dict[str, Any],
     print(json.dumps(found), flush=True)
 
 
-class _Progress:
+class Progress:
     """A line on stderr now and then."""
 
     def __init__(self, counted: str):
@@ -197,6 +224,7 @@ class _Progress:
         self._began = self._told = time.monotonic()
 
     def step(self, count: int | None) -> None:
+        """One more of `count` is done, or of an unknown number."""
         self._done += 1
         now = time.monotonic()
         if now - self._told < _TELL_EVERY_S and self._done != count:
