@@ -1,7 +1,10 @@
 """Bags of every kind: frames come out as they went in; damage and wrong topics are told."""
 
+import os
 from pathlib import Path
 import re
+import subprocess
+import sys
 
 from bag_files import (
     compressed,
@@ -187,3 +190,30 @@ def test_what_is_no_bag(tmp_path):
         (tmp_path / name).write_bytes(b'something')
         with pytest.raises(BagError, match=hint):
             Bag(tmp_path / name)
+
+
+_WITHOUT_ROS = """
+import importlib.abc, pathlib, sys
+
+class Block(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in {'rclpy', 'sensor_msgs', 'std_msgs', 'cv_bridge'}:
+            raise ModuleNotFoundError(f'{name} is blocked', name=name)
+
+sys.meta_path.insert(0, Block())
+from refdiff_ros.evaluation.bags.frames import read_frames
+from refdiff_ros.evaluation.bags.pairing import index_bag, Topics
+from refdiff_ros.evaluation.bags.reading import Bag
+with Bag(pathlib.Path(sys.argv[1])) as bag:
+    index = index_bag(bag, Topics(('/image',), '/depth', '/info'))
+    print(sum(recorded.frame.camera.width for recorded in read_frames(bag, index, index.pictures)))
+"""
+
+
+def test_bags_are_read_where_ros_is_not_installed(tmp_path):
+    bag = write_bag(tmp_path, 'mcap', messages())
+    root = Path(__file__).parent.parent
+    result = subprocess.run(
+        [sys.executable, '-c', _WITHOUT_ROS, str(bag)], capture_output=True, text=True,
+        env={**os.environ, 'PYTHONPATH': str(root)}, timeout=120)
+    assert result.stdout.strip() == '128', result.stderr
