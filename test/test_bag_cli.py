@@ -16,7 +16,7 @@ from refdiff_ros.evaluation.bags.frames import read_frames
 from refdiff_ros.evaluation.bags.labels import Label, label_line, read_labels, write_labels
 from refdiff_ros.evaluation.bags.pairing import index_bag, Topics
 from refdiff_ros.evaluation.bags.reading import Bag
-from refdiff_ros.evaluation.bags.rle import encode_rle
+from refdiff_ros.evaluation.rle import encode_rle
 from refdiff_ros.sim.render import generate
 
 SIZE = (72, 96)

@@ -8,8 +8,8 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.bags.labels import Label
 from refdiff_ros.evaluation.bags.pairing import index_bag, Topics
 from refdiff_ros.evaluation.bags.reading import Bag
-from refdiff_ros.evaluation.bags.rle import encode_rle
 from refdiff_ros.evaluation.bags.samples import bag_samples, image_topics, match
+from refdiff_ros.evaluation.rle import encode_rle
 
 PICTURES = [np.full((24, 32, 3), k, np.uint8) for k in range(4)]
 MASK = np.arange(24 * 32).reshape(24, 32) < 100

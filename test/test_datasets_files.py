@@ -130,7 +130,7 @@ def test_what_is_no_outline_is_refused(segmentation):
     None, 12, [], [11], [13], [-1, 13], [6.0, 6.0], ['12'], '', '<1', 'o', 'ÿ', 'P', ' ', b'\xff'])
 def test_runs_that_do_not_fill_the_image_are_refused(counts):
     # pycocotools writes beyond its memory with some of these.
-    with pytest.raises(BadRequestError, match='expected counts of 12 pixels'):
+    with pytest.raises(BadRequestError, match='expected (a .*counts|runs over)'):
         coco_mask({'size': [3, 4], 'counts': counts}, (3, 4))
 
 

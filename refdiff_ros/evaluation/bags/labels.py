@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.bags.rle import decode_rle, encode_rle
+from refdiff_ros.evaluation.rle import decode_rle, encode_rle
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.optional import require_package
 

@@ -13,8 +13,8 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.bags.frames import RecordedFrame, seconds_text
 from refdiff_ros.evaluation.bags.labels import Label, label_line, unfilled_line, UNVERIFIED
 from refdiff_ros.evaluation.bags.pairing import Index, Picture
-from refdiff_ros.evaluation.bags.rle import encode_rle
 from refdiff_ros.evaluation.bags.samples import LABEL_TOLERANCE_NS
+from refdiff_ros.evaluation.rle import encode_rle
 from refdiff_ros.overlay import draw
 
 

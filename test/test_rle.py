@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.bags.rle import decode_rle, encode_rle
+from refdiff_ros.evaluation.rle import decode_rle, encode_rle
 
 _MASK = np.array([[0, 0, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 0]], bool)
 

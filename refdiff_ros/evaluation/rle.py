@@ -2,8 +2,8 @@
 
 Runs go down the columns, column after column, and begin with pixels that are not in the mask.
 
-The code is our own because a mask of another size must be told: pycocotools 2.0.11 gives
-uninitialised memory for runs that end before the last pixel.
+The code is our own because damaged masks must be told: pycocotools 2.0.11 gives uninitialised
+memory for runs that end before the last pixel, and writes beyond its memory for a damaged string.
 
 Letters: H W mask height and width, R runs.
 """
