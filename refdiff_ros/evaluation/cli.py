@@ -6,17 +6,15 @@ from dataclasses import asdict
 import json
 from pathlib import Path
 import sys
-import time
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.datasets.cli import add_check_parser
+from refdiff_ros.evaluation.progress import Progress
 from refdiff_ros.presets import Mode, Preset, PRESETS
 
 if TYPE_CHECKING:
     from refdiff_ros.models.model_set import ModelSet
-
-_TELL_EVERY_S = 10.0
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -214,21 +212,3 @@ def _finish(args: argparse.Namespace, found: dict[str, Any],
         whole = found if results is None else {**found, 'results': results}
         args.json.write_text(json.dumps(whole, indent=1) + '\n', encoding='utf-8')
     print(json.dumps(found), flush=True)
-
-
-class Progress:
-    """A line on stderr now and then."""
-
-    def __init__(self, counted: str):
-        self._counted, self._done = counted, 0
-        self._began = self._told = time.monotonic()
-
-    def step(self, count: int | None) -> None:
-        """One more of `count` is done, or of an unknown number."""
-        self._done += 1
-        now = time.monotonic()
-        if now - self._told < _TELL_EVERY_S and self._done != count:
-            return
-        self._told = now
-        of = f' of {count}' if count else ''
-        print(f'{self._counted} {self._done}{of}, {now - self._began:.0f} s', file=sys.stderr)
