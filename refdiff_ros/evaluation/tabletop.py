@@ -133,6 +133,11 @@ def speakable(view: SceneView, unseen: bool) -> list[SceneExpression]:
             if not unseen or _pair(view, said.row) in HELD_OUT]
 
 
+def case_half(view: SceneView, said: SceneExpression) -> str:
+    """'seen' or 'unseen': whether training had the pair of shape and colour that is meant."""
+    return 'unseen' if _pair(view, said.row) in HELD_OUT else 'seen'
+
+
 def _pair(view: SceneView, row: int) -> tuple[str, str]:
     return view.objects[row].shape, view.objects[row].colour
 
@@ -189,7 +194,7 @@ def _case(
     truth = view.masks[said.row]
     asked = {
         'scene': scene, 'expression': said.text, 'kind': said.kind, 'sense': said.sense,
-        'half': 'unseen' if _pair(view, said.row) in HELD_OUT else 'seen', 'seconds': seconds}
+        'half': case_half(view, said), 'seconds': seconds}
     if answer is None:
         return Case(
             **asked, status=status_of(error).name, iou=0.0, intersection=0, union=int(truth.sum()),
