@@ -3,7 +3,7 @@
 from setuptools import find_packages, setup
 
 EXTRAS = {
-    'datasets': ['pillow', 'pycocotools'],
+    'datasets': ['pillow', 'pycocotools', 'scipy'],
     'models': [
         'diffusers', 'pillow', 'safetensors', 'segment-anything', 'torchvision', 'transformers'],
     'bags': ['opencv-python-headless', 'rosbags', 'rosbags-image'],
