@@ -6,36 +6,18 @@ import resource
 
 import numpy as np
 import pytest
+from run_folders import answer, keep, QUESTION
 from tiny_models import tiny_model_set
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.run import Answer
 from refdiff_ros.evaluation.runs.answer_lines import answer_line, parse_answers
 from refdiff_ros.evaluation.runs.folder import read_run, RunError, RunFolder
-from refdiff_ros.evaluation.runs.question import Question, samples_sha256
+from refdiff_ros.evaluation.runs.question import samples_sha256
 from refdiff_ros.evaluation.runs.weights import weights_sha256
 from refdiff_ros.evaluation.sample import Sample
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.models.store import SHIPPED, TABLETOP
 from refdiff_ros.presets import ONBOARD
-
-QUESTION = Question(
-    dataset='refcoco', split='val', half='all', limit=None, samples=3, samples_sha256='ab',
-    bundle='some', trained=True, weights_sha256='cd', preset='onboard', overrides={},
-    values=asdict(ONBOARD), mode='full', seed=0, device='cpu', dtype='float32')
-
-
-def answer(name, **changes):
-    return Answer(**{'sample_id': name, 'image_id': 'p', 'expression': f'the {name}',
-                     'status': 'FOUND', 'iou': 1 / 3, 'intersection': 1, 'union': 3,
-                     'seconds': 0.1 + 0.2, 'tags': {'kind': 'plain'}} | changes)
-
-
-def keep(path, *answers, question=QUESTION):
-    with RunFolder(path, question, 'refdiff evaluate ...') as run:
-        for each in answers:
-            run.add(each)
-    return path
 
 
 def test_answers_are_read_to_the_last_digit(tmp_path):
@@ -43,14 +25,13 @@ def test_answers_are_read_to_the_last_digit(tmp_path):
             answer('c', tags={})]
     run = read_run(keep(tmp_path / 'deep' / 'run', *kept))
     assert list(run.answers.values()) == kept
-    assert (run.question, run.command) == (replace(QUESTION, values=run.question.values),
-                                           'refdiff evaluate ...')
+    assert run.command == 'refdiff evaluate dataset refcoco --split val'
     assert not QUESTION.differences(run.question)
 
 
 @pytest.mark.parametrize('cut', [1, 20, len(answer_line(answer('b'))) - 1])
 def test_a_torn_line_is_dropped_by_the_run_that_goes_on(tmp_path, cut):
-    path = keep(tmp_path, answer('a'), answer('b')) / 'answers.jsonl'
+    path = keep(tmp_path, answer('a'), answer('b'), samples=3) / 'answers.jsonl'
     path.write_bytes(path.read_bytes()[:-cut])
     with RunFolder(tmp_path, QUESTION) as run:
         assert list(run.by_id) == ['a']
@@ -59,7 +40,7 @@ def test_a_torn_line_is_dropped_by_the_run_that_goes_on(tmp_path, cut):
 
 
 def test_zeros_at_the_end_as_after_a_power_cut_are_dropped(tmp_path):
-    path = keep(tmp_path, answer('a')) / 'answers.jsonl'
+    path = keep(tmp_path, answer('a'), samples=3) / 'answers.jsonl'
     path.write_bytes(path.read_bytes() + bytes(300))
     assert list(RunFolder(tmp_path, QUESTION).by_id) == ['a']
 
@@ -105,14 +86,14 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
 
 @pytest.mark.parametrize('changes, told', [
     ({'mode': 'DS'}, "mode 'full' there, 'DS' asked"),
-    ({'weights_sha256': 'ee'}, "weights_sha256 'cd' there, 'ee' asked"),
+    ({'weights_sha256': 'ee'}, "weights_sha256 'cdcd"),
     ({'values': asdict(ONBOARD.override({'selection': {'alpha': 0.25}}))},
      'values.selection.alpha 0.1 there, 0.25 asked'),
     ({'samples': 2, 'limit': 2, 'samples_sha256': 'ff'},
      'limit None there, 2 asked; samples 3 there, 2 asked; samples_sha256')])
 def test_another_question_on_the_same_folder_is_refused_with_what_differs(
         tmp_path, changes, told):
-    before = (keep(tmp_path, answer('a')) / 'run.json').read_bytes()
+    before = (keep(tmp_path, answer('a'), samples=3) / 'run.json').read_bytes()
     with pytest.raises(BadRequestError) as caught:
         RunFolder(tmp_path, replace(QUESTION, **changes))
     assert told in str(caught.value) and 'take another folder' in str(caught.value)
@@ -137,7 +118,7 @@ def test_one_process_at_a_time(tmp_path):
 
 
 def test_answers_to_an_unknown_question_are_not_gone_on_with(tmp_path):
-    keep(tmp_path, answer('a'))
+    keep(tmp_path, answer('a'), samples=3)
     (tmp_path / 'run.json').unlink()
     with pytest.raises(BadRequestError, match='what they answer is not known'):
         RunFolder(tmp_path, QUESTION)
@@ -161,7 +142,7 @@ def test_what_is_no_run_is_said(tmp_path, content):
 
 
 def test_an_unfinished_run_is_read_only_where_that_is_wanted(tmp_path):
-    keep(tmp_path, answer('a'))
+    keep(tmp_path, answer('a'), samples=3)
     with pytest.raises(BadRequestError, match='got 1 of 3 answers: go on with it: refdiff'):
         read_run(tmp_path)
     assert list(read_run(tmp_path, unfinished=True).answers) == ['a']
