@@ -19,6 +19,9 @@ mIoU: mean of the cases' IoU; oIoU: all intersections over all unions; each with
 bootstrap interval, pictures drawn whole. P@t: share of cases with an IoU of t or more.
 point: share of cases whose attention map peaks on the object meant.
 oracle: mIoU of the best proposal; s/case: without rendering."""
+ALIKE_LEGEND = 'N alike: expressions with N other objects of the class in the picture.'
+_MANY = 4  # distractors; more are so few cases that they are one row
+_SHOWN = ('half', 'kind', 'distractors')
 _COLUMNS = ('', 'cases', 'mIoU', '95 %', 'oIoU', '95 %', 'P@.5', 'P@.7', 'P@.9', 'point',
             'oracle', 's/case')
 
@@ -84,25 +87,46 @@ def report(results: Sequence[Case]) -> dict[str, Any]:
     }
 
 
-def tagged_report(results: Sequence[Answer], tag: str = 'kind') -> dict[str, Any]:
-    """`figures` of all answers that could be scored, with 'by_<tag>' of those that have the tag,
-    and how many had nothing to score ('unreadable')."""
+def tagged_report(
+    results: Sequence[Answer], tags: Sequence[str] = ('kind',),
+) -> dict[str, Any]:
+    """`figures` of all answers that could be scored, 'by_<tag>' of those that have the tag, and
+    how many had nothing to score ('unreadable')."""
     scored = [answer for answer in results if answer.scored]
-    values = sorted({answer.tags[tag] for answer in scored if tag in answer.tags})
     return {
         **figures(scored),
         'unreadable': len(results) - len(scored),
-        f'by_{tag}': {value: figures([answer for answer in scored
-                                      if answer.tags.get(tag) == value]) for value in values},
+        **{f'by_{tag}': {value: figures(some) for value, some in by_tag(scored, tag).items()}
+           for tag in tags},
     }
 
 
+def by_tag(results: Sequence[Answer], tag: str) -> dict[str, list[Answer]]:
+    """The answers that have a tag by its values, sorted; many distractors are one value."""
+    found: dict[str, list[Answer]] = {}
+    for answer in results:
+        value = answer.tags.get(tag)
+        if tag == 'distractors' and value is not None and value.isdecimal():
+            value = value if int(value) < _MANY else f'{_MANY}+'
+        if value is not None:
+            found.setdefault(value, []).append(answer)
+    return dict(sorted(found.items()))
+
+
+def tags_of(results: Sequence[Answer]) -> list[str]:
+    """The tags that any of the answers has, those of the table first."""
+    found = {tag for answer in results for tag in answer.tags}
+    return sorted(found, key=lambda tag: (tag not in _SHOWN, tag))
+
+
 def table(found: dict[str, Any]) -> str:
-    """The text table of a report: overall, by half where there are two, by kind."""
+    """The text table of a report: overall, by half where there are two, kind, distractors."""
     halves = found.get('by_half', {})
     halves = halves if len(halves) > 1 else {}
+    alike = {f'{value} alike': some for value, some in found.get('by_distractors', {}).items()}
     lines = [_COLUMNS, _cells('overall', found)]
-    lines += [_cells(name, some) for name, some in (halves | found['by_kind']).items()]
+    lines += [_cells(name, some) for name, some in (
+        halves | found.get('by_kind', {}) | alike).items()]
     widths = [max(len(line[k]) for line in lines) for k in range(len(_COLUMNS))]
     texts = ['  '.join(text.ljust(width) if k == 0 else text.rjust(width)
                        for k, (text, width) in enumerate(zip(line, widths, strict=True)))
