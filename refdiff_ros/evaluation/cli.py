@@ -38,8 +38,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_common(proposals, 'scenes')
     proposals.set_defaults(run=run_proposals)
     add_check_parser(commands)
-    from refdiff_ros.evaluation.bags.cli import add_bag  # takes its options from here
+    # They take their options from here.
+    from refdiff_ros.evaluation.bags.cli import add_bag
+    from refdiff_ros.evaluation.runs.dataset_cli import add_dataset
     add_bag(commands)
+    add_dataset(commands)
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:
