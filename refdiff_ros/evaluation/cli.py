@@ -40,9 +40,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_check_parser(commands)
     # They take their options from here.
     from refdiff_ros.evaluation.bags.cli import add_bag
+    from refdiff_ros.evaluation.runs.compare_cli import add_compare
     from refdiff_ros.evaluation.runs.dataset_cli import add_dataset
     add_bag(commands)
     add_dataset(commands)
+    add_compare(commands)
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:

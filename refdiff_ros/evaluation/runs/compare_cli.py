@@ -1,0 +1,54 @@
+"""`refdiff evaluate compare`: which of two runs is better, and is it chance?"""
+
+import argparse
+from collections.abc import Sequence
+import json
+from pathlib import Path
+import sys
+
+_NAMED = 5
+_LEGEND = """\
+B - A: mean difference of the IoU, pair by pair; 95 %: its bootstrap interval, pictures drawn
+whole. t, p: paired t-test, two-sided, which takes pairs for independent. Of many rows some have
+a small p by chance."""
+
+
+def add_compare(commands: argparse._SubParsersAction) -> None:
+    """Register the subcommand."""
+    parser = commands.add_parser(
+        'compare', help='two runs of the same samples, with a paired t-test',
+        description="Of folders that 'refdiff evaluate dataset --out' wrote, matched by sample. "
+        'The last line of the output is a JSON object with every figure.')
+    parser.add_argument('run_a', type=Path, metavar='RUN_A')
+    parser.add_argument('run_b', type=Path, metavar='RUN_B')
+    parser.add_argument('--unfinished', action='store_true',
+                        help='compare what there is of runs that lack answers')
+    parser.set_defaults(run=run_compare)
+
+
+def run_compare(args: argparse.Namespace) -> int:
+    """Print the table and the JSON line; 0.
+
+    Raises:
+        RefDiffError: a run cannot be read, lacks answers, or shares no sample with the other.
+    """
+    from refdiff_ros.evaluation.runs.compare import compared, comparison_table, pair_runs
+    from refdiff_ros.evaluation.runs.folder import read_run
+    runs = [read_run(path, args.unfinished) for path in (args.run_a, args.run_b)]
+    found = compared(pair_runs(*runs))
+    for name, run in zip('AB', runs, strict=True):
+        print(f'{name}: {run.path} ({run.question})')
+        _warn(f'samples that only {name} has', found[f'only_{name.lower()}'])
+    _warn('samples that one of them could not read', found['unscored'])
+    print(f'{comparison_table(found)}\n{_LEGEND}')
+    told = {name.lower(): {'run': str(run.path), **run.question.as_json()}
+            for name, run in zip('AB', runs, strict=True)}
+    print(json.dumps({'what': 'compare', **told, **found}), flush=True)
+    return 0
+
+
+def _warn(what: str, names: Sequence[str]) -> None:
+    if names:
+        more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
+        print(f'left out, {what}: {len(names)} ({", ".join(names[:_NAMED])}{more})',
+              file=sys.stderr)
