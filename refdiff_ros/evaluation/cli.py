@@ -42,9 +42,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     from refdiff_ros.evaluation.bags.cli import add_bag
     from refdiff_ros.evaluation.runs.compare_cli import add_compare
     from refdiff_ros.evaluation.runs.dataset_cli import add_dataset
+    from refdiff_ros.evaluation.runs.table_cli import add_table
     add_bag(commands)
     add_dataset(commands)
     add_compare(commands)
+    add_table(commands)
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:
