@@ -61,6 +61,6 @@ def test_pins_are_exact_and_named_once(distro: str) -> None:
             assert found, f'requirements/{name}.txt: {line}'
             assert found.group(1) not in pins, line
             pins[found.group(1)] = found.group(2)
-    for extra in ('torch', 'spacy', 'mujoco', 'rosbags-image', 'pycocotools', 'pytest-timeout',
-                  'setuptools'):
+    for extra in ('torch', 'spacy', 'mujoco', 'rosbags-image', 'pycocotools', 'scipy',
+                  'pytest-timeout', 'setuptools'):
         assert extra in pins
