@@ -60,12 +60,12 @@ def test_figures_of_a_data_set(evaluate, tmp_path, asked):
     assert (found['dataset'], found['split'], found['mode'], found['samples']) == (
         'phrasecut', 'val', 'G', 6)
     assert found['overrides'] == {'generative': {'image_size': 128}}
-    assert found['values']['generative']['image_size'] == 128
     assert list(found['by_kind']) == ['attribute'] and list(found['by_distractors']) == ['2']
     assert any(line.startswith('2 alike') for line in captured.out.splitlines())
     assert [verdict['met'] for verdict in found['requirements']] == [True, True]
     assert 'expression 6 of 6' in captured.err
     written = json.loads((tmp_path / 'out' / 'f.json').read_text())
+    assert written['values']['generative']['image_size'] == 128
     assert len(written['results']) == 6 and written['mean_iou'] == found['mean_iou']
 
 

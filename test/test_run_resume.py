@@ -74,7 +74,7 @@ def _lines(path):
 
 
 def _await_lines(path, count):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not (path / 'answers.jsonl').exists() or len(_lines(path)) <= count:
         assert time.monotonic() < until
         time.sleep(0.001)

@@ -41,7 +41,7 @@ def run_compare(args: argparse.Namespace) -> int:
         _warn(f'samples that only {name} has', found[f'only_{name.lower()}'])
     _warn('samples that one of them could not read', found['unscored'])
     print(f'{comparison_table(found)}\n{_LEGEND}')
-    told = {name.lower(): {'run': str(run.path), **run.question.as_json()}
+    told = {name.lower(): {'run': str(run.path), **run.question.summary()}
             for name, run in zip('AB', runs, strict=True)}
     print(json.dumps({'what': 'compare', **told, **found}), flush=True)
     return 0

@@ -79,12 +79,13 @@ def run_dataset(args: argparse.Namespace) -> int:
           else RunFolder(args.out, question, command(args))) as kept:
         stop = _ask(engine, _left(args, samples, kept), kept, len(samples))
         answers = kept.of(samples)
-    found = {'what': 'dataset', **question.as_json(), **_figures(answers), 'stopped': stop.reason}
+    found = {'what': 'dataset', **question.summary(), **_figures(answers), 'stopped': stop.reason}
     # Half a run meets or misses nothing.
     verdicts = [] if stop.reason else judge(requirements, found)
     found['requirements'] = [verdict.as_json() for verdict in verdicts]
     _print(question, found, answers, verdicts)
-    written = _write(args.json, {**found, 'results': [asdict(answer) for answer in answers]})
+    written = _write(args.json, {**found, 'values': question.values,
+                                 'results': [asdict(answer) for answer in answers]})
     print(json.dumps(found), flush=True)
     good = found['errors'] < found['cases'] and all(verdict.met for verdict in verdicts)
     return stop.status or written or (0 if good else 1)

@@ -66,6 +66,10 @@ class Question:
         """The question as it looks when it is read from JSON again."""
         return json.loads(json.dumps(asdict(self)))
 
+    def summary(self) -> dict[str, Any]:
+        """`as_json` without the many `values`."""
+        return {name: value for name, value in self.as_json().items() if name != 'values'}
+
     def differences(self, kept: 'Question') -> list[str]:
         """What this question has otherwise than the one of a kept run, one text each."""
         there, here = _flat(kept.as_json()), _flat(self.as_json())
