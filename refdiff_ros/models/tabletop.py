@@ -44,10 +44,11 @@ OVERRIDES: dict[str, dict[str, Any]] = {
                  'discriminative': {'crop_size': CLIP_SIDE}},
     'onboard': {
         'generative': {
-            **_DIFFUSION, 'layers': (), 'start_step': 4, 'prompt': 'phrase', 'words': 'phrase'},
+            **_DIFFUSION, 'layers': (), 'start_step': 8, 'prompt': 'phrase', 'words': 'phrase'},
         'proposals': _SAM,
-        'spatial': {'temperature': 0.25},
-        'discriminative': {'crop_background': 'grey', 'crop_source_side': 256, 'beta': 0.0},
+        'spatial': {'temperature': 0.35},
+        'discriminative': {'crop_background': 'grey', 'crop_source_side': 256, 'beta': 0.1},
+        'selection': {'alpha': 0.03},
     },
 }
 
