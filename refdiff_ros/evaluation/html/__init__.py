@@ -1,0 +1,1 @@
+"""A run of an evaluation as one HTML file that needs nothing else."""

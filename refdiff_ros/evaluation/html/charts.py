@@ -1,0 +1,173 @@
+"""The report's charts as inline SVG: histograms and the precision curve, of one run or two.
+
+Colours come from the page's style sheet, so that they follow its colour scheme; the second run
+is told apart by its hatching or its dashes as well.
+"""
+
+from collections.abc import Callable, Sequence
+from html import escape
+import math
+
+import numpy as np
+
+_WIDTH, _HEIGHT = 400, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 44
+_RUNS = 'ab'  # CSS classes
+_CURVE_STEPS = 50
+_MARKED = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def iou_chart(ious: Sequence[Sequence[float]]) -> str:
+    """How many cases have which IoU.
+
+    Args:
+        ious: of each run, 0..1.
+    """
+    edges = np.linspace(0, 1, 21)
+    return _histogram('Distribution of IoU', 'IoU', ious, edges, lambda value: f'{value:.2f}',
+                      [0, 0.2, 0.4, 0.6, 0.8, 1])
+
+
+def difference_chart(differences: Sequence[float]) -> str:
+    """How much better or worse the second run is in how many cases.
+
+    Args:
+        differences: of IoU, -1..1.
+    """
+    # An odd number of bars, so that one of them is centred on 0.
+    return _histogram('Difference in IoU (B less A)', 'difference in IoU', [differences],
+                      np.linspace(-1.05, 1.05, 22), lambda value: f'{value:+.2f}',
+                      [-1, -0.5, 0, 0.5, 1])
+
+
+def latency_chart(seconds: Sequence[Sequence[float]]) -> str:
+    """How long answers take; the last bar holds whatever takes longer.
+
+    Args:
+        seconds: of each run, 0 or more.
+    """
+    millis = [np.asarray(values, float) * 1e3 for values in seconds]
+    everything = np.concatenate(millis) if millis else np.zeros(0)
+    # A few slow cases, such as the first, must not press all others into one bar.
+    step = _nice(max(float(np.quantile(everything, 0.98)), 1e-3) / 20 if len(everything) else 1)
+    edges = np.arange(22) * step
+    clipped = [np.minimum(values, edges[-1]) for values in millis]
+    ticks = [step * k for k in range(0, 21, 5)]
+    return _histogram('Time of an answer', 'milliseconds (last bar: or more)', clipped, edges,
+                      lambda value: f'{value:.4g}', ticks)
+
+
+def precision_chart(ious: Sequence[Sequence[float]]) -> str:
+    """The share of cases whose IoU reaches each threshold.
+
+    Args:
+        ious: of each run, 0..1.
+    """
+    plot = _Plot('Precision at IoU thresholds', 0, 1, 1)
+    plot.axes('threshold of IoU', [0, 0.2, 0.4, 0.6, 0.8, 1], lambda value: f'{value:.1f}')
+    said = []
+    for run, values in zip(_RUNS, ious):
+        if not len(values):
+            continue
+        reached = np.asarray(values, float)
+        points = [(t, float((reached >= t).mean()))
+                  for t in np.arange(_CURVE_STEPS + 1) / _CURVE_STEPS]
+        plot.line(points, run)
+        for t in _MARKED:
+            share = float((reached >= t).mean())
+            plot.dot(t, share, run, f'{_of(run, ious)}Pr@{t}: {share:.1%}')
+            said.append(f'{_of(run, ious)}{share:.0%} at {t}')
+    return plot.svg(', '.join(said) or 'no cases')
+
+
+def _histogram(
+    title: str, axis: str, series: Sequence[Sequence[float]], edges: np.ndarray,
+    written: Callable[[float], str], ticks: Sequence[float],
+) -> str:
+    counts = [np.histogram(np.asarray(values, float), edges)[0] for values in series]
+    shares = [each / max(each.sum(), 1) for each in counts]
+    top = _nice_top(max((float(each.max()) for each in shares), default=0.0))
+    plot = _Plot(title, float(edges[0]), float(edges[-1]), top)
+    plot.axes(axis, ticks, written)
+    for k, (low, high) in enumerate(zip(edges[:-1], edges[1:])):
+        width = (high - low) / len(series)
+        for place, (run, share, count) in enumerate(zip(_RUNS, shares, counts)):
+            if count[k]:
+                text = (f'{_of(run, series)}{written(low)} to {written(high)}: {count[k]} cases '
+                        f'({share[k]:.1%})')
+                plot.bar(low + place * width, width, float(share[k]), run, text)
+    sizes = [f'{_of(run, series)}{sum(count)} cases, most of them around '
+             f'{written(float(edges[:-1][count.argmax()] + edges[1:][count.argmax()]) / 2)}'
+             for run, count in zip(_RUNS, counts) if count.any()]
+    return plot.svg('; '.join(sizes) or 'no cases')
+
+
+def _of(run: str, series: Sequence) -> str:
+    return f'{run.upper()}: ' if len(series) > 1 else ''
+
+
+class _Plot:
+    """An SVG of a plot area with shares of cases on its vertical axis."""
+
+    def __init__(self, title: str, low: float, high: float, top: float):
+        self._title, self._low, self._high, self._top = title, low, high, top
+        self._parts: list[str] = []
+
+    def axes(self, axis: str, ticks: Sequence[float], written: Callable[[float], str]) -> None:
+        for share in np.linspace(0, self._top, 5):
+            y = self._y(share)
+            kind = 'base' if share == 0 else 'grid'
+            self._add(f'<line class="{kind}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" '
+                      f'y2="{y}"/>')
+            digits = 0 if self._top >= 0.04 else 1
+            self._text(_LEFT - 6, y + 4, f'{100 * share:.{digits}f}%', 'end')
+        for tick in ticks:
+            self._text(self._x(tick), _HEIGHT - _BOTTOM + 17, written(tick), 'middle')
+        self._text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6, axis, 'middle')
+
+    def bar(self, start: float, width: float, share: float, run: str, text: str) -> None:
+        x, y = self._x(start) + 0.5, self._y(share)
+        wide = max(self._x(start + width) - self._x(start) - 1, 0.5)
+        self._add(f'<rect class="bar {run}" x="{x:.1f}" y="{y}" width="{wide:.1f}" '
+                  f'height="{_HEIGHT - _BOTTOM - y:.1f}"><title>{escape(text)}</title></rect>')
+
+    def line(self, points: Sequence[tuple[float, float]], run: str) -> None:
+        path = ' '.join(f'{self._x(x)},{self._y(y)}' for x, y in points)
+        self._add(f'<polyline class="curve {run}" points="{path}"/>')
+
+    def dot(self, x: float, y: float, run: str, text: str) -> None:
+        self._add(f'<circle class="dot {run}" cx="{self._x(x)}" cy="{self._y(y)}" r="4">'
+                  f'<title>{escape(text)}</title></circle>')
+
+    def svg(self, said: str) -> str:
+        """The whole; `said` is what a reader who cannot see it hears."""
+        label = escape(f'{self._title}: {said}')
+        return (f'<figure class="chart"><figcaption>{escape(self._title)}</figcaption>'
+                f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
+                f'{"".join(self._parts)}</svg></figure>')
+
+    def _x(self, value: float) -> float:
+        share = (value - self._low) / (self._high - self._low)
+        return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT), 1)
+
+    def _y(self, share: float) -> float:
+        return round(_HEIGHT - _BOTTOM - share / self._top * (_HEIGHT - _BOTTOM - _TOP), 1)
+
+    def _text(self, x: float, y: float, text: str, anchor: str) -> None:
+        self._add(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>')
+
+    def _add(self, part: str) -> None:
+        self._parts.append(part)
+
+
+def _nice(value: float) -> float:
+    """The next 1, 2, 2.5 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(power * factor for factor in (1, 2, 2.5, 5, 10)
+                if power * factor >= value * (1 - 1e-9))
+
+
+def _nice_top(share: float) -> float:
+    """A round share at or above the highest, at most 1."""
+    tops = (0.02, 0.04, 0.08, 0.12, 0.2, 0.32, 0.4, 0.6, 0.8, 1.0)
+    return next((top for top in tops if top >= share), 1.0)

@@ -1,0 +1,114 @@
+"""Keeps pictures of the worst, the best and randomly drawn middle cases during a run."""
+
+from dataclasses import asdict, dataclass
+import time
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+
+from refdiff_ros.evaluation.html.cases import case_id
+from refdiff_ros.evaluation.html.pictures import case_pictures
+from refdiff_ros.evaluation.run import Answer
+from refdiff_ros.optional import require_package
+from refdiff_ros.results import Frame, Segmentation
+
+if TYPE_CHECKING:
+    from refdiff_ros.engine import Engine
+    from refdiff_ros.evaluation.tabletop import Case
+
+CASES = 12  # of each sort
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A case and its pictures, as `case_pictures` gives them."""
+
+    sample_id: str
+    iou: float
+    pictures: dict[str, Any]
+
+
+class Gallery:
+    """Collects cases as they are answered; what it holds does not grow with the run.
+
+    Pictures are made when a case comes in, while the engine still keeps what belongs to its
+    frame, and only of cases that have a place at that time.
+
+    Attributes:
+        seconds: that pictures have taken, to be left out of the run's rate.
+
+    Args:
+        engine: that answers, for the attention of every token.
+        cases: how many of each sort.
+        seed: of the random draws.
+
+    Raises:
+        MissingPackageError: pictures cannot be drawn for want of a package.
+    """
+
+    def __init__(self, engine: 'Engine', cases: int = CASES, seed: int = 0):
+        require_package('cv2', 'grasp')
+        require_package('PIL.Image', 'models')
+        self.seconds = 0.0
+        self._engine, self._size = engine, cases
+        self._rng = np.random.default_rng(seed)
+        self._worst: list[Kept] = []
+        self._best: list[Kept] = []
+        self._middle: list[Kept] = []
+        self._in_the_middle = 0
+
+    def add(
+        self, case: 'Case | Answer', frame: Frame | None, truth: np.ndarray | None,
+        answer: Segmentation | None,
+    ) -> None:
+        """Take one case in; one without picture or truth is passed over."""
+        if frame is None or truth is None:
+            return
+        began = time.perf_counter()
+        self._add(case, frame, truth, answer)
+        self.seconds += time.perf_counter() - began
+
+    def sorts(self) -> dict[str, list[Kept]]:
+        """'worst' (worst first), 'best' (best first) and 'middle' (drawn), each case once."""
+        worst = {each.sample_id for each in self._worst}
+        return {
+            'worst': list(self._worst),
+            'best': [each for each in self._best if each.sample_id not in worst],
+            'middle': sorted(self._middle, key=lambda each: each.iou)}
+
+    def _add(self, case: 'Case | Answer', frame: Frame, truth: np.ndarray,
+             answer: Segmentation | None) -> None:
+        low = len(self._worst) < self._size or case.iou < self._worst[-1].iou
+        high = len(self._best) < self._size or case.iou > self._best[-1].iou
+        slot = None if low or high else self._slot()
+        if not (low or high) and slot is None:
+            return
+        kept = Kept(case_id(asdict(case)), case.iou,
+                    case_pictures(self._engine, frame, truth, answer))
+        if slot is not None:
+            self._put(slot, kept)
+            return
+        pushed_out = []
+        if low:
+            self._worst = sorted([*self._worst, kept], key=lambda each: each.iou)
+            pushed_out += self._worst[self._size:]
+            del self._worst[self._size:]
+        if high:
+            self._best = sorted([*self._best, kept], key=lambda each: -each.iou)
+            pushed_out += self._best[self._size:]
+            del self._best[self._size:]
+        # What leaves an end for good has become one of the middle.
+        for each in pushed_out:
+            if each not in (*self._worst, *self._best) and (place := self._slot()) is not None:
+                self._put(place, each)
+
+    def _slot(self) -> int | None:
+        """A place for one more middle case, or None: each so far is in with the same chance."""
+        self._in_the_middle += 1
+        if len(self._middle) < self._size:
+            return len(self._middle)
+        slot = int(self._rng.integers(self._in_the_middle))
+        return slot if slot < self._size else None
+
+    def _put(self, slot: int, kept: Kept) -> None:
+        self._middle[slot:slot + 1] = [kept]
