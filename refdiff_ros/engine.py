@@ -101,6 +101,18 @@ class Engine:
                         preset.discriminative, rows)
         self._with_memory_retry(prepare)
 
+    def token_attention(
+        self, frame: Frame, expression: ReferringExpression,
+    ) -> tuple[tuple[str, ...], np.ndarray]:
+        """The map of every token of a parsed expression, as `generative.token_correlations`.
+
+        Raises:
+            OutOfMemoryError: as in `segment`.
+        """
+        return self._with_memory_retry(lambda preset: generative.token_correlations(
+            self.models.diffusion, self._generative_frame(frame, preset), expression,
+            preset.generative))
+
     def forget_frames(self) -> None:
         """Drop everything that is kept of frames."""
         self._cache.clear()

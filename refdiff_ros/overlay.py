@@ -153,7 +153,7 @@ def _caption(canvas: np.ndarray, segmentation: Segmentation,
     if segmentation.status is not Status.FOUND:
         lines.append(segmentation.reason)
     else:
-        lines.append(_grasp_words(grasp))
+        lines.append(grasp_words(grasp))
     # Whatever limits the answer (untrained weights, a fallback) belongs into its picture.
     lines = [line for line in (*lines, *segmentation.notes[:1]) if line]
     pad, pitch = size // 2, round(size * 1.3)
@@ -177,7 +177,8 @@ def _headline(segmentation: Segmentation) -> str:
     return text
 
 
-def _grasp_words(grasp: GraspRegion | None) -> str:
+def grasp_words(grasp: GraspRegion | None) -> str:
+    """A line on a grasp region: its size and distance, or why it is not whole; '' for None."""
     if grasp is None:
         return ''
     if not grasp.valid:

@@ -10,6 +10,12 @@ from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.datasets.cli import add_check_parser
+from refdiff_ros.evaluation.html.cli import (
+    add_html_option,
+    add_html_parser,
+    finish_report,
+    open_gallery,
+)
 from refdiff_ros.evaluation.progress import Progress
 from refdiff_ros.presets import Mode, Preset, PRESETS
 
@@ -30,6 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     tabletop.add_argument('--seed', type=int, default=0, help='of the diffusion noise')
     tabletop.add_argument('--sheets', type=Path, metavar='DIR',
                           help='write pictures of the worst, the best and some random cases')
+    add_html_option(tabletop)
     tabletop.set_defaults(run=run_tabletop)
     proposals = commands.add_parser(
         'proposals', help="how many objects the segmentor's proposals cover",
@@ -38,6 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_common(proposals, 'scenes')
     proposals.set_defaults(run=run_proposals)
     add_check_parser(commands)
+    add_html_parser(commands)
     # They take their options from here.
     from refdiff_ros.evaluation.bags.cli import add_bag
     from refdiff_ros.evaluation.runs.compare_cli import add_compare
@@ -97,10 +105,13 @@ def run_tabletop(args: argparse.Namespace) -> int:
     from refdiff_ros.engine import Engine
     engine = Engine(models, preset, Mode(args.mode), args.seed)
     sheets, progress = ContactSheets(), Progress('case')
+    gallery = open_gallery(args.html, engine)
 
-    def on_case(case: Any, *shown: Any) -> None:
+    def on_case(case: Any, view: Any, said: Any, answer: Any) -> None:
         if args.sheets is not None:
-            sheets.add(case, *shown)
+            sheets.add(case, view, said, answer)
+        if gallery is not None:
+            gallery.add(case, view.frame, view.masks[said.row], answer)
         if case.error:
             print(f'scene {case.scene}, {case.expression!r}: {case.error}', file=sys.stderr)
         progress.step(args.limit)
@@ -113,7 +124,9 @@ def run_tabletop(args: argparse.Namespace) -> int:
             print(f'wrote {path}', file=sys.stderr)
     print(f'{models.name}, {args.preset}, {args.mode}, {args.split} ({args.half})')
     print(f'{report.table(found)}\n{report.LEGEND}')
-    _finish(args, found, [asdict(case) for case in results])
+    cases_found = [asdict(case) for case in results]
+    _finish(args, found, cases_found)
+    finish_report(args.html, {**found, 'results': cases_found}, gallery)
     return 0 if found['errors'] < found['cases'] else 1
 
 

@@ -12,6 +12,7 @@ from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.cli import add_common, checked_overrides, prepare, Progress
+from refdiff_ros.evaluation.html.cli import add_html_option, finish_report, open_gallery
 from refdiff_ros.presets import Mode
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from refdiff_ros.evaluation.bags.pairing import Index
     from refdiff_ros.evaluation.bags.samples import Matched
     from refdiff_ros.evaluation.gate import Verdict
+    from refdiff_ros.evaluation.html.gallery import Gallery
     from refdiff_ros.evaluation.run import Answer
     from refdiff_ros.evaluation.sample import Sample
 
@@ -46,6 +48,7 @@ def add_bag(commands: argparse._SubParsersAction) -> None:
                         help='exit with 1 unless it holds, e.g. miou=0.5 or p95_ms=300; '
                         'repeatable')
     add_common(parser, 'labels')
+    add_html_option(parser)
     parser.set_defaults(run=run_bag)
 
 
@@ -89,9 +92,10 @@ def run_bag(args: argparse.Namespace) -> int:
         engine = _engine(args)
         samples = islice(bag_samples(bag, index, matched), args.limit)
         count = min(matched.count, args.limit or matched.count)
+        gallery = open_gallery(args.html, engine)
         began = time.perf_counter()
-        answers, stopped, status = _ask(engine, samples, count)
-        wall_s = time.perf_counter() - began
+        answers, stopped, status = _ask(engine, samples, count, gallery)
+        wall_s = time.perf_counter() - began - (0.0 if gallery is None else gallery.seconds)
     found = {
         **_asked(args, engine), **_figures(answers, wall_s), 'unverified': unverified,
         'labels_without_frames': len(matched.labels_without_frames),
@@ -103,6 +107,7 @@ def run_bag(args: argparse.Namespace) -> int:
     _print(found, verdicts)
     written = _write(args.json, found, answers, matched)
     print(json.dumps(found), flush=True)
+    finish_report(args.html, {**found, 'results': [asdict(each) for each in answers]}, gallery)
     good = found['errors'] < found['cases'] and all(verdict.met for verdict in verdicts)
     return status or written or (0 if good else 1)
 
@@ -176,7 +181,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _ask(
-    engine: 'Engine', samples: Iterable['Sample'], count: int,
+    engine: 'Engine', samples: Iterable['Sample'], count: int, gallery: 'Gallery | None',
 ) -> tuple[list['Answer'], str, int]:
     """The answers, why they end early ('' if they do not), and the exit status that this has."""
     from refdiff_ros.evaluation.bags.reading import BagError
@@ -184,8 +189,10 @@ def _ask(
     answers: list[Answer] = []
     progress = Progress('label')
 
-    def on_case(answer: 'Answer', *_: object) -> None:
+    def on_case(answer: 'Answer', *shown: Any) -> None:
         answers.append(answer)
+        if gallery is not None:
+            gallery.add(answer, *shown)
         if answer.error:
             print(f'{answer.sample_id}: {answer.error}', file=sys.stderr)
         progress.step(count)
