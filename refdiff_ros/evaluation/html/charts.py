@@ -49,12 +49,12 @@ def latency_chart(seconds: Sequence[Sequence[float]]) -> str:
     millis = [np.asarray(values, float) * 1e3 for values in seconds]
     everything = np.concatenate(millis) if millis else np.zeros(0)
     # A few slow cases, such as the first, must not press all others into one bar.
-    step = _nice(max(float(np.quantile(everything, 0.98)), 1e-3) / 20 if len(everything) else 1)
+    step = _nice(max(float(np.quantile(everything, 0.98)), 1e-3) / 19.9 if len(everything) else 1)
     edges = np.arange(22) * step
     clipped = [np.minimum(values, edges[-1]) for values in millis]
     ticks = [step * k for k in range(0, 21, 5)]
     return _histogram('Time of an answer', 'milliseconds (last bar: or more)', clipped, edges,
-                      lambda value: f'{value:.4g}', ticks)
+                      lambda value: f'{value:,.0f}' if step >= 1 else f'{value:.3g}', ticks)
 
 
 def precision_chart(ious: Sequence[Sequence[float]]) -> str:

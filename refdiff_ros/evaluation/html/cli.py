@@ -76,5 +76,7 @@ def finish_report(path: Path | None, written: dict[str, Any], gallery: 'Gallery 
         return
     from refdiff_ros.evaluation.html.cases import as_run
     from refdiff_ros.evaluation.html.page import write_report
-    write_report(path, as_run(written, path.stem), gallery=gallery)
+    asked = [str(written[name]) for name in ('what', 'bag', 'split', 'bundle', 'preset', 'mode')
+             if written.get(name)]
+    write_report(path, as_run(written, ', '.join(asked)), gallery=gallery)
     print(f'wrote {path}', file=sys.stderr)

@@ -69,12 +69,9 @@ class Gallery:
         self.seconds += time.perf_counter() - began
 
     def sorts(self) -> dict[str, list[Kept]]:
-        """'worst' (worst first), 'best' (best first) and 'middle' (drawn), each case once."""
-        worst = {each.sample_id for each in self._worst}
-        return {
-            'worst': list(self._worst),
-            'best': [each for each in self._best if each.sample_id not in worst],
-            'middle': sorted(self._middle, key=lambda each: each.iou)}
+        """'worst' (worst first), 'best' (best first) and 'middle' (drawn); no case is in two."""
+        return {'worst': list(self._worst), 'best': list(self._best),
+                'middle': sorted(self._middle, key=lambda each: each.iou)}
 
     def _add(self, case: 'Case | Answer', frame: Frame, truth: np.ndarray,
              answer: Segmentation | None) -> None:
@@ -83,24 +80,22 @@ class Gallery:
         slot = None if low or high else self._slot()
         if not (low or high) and slot is None:
             return
-        kept = Kept(case_id(asdict(case)), case.iou,
-                    case_pictures(self._engine, frame, truth, answer))
-        if slot is not None:
-            self._put(slot, kept)
-            return
-        pushed_out = []
+        pushed_out = Kept(case_id(asdict(case)), case.iou,
+                          case_pictures(self._engine, frame, truth, answer))
+        # What leaves the worst may be one of the best; what leaves both is of the middle.
         if low:
-            self._worst = sorted([*self._worst, kept], key=lambda each: each.iou)
-            pushed_out += self._worst[self._size:]
-            del self._worst[self._size:]
-        if high:
-            self._best = sorted([*self._best, kept], key=lambda each: -each.iou)
-            pushed_out += self._best[self._size:]
-            del self._best[self._size:]
-        # What leaves an end for good has become one of the middle.
-        for each in pushed_out:
-            if each not in (*self._worst, *self._best) and (place := self._slot()) is not None:
-                self._put(place, each)
+            pushed_out = self._place(self._worst, pushed_out, 1)
+        if pushed_out is not None and (low or high):
+            pushed_out = self._place(self._best, pushed_out, -1)
+            slot = None if pushed_out is None else self._slot()
+        if pushed_out is not None and slot is not None:
+            self._middle[slot:slot + 1] = [pushed_out]
+
+    def _place(self, ends: list[Kept], kept: Kept, sign: int) -> Kept | None:
+        """Put a case among the worst (sign 1) or the best (-1); what has no room any more."""
+        ends.append(kept)
+        ends.sort(key=lambda each: sign * each.iou)
+        return ends.pop() if len(ends) > self._size else None
 
     def _slot(self) -> int | None:
         """A place for one more middle case, or None: each so far is in with the same chance."""
@@ -109,6 +104,3 @@ class Gallery:
             return len(self._middle)
         slot = int(self._rng.integers(self._in_the_middle))
         return slot if slot < self._size else None
-
-    def _put(self, slot: int, kept: Kept) -> None:
-        self._middle[slot:slot + 1] = [kept]

@@ -44,8 +44,8 @@ def case_pictures(
 
     Returns:
         'size' (width, height) of the pixels that paths are given in, 'still' and 'truth'; with an
-        answer 'answer', 'rivals', 'root', 'reason', 'notes', 'score', 'confidence', 'attention',
-        'tokens', 'candidates' and 'grasp' as well.
+        answer 'answer', 'rivals', 'root', 'words', 'reason', 'notes', 'score', 'confidence',
+        'attention', 'tokens', 'candidates' and 'grasp' as well.
     """
     height, width = frame.size_hw
     shown = {'size': [width, height], 'still': data_uri(frame.image_rgb, _STILL_PX),
@@ -57,7 +57,8 @@ def case_pictures(
         **shown,
         'answer': mask_path(answer.mask),
         'rivals': [mask_path(answer.proposals[row]) for row in answer.rivals[:_CANDIDATES]],
-        'root': answer.expression.root, 'reason': answer.reason, 'notes': list(answer.notes),
+        'root': answer.expression.root, 'words': _words(engine, answer),
+        'reason': answer.reason, 'notes': list(answer.notes),
         'score': _number(answer.score), 'confidence': _number(answer.confidence),
         'attention': None if attention is None else data_uri(
             attention_image(attention), _ATTENTION_PX),
@@ -100,6 +101,12 @@ def _closed(points: np.ndarray) -> str:
     """(K, 2) whole pixels as a closed path, each point told by its distance from the last."""
     (u, v), steps = points[0], np.diff(points, axis=0)
     return f'M{u} {v}' + ''.join(f'l{du} {dv}' for du, dv in steps) + 'z'
+
+
+def _words(engine: Engine, answer: Segmentation) -> str:
+    """The words that the root's map was read from: the root, or its whole noun phrase."""
+    whole = engine.preset.generative.words == 'phrase' and answer.expression.phrase
+    return answer.expression.phrase if whole else answer.expression.root
 
 
 def _tokens(engine: Engine, frame: Frame, answer: Segmentation) -> dict[str, Any]:

@@ -94,7 +94,9 @@ def breakdown(runs: Sequence[Run]) -> str:
             rows = [(value, [figures([answer for answer in scored(run)
                                       if answer.tags.get(name) == value]) for run in runs])
                     for value in values]
-            parts.append(_by_tag(name, rows) if len(runs) == 1 else _both_by_tag(name, rows))
+            table = _by_tag(name, rows) if len(runs) == 1 else _both_by_tag(name, rows)
+            parts.append(f'<details{"" if parts else " open"}><summary>By {escape(name)}'
+                         f'</summary>{table}</details>')
     if left_out:
         names = escape(', '.join(left_out))
         parts.append(f'<p class="note">Not broken down, for more than {_VALUES} values: '
@@ -167,7 +169,7 @@ def _both_by_tag(name: str, rows: Iterable[tuple[str, list[Figures]]]) -> str:
 
 
 def _table(name: str, head: str, body: str) -> str:
-    return (f'<h3>By {escape(name)}</h3><div class="scroll" tabindex="0" role="region" '
+    return (f'<div class="scroll" tabindex="0" role="region" '
             f'aria-label="By {escape(name)}"><table class="figures"><thead><tr>'
             f'<th scope="col">{escape(name)}</th>{head}</tr></thead><tbody>{body}</tbody></table>'
             '</div>')

@@ -5,15 +5,15 @@ const SCORES = {total: 'score', generative: 'generative', discriminative: 'discr
 
 function panel(title, picture, ...below) {
   return make('figure', {class: 'panel'}, picture, make('figcaption', null, make('b', null, title),
-    ...below.map((text) => make('span', null, text))));
+    ...below.filter(Boolean).map((text) => make('span', null, text))));
 }
 
-function casePage(table, index, link) {
+function casePage(table, index) {
   const place = table.order.indexOf(index);
   const neighbour = (step, text, key) => {
     const next = place < 0 ? undefined : table.order[place + step];
     return next === undefined ? make('span', {class: 'off'}, text)
-      : make('a', {href: link(next), 'data-key': key}, text);
+      : make('a', {href: table.link(next), 'data-key': key}, text);
   };
   const pictures = table.pictured(index) ? table.pictures[table.first(index)] : null;
   return [
@@ -73,9 +73,10 @@ function shownPictures(pictures) {
     ...pictures.rivals.map((path) => outline(path, 'rival')), outline(pictures.truth, 'ghost'),
     outline(pictures.answer, 'answer')), pictures.reason));
   if (pictures.attention) {
-    panels.push(panel(`Attention of “${pictures.root}”`, still(pictures,
+    const read = pictures.words === pictures.root ? '' : `read from all words of “${pictures.words}”`;
+    panels.push(panel(`Root word's attention: “${pictures.root}”`, still(pictures,
       `attention of the root word ${pictures.root}`, heat(pictures, pictures.attention),
-      outline(pictures.truth, 'ghost')), 'the root word; dark is 0, bright is 1'));
+      outline(pictures.truth, 'ghost')), 'what is scored by (Eq. 5): dark is 0, bright is 1', read));
   }
   if (pictures.grasp) panels.push(graspPanel(pictures));
   return [
@@ -118,10 +119,11 @@ function tokenStrip(pictures) {
   const tokens = pictures.tokens;
   if (!tokens) return [];
   const more = tokens.error ? `No maps: ${tokens.error}`
-    : tokens.more ? `${tokens.more} more tokens are not shown.` : '';
+    : 'Each token of the whole expression by itself, each from 0 to 1.'
+      + (tokens.more ? ` ${tokens.more} more tokens are not shown.` : '');
   return [
     make('h2', null, 'Attention of every token'),
-    more ? make('p', {class: 'note'}, more) : null,
+    make('p', {class: 'note'}, more),
     make('div', {class: 'strip', tabindex: '0', role: 'region', 'aria-label': 'Tokens'},
       tokens.shown.map(([text, uri, root]) => make('figure', {class: root ? 'panel root' : 'panel'},
         still(pictures, `attention of ${text}`, heat(pictures, uri)),

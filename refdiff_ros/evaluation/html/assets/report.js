@@ -1,15 +1,15 @@
 // Puts the gallery and the table into the page, and opens cases by the address's hash.
 
 const SORTS = {worst: 'The worst', best: 'The best', middle: 'Drawn from the others'};
-const CASE = '#case/';
 
 const data = JSON.parse(document.getElementById('data').textContent);
 const [report, casing] = ['report', 'case'].map((id) => document.getElementById(id));
 const title = document.title;
-let left = 0; // where the report was scrolled to
+// Where the report was left: how far it was scrolled, and what had the focus.
+let left = null;
+let drawn = false;
 
-const link = (index) => CASE + encodeURIComponent(table.id(index));
-const table = new CaseTable(data, link);
+const table = new CaseTable(data);
 const indices = new Map(table.pairs.map((_, index) => [table.id(index), index]));
 
 function drawGallery() {
@@ -25,7 +25,7 @@ function drawGallery() {
 function card(row) {
   const pictures = data.pictures[row];
   const status = textOf(data.runs[0], row, 'status');
-  return make('a', {class: 'card', href: link(row)},
+  return make('a', {class: 'card', href: table.link(row)},
     still(pictures, 'truth and prediction', outline(pictures.truth, 'ghost'),
       outline(pictures.answer, 'answer')),
     make('b', null, data.runs[0].expression[row] || '(empty)'),
@@ -44,18 +44,28 @@ function wanted() {
 function show() {
   const index = wanted();
   const opens = index !== undefined;
-  if (opens && casing.hidden) left = scrollY;
+  if (opens && casing.hidden && drawn) left = {top: scrollY, focus: document.activeElement};
+  drawn = true;
   const closes = !opens && !casing.hidden;
   report.hidden = opens;
   casing.hidden = !opens;
   document.title = opens ? `${table.expression(index)} - ${title}` : title;
-  casing.replaceChildren(...(opens ? casePage(table, index, link).filter(Boolean) : []));
+  casing.replaceChildren(...(opens ? casePage(table, index).filter(Boolean) : []));
   if (opens) {
     scrollTo(0, 0);
     casing.querySelector('h1').focus({preventScroll: true});
   } else if (closes) {
-    scrollTo(0, left);
+    goBack();
   }
+}
+
+function goBack() {
+  if (left === null) {
+    document.getElementById('cases').scrollIntoView(); // the case was opened by its address
+    return;
+  }
+  scrollTo(0, left.top);
+  left.focus.focus({preventScroll: true});
 }
 
 addEventListener('hashchange', show);

@@ -1,6 +1,7 @@
 // The table of all cases: sorted and searched as columns of numbers, drawn a piece at a time.
 
 const PIECE = 100;
+const CASE = '#case/';
 
 function cellOf(run, row, column) {
   return row === null ? null : run[column][row];
@@ -17,11 +18,10 @@ function tagOf(run, row, name) {
 
 class CaseTable {
   // `pairs` are row numbers of the runs; `pictures` by row number of the first one.
-  constructor(data, open) {
+  constructor(data) {
     this.runs = data.runs;
     this.pictures = data.pictures;
     this.pairs = data.pairs || data.runs[0].id.map((_, row) => [row, null]);
-    this.open = open;
     this.columns = this.makeColumns();
     this.sorted = {column: null, down: false};
     this.texts = null;
@@ -51,6 +51,9 @@ class CaseTable {
     const [run, row] = this.source(index);
     return run.id[row];
   }
+
+  // The address of a case within the page.
+  link(index) { return CASE + encodeURIComponent(this.id(index)); }
 
   expression(index) {
     const [run, row] = this.source(index);
@@ -113,7 +116,7 @@ class CaseTable {
 
   drawHead() {
     const cells = this.columns.map((column) => {
-      const mark = make('span', {class: 'mark', 'aria-hidden': 'true'});
+      const mark = make('span', {class: 'mark', 'aria-hidden': 'true'}, ' ↕');
       const button = make('button', {type: 'button', click: () => this.sortBy(column)},
         column.title, mark);
       column.head = make('th', {scope: 'col', class: this.kind(column)}, button);
@@ -134,7 +137,7 @@ class CaseTable {
       const chosen = each === column;
       if (chosen) each.head.setAttribute('aria-sort', this.sorted.down ? 'descending' : 'ascending');
       else each.head.removeAttribute('aria-sort');
-      each.mark.textContent = chosen ? (this.sorted.down ? ' ▼' : ' ▲') : '';
+      each.mark.textContent = chosen ? (this.sorted.down ? ' ▼' : ' ▲') : ' ↕';
     }
     this.update();
   }
@@ -211,7 +214,7 @@ class CaseTable {
       const mark = this.pictured(index)
         ? make('span', {class: 'pictured', title: 'with pictures'}, 'pictures') : null;
       return make('th', {scope: 'row', class: kind},
-        make('a', {href: this.open(index)}, this.expression(index) || '(empty)'), ' ', mark);
+        make('a', {href: this.link(index)}, this.expression(index) || '(empty)'), ' ', mark);
     }));
   }
 }
