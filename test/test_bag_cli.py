@@ -90,7 +90,8 @@ def test_figures_of_a_bag(recorded, tmp_path, capsys):
     bag, labels = recorded
     out = tmp_path / 'out' / 'cases.json'
     status = evaluate(bag, labels, '--depth-topic', DEPTH, '--info-topic', INFO, '--json',
-                      str(out), '--require', 'p95_ms=600000', '--require', 'errors=0')
+                      str(out), '--html', str(tmp_path / 'report.html'),
+                      '--require', 'p95_ms=600000', '--require', 'errors=0')
     found, captured = last_line(capsys)
     assert status == 0 and 'random weights' in captured.out.splitlines()[0]
     count = len(read_labels(labels))
@@ -103,6 +104,8 @@ def test_figures_of_a_bag(recorded, tmp_path, capsys):
     assert [verdict['met'] for verdict in found['requirements']] == [True, True]
     written = json.loads(out.read_text())
     assert len(written['results']) == count and written['mean_iou'] == found['mean_iou']
+    report = (tmp_path / 'report.html').read_text()
+    assert report.count('<svg') == 3 and '"still":"data:image/webp;base64,' in report
 
 
 def test_bad_pictures_and_labels_are_counted_and_named_and_the_gate_shuts(tmp_path, capsys):
