@@ -174,11 +174,42 @@ def _decode_grid(
     for batch in points.split(config.points_per_batch):
         labels = torch.ones(batch.shape[:2], dtype=torch.int, device=sam.device)
         sparse, dense = encoder(points=(batch, labels), boxes=None, masks=None)
-        logits, quality = sam.mask_decoder(
-            image_embeddings=features, image_pe=positions,
-            sparse_prompt_embeddings=sparse.to(dtype), dense_prompt_embeddings=dense.to(dtype),
-            multimask_output=True)  # (B, 3, Q, Q), (B, 3)
-        yield logits.flatten(0, 1), quality.flatten().float()
+        yield _decode(sam.mask_decoder, features, positions, sparse.to(dtype), dense.to(dtype),
+                      config.pred_iou_thresh)
+
+
+def _decode(
+    decoder: Any,
+    features: torch.Tensor,
+    positions: torch.Tensor,
+    sparse: torch.Tensor,
+    dense: torch.Tensor,
+    threshold: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `MaskDecoder` gives for B prompts, less the masks that would be dropped.
+
+    The quality of a prompt's masks is known before they are drawn, and most prompts lie beside
+    all objects: masks are drawn for those prompts alone of which one has a quality above
+    `threshold`.
+
+    Returns:
+        Logits (3*K, Q, Q) and predicted quality (3*K,) float32 of the K prompts that are left.
+    """
+    count, masks = len(sparse), decoder.num_mask_tokens
+    tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])  # (1 + M, C)
+    tokens = torch.cat([tokens.expand(count, -1, -1), sparse], dim=1)
+    source = features.expand(count, -1, -1, -1) + dense  # (B, C, h, w)
+    hidden, source = decoder.transformer(source, positions.expand(count, -1, -1, -1), tokens)
+    quality = decoder.iou_prediction_head(hidden[:, 0])[:, 1:]  # (B, 3); the first is for one mask
+    if threshold > 0:
+        good = (quality.float() > threshold).any(dim=1)
+        hidden, source, quality = hidden[good], source[good], quality[good]
+    source = source.transpose(1, 2).unflatten(2, features.shape[2:])  # (K, C, h, w)
+    drawn = decoder.output_upscaling(source)  # (K, C/8, Q, Q)
+    weights = torch.stack([decoder.output_hypernetworks_mlps[n](hidden[:, 1 + n])
+                           for n in range(1, masks)], dim=1)  # (K, 3, C/8)
+    logits = (weights @ drawn.flatten(2)).unflatten(2, drawn.shape[2:])  # (K, 3, Q, Q)
+    return logits.flatten(0, 1), quality.flatten().float()
 
 
 def _float_prompt_encoder(sam: Any) -> Any:
