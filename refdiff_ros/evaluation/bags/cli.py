@@ -13,6 +13,7 @@ from typing import Any, TYPE_CHECKING
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.cli import add_common, checked_overrides, prepare, Progress
 from refdiff_ros.evaluation.html.cli import add_html_option, finish_report, open_gallery
+from refdiff_ros.evaluation.output import some, write_figures
 from refdiff_ros.presets import Mode
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ def run_bag(args: argparse.Namespace) -> int:
     verdicts = [] if stopped else judge(requirements, found)
     found['requirements'] = [verdict.as_json() for verdict in verdicts]
     _print(found, verdicts)
-    written = _write(args.json, found, answers, matched)
+    written = write_figures(args.json, {
+        **found, 'unmatched': _unmatched(matched),
+        'results': [asdict(answer) for answer in answers]})
     print(json.dumps(found), flush=True)
     finish_report(args.html, {**found, 'results': [asdict(each) for each in answers]}, gallery)
     good = found['errors'] < found['cases'] and all(verdict.met for verdict in verdicts)
@@ -143,7 +146,7 @@ def _check_verified(labels: Sequence['Label'], allowed: bool) -> int:
     from refdiff_ros.evaluation.bags.labels import UNVERIFIED
     own = [label for label in labels if label.source == UNVERIFIED]
     if own and not allowed:
-        lines = _some([str(label.line) for label in own])
+        lines = some([str(label.line) for label in own], _NAMED)
         raise BadRequestError(
             f'expected labels that somebody has looked at, got {len(own)} of {len(labels)} that '
             f'are the model\'s own answers (lines {lines}): correct each mask and set its "source"'
@@ -159,10 +162,11 @@ def _tell(index: 'Index', matched: 'Matched') -> None:
     from refdiff_ros.evaluation.bags.frames import seconds_text
     lost, bare = matched.labels_without_frames, matched.frames_without_labels
     if lost:
-        names = _some([f'line {label.line} at {seconds_text(label.stamp_ns)}' for label in lost])
+        names = some([f'line {label.line} at {seconds_text(label.stamp_ns)}' for label in lost],
+                     _NAMED)
         print(f'{len(lost)} labels without a frame within 0.5 ms: {names}', file=sys.stderr)
     if bare:
-        names = _some([seconds_text(picture.stamp_ns) for picture in bare])
+        names = some([seconds_text(picture.stamp_ns) for picture in bare], _NAMED)
         print(f'{len(bare)} frames without a label: {names}', file=sys.stderr)
     if index.repeated:
         print(f'{index.repeated} images left out: an earlier one of their topic has the same '
@@ -173,11 +177,6 @@ def _tell(index: 'Index', matched: 'Matched') -> None:
         print(f'{index.without_depth} of {len(index.pictures)} images have no depth within '
               f'{index.topics.tolerance_s * 1e3:g} ms{away}: see --sync-tolerance',
               file=sys.stderr)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
-    return f'{", ".join(names[:_NAMED])}{more}'
 
 
 def _ask(
@@ -222,24 +221,11 @@ def _print(found: dict[str, Any], verdicts: Sequence['Verdict']) -> None:
         print(verdict)
 
 
-def _write(
-    path: Path | None, found: dict[str, Any], answers: Sequence['Answer'], matched: 'Matched',
-) -> int:
-    """Write the figures with each answer and each label and frame left alone; 0, or 2 if they
-    cannot be written, as on a full disk."""
-    if path is None:
-        return 0
-    unmatched = {
+def _unmatched(matched: 'Matched') -> dict[str, Any]:
+    """Each label and frame left alone, ready for JSON."""
+    return {
         'labels': [{'line': label.line, 'stamp_ns': label.stamp_ns, 'topic': label.topic,
                     'expression': label.expression}
                    for label in matched.labels_without_frames],
         'frames': [{'stamp_ns': picture.stamp_ns, 'topic': picture.topic}
                    for picture in matched.frames_without_labels]}
-    whole = {**found, 'unmatched': unmatched, 'results': [asdict(answer) for answer in answers]}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(whole, indent=1) + '\n', encoding='utf-8')
-    except OSError as error:
-        print(f'refdiff: expected to write the figures to {path}, got: {error}', file=sys.stderr)
-        return 2
-    return 0

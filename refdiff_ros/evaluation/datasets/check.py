@@ -8,6 +8,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.datasets.catalog import DataFolder, image_folder, open_dataset
 from refdiff_ros.evaluation.datasets.published import PUBLISHED, require_split, Size, splits_of
 from refdiff_ros.evaluation.datasets.referred import Referred
+from refdiff_ros.evaluation.output import some
 from refdiff_ros.optional import require_package
 
 
@@ -27,10 +28,8 @@ class Problem:
 
     def line(self, shown: int | None = None) -> str:
         """One line for people; at most `shown` of the names, or all."""
-        names = ', '.join(self.names[:shown])
-        hidden = len(self.names) - len(self.names[:shown])
-        more = f' and {hidden} more' if hidden else ''
-        return f'{self.text}{": " if names else ""}{names}{more}. {self.remedy}'
+        names = some(self.names, shown)
+        return f'{self.text}{": " if names else ""}{names}. {self.remedy}'
 
 
 @dataclass(frozen=True)

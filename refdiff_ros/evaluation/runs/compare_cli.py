@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 import sys
 
+from refdiff_ros.evaluation.output import some
+
 _NAMED = 5
 _LEGEND = """\
 B - A: mean difference of the IoU, pair by pair; 95 %: its bootstrap interval, pictures drawn
@@ -49,6 +51,4 @@ def run_compare(args: argparse.Namespace) -> int:
 
 def _warn(what: str, names: Sequence[str]) -> None:
     if names:
-        more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
-        print(f'left out, {what}: {len(names)} ({", ".join(names[:_NAMED])}{more})',
-              file=sys.stderr)
+        print(f'left out, {what}: {len(names)} ({some(names, _NAMED)})', file=sys.stderr)

@@ -13,6 +13,7 @@ from typing import Any, TYPE_CHECKING
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.cli import add_common, checked_overrides, prepare
 from refdiff_ros.evaluation.datasets.published import PUBLISHED
+from refdiff_ros.evaluation.output import some, write_figures
 from refdiff_ros.evaluation.progress import Progress
 from refdiff_ros.presets import Mode
 
@@ -84,8 +85,8 @@ def run_dataset(args: argparse.Namespace) -> int:
     verdicts = [] if stop.reason else judge(requirements, found)
     found['requirements'] = [verdict.as_json() for verdict in verdicts]
     _print(question, found, answers, verdicts)
-    written = _write(args.json, {**found, 'values': question.values,
-                                 'results': [asdict(answer) for answer in answers]})
+    written = write_figures(args.json, {
+        **found, 'values': question.values, 'results': [asdict(answer) for answer in answers]})
     print(json.dumps(found), flush=True)
     good = found['errors'] < found['cases'] and all(verdict.met for verdict in verdicts)
     return stop.status or written or (0 if good else 1)
@@ -228,27 +229,9 @@ def _print(
         print(ALIKE_LEGEND)
     bare = [answer.sample_id for answer in answers if not answer.scored]
     if bare:
-        print(f'unreadable, not scored: {len(bare)} ({_some(bare)})')
+        print(f'unreadable, not scored: {len(bare)} ({some(bare, _NAMED)})')
     failed = [answer.sample_id for answer in answers if answer.scored and answer.error]
     if failed:
-        print(f'errors, scored 0: {len(failed)} ({_some(failed)})')
+        print(f'errors, scored 0: {len(failed)} ({some(failed, _NAMED)})')
     for verdict in verdicts:
         print(verdict)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
-    return f'{", ".join(names[:_NAMED])}{more}'
-
-
-def _write(path: Path | None, values: dict[str, Any]) -> int:
-    """Write `values`; 0, or 2 if they cannot be written, as on a full disk."""
-    if path is None:
-        return 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
-    except OSError as error:
-        print(f'refdiff: expected to write the figures to {path}, got: {error}', file=sys.stderr)
-        return 2
-    return 0
