@@ -36,6 +36,21 @@ def iou(intersection: int, union: int) -> float:
     return intersection / union if union else 1.0
 
 
+def require_overlap(intersection: int, union: int, value: float) -> None:
+    """Refuse figures that no two masks have.
+
+    Args:
+        intersection, union: pixels.
+        value: the IoU.
+
+    Raises:
+        BadRequestError: an intersection outside 0..union, or an IoU outside 0..1.
+    """
+    if not 0 <= intersection <= union or not 0 <= value <= 1:
+        raise BadRequestError('expected 0 <= intersection <= union and an IoU in 0..1, got '
+                              f'{intersection}, {union} and {value}')
+
+
 def best_iou(proposals: np.ndarray, truth: np.ndarray) -> float:
     """IoU of the proposal that covers `truth` best, 0..1: what a perfect choice would reach.
 

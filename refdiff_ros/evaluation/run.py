@@ -13,7 +13,7 @@ from refdiff_ros.errors import (
     OutOfMemoryError,
     RefDiffError,
 )
-from refdiff_ros.evaluation.overlap import best_iou, iou, overlap
+from refdiff_ros.evaluation.overlap import best_iou, iou, overlap, require_overlap
 from refdiff_ros.evaluation.pointing import pointing
 from refdiff_ros.evaluation.sample import Sample
 from refdiff_ros.presets import Mode
@@ -56,9 +56,7 @@ class Answer:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        if not 0 <= self.intersection <= self.union or not 0 <= self.iou <= 1:
-            raise BadRequestError('expected 0 <= intersection <= union and an IoU in 0..1, got '
-                                  f'{self.intersection}, {self.union} and {self.iou}')
+        require_overlap(self.intersection, self.union, self.iou)
 
     @property
     def scored(self) -> bool:

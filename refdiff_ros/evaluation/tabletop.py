@@ -11,7 +11,7 @@ import numpy as np
 
 from refdiff_ros.engine import Engine
 from refdiff_ros.errors import BadRequestError, RefDiffError
-from refdiff_ros.evaluation.overlap import best_iou, iou, overlap
+from refdiff_ros.evaluation.overlap import best_iou, iou, overlap, require_overlap
 from refdiff_ros.evaluation.pointing import pointing
 from refdiff_ros.evaluation.run import status_of
 from refdiff_ros.presets import Mode
@@ -62,9 +62,7 @@ class Case:
     error: str = ''
 
     def __post_init__(self):
-        if not 0 <= self.intersection <= self.union or not 0 <= self.iou <= 1:
-            raise BadRequestError('expected 0 <= intersection <= union and an IoU in 0..1, got '
-                                  f'{self.intersection}, {self.union} and {self.iou}')
+        require_overlap(self.intersection, self.union, self.iou)
 
     @property
     def group(self) -> int:
