@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from refdiff_ros import sam_decoder
 from refdiff_ros.boxes import mask_boxes_xyxy
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import ProposalConfig
@@ -169,22 +170,17 @@ def _decode_grid(
     points = point_grid(config.points_per_side) * np.array([width, height])
     points *= np.array([embedding.input_hw[1] / width, embedding.input_hw[0] / height])
     points = torch.from_numpy(points).to(sam.device)[:, None]  # (n*n, 1, 2)
-    positions = encoder.get_dense_pe().to(dtype)
-    features = embedding.features.to(dtype)
+    seen = sam_decoder.picture(
+        embedding.features.to(dtype), encoder.get_dense_pe().to(dtype),
+        encoder.no_mask_embed.weight.to(dtype))
     for batch in points.split(config.points_per_batch):
         labels = torch.ones(batch.shape[:2], dtype=torch.int, device=sam.device)
-        sparse, dense = encoder(points=(batch, labels), boxes=None, masks=None)
-        yield _decode(sam.mask_decoder, features, positions, sparse.to(dtype), dense.to(dtype),
-                      config.pred_iou_thresh)
+        sparse, _ = encoder(points=(batch, labels), boxes=None, masks=None)
+        yield _decode(sam.mask_decoder, seen, sparse.to(dtype), config.pred_iou_thresh)
 
 
 def _decode(
-    decoder: Any,
-    features: torch.Tensor,
-    positions: torch.Tensor,
-    sparse: torch.Tensor,
-    dense: torch.Tensor,
-    threshold: float,
+    decoder: Any, seen: sam_decoder.Picture, sparse: torch.Tensor, threshold: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """What `MaskDecoder` gives for B prompts, less the masks that would be dropped.
 
@@ -195,20 +191,12 @@ def _decode(
     Returns:
         Logits (3*K, Q, Q) and predicted quality (3*K,) float32 of the K prompts that are left.
     """
-    count, masks = len(sparse), decoder.num_mask_tokens
-    tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])  # (1 + M, C)
-    tokens = torch.cat([tokens.expand(count, -1, -1), sparse], dim=1)
-    source = features.expand(count, -1, -1, -1) + dense  # (B, C, h, w)
-    hidden, source = decoder.transformer(source, positions.expand(count, -1, -1, -1), tokens)
-    quality = decoder.iou_prediction_head(hidden[:, 0])[:, 1:]  # (B, 3); the first is for one mask
+    tokens, places = sam_decoder.attend(decoder, seen, sparse)
+    quality = decoder.iou_prediction_head(tokens[:, 0])[:, 1:]  # (B, 3); the first is for one mask
     if threshold > 0:
         good = (quality.float() > threshold).any(dim=1)
-        hidden, source, quality = hidden[good], source[good], quality[good]
-    source = source.transpose(1, 2).unflatten(2, features.shape[2:])  # (K, C, h, w)
-    drawn = decoder.output_upscaling(source)  # (K, C/8, Q, Q)
-    weights = torch.stack([decoder.output_hypernetworks_mlps[n](hidden[:, 1 + n])
-                           for n in range(1, masks)], dim=1)  # (K, 3, C/8)
-    logits = (weights @ drawn.flatten(2)).unflatten(2, drawn.shape[2:])  # (K, 3, Q, Q)
+        tokens, places, quality = tokens[good], places[good], quality[good]
+    logits = sam_decoder.draw(decoder, tokens, places, seen.size_hw)  # (K, 3, Q, Q)
     return logits.flatten(0, 1), quality.flatten().float()
 
 
