@@ -60,9 +60,9 @@ def attend(decoder: Any, seen: Picture, sparse: torch.Tensor) -> tuple[torch.Ten
     transformer = decoder.transformer
     queries, places = tokens, seen.places[None]  # (1, P, C) until the first block is done
     for layer in transformer.layers:
-        queries, places = _block(layer, queries, tokens, places, seen.positions)
+        queries, places = _block(layer, queries, tokens, places, places + seen.positions)
     found = _tokens_to_places(
-        transformer.final_attn_token_to_image, queries + tokens, places, seen.positions)
+        transformer.final_attn_token_to_image, queries + tokens, places, places + seen.positions)
     return transformer.norm_final_attn(queries + found), places
 
 
@@ -104,38 +104,41 @@ def _block(
     queries: torch.Tensor,
     tokens: torch.Tensor,
     places: torch.Tensor,
-    positions: torch.Tensor,
+    placed: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A `TwoWayAttentionBlock`: queries (B, T, C) and places (1 or B, P, C) after it."""
+    """A `TwoWayAttentionBlock`: queries (B, T, C) and places (1 or B, P, C) after it.
+
+    `placed` is `places` with their positions added.
+    """
     if layer.skip_first_layer_pe:
         queries = layer.self_attn(q=queries, k=queries, v=queries)
     else:
-        placed = queries + tokens
-        queries = queries + layer.self_attn(q=placed, k=placed, v=queries)
+        marked = queries + tokens
+        queries = queries + layer.self_attn(q=marked, k=marked, v=queries)
     queries = layer.norm1(queries)
     queries = layer.norm2(queries + _tokens_to_places(
-        layer.cross_attn_token_to_image, queries + tokens, places, positions))
+        layer.cross_attn_token_to_image, queries + tokens, places, placed))
     queries = layer.norm3(queries + layer.mlp(queries))
     places = layer.norm4(_places_to_tokens(
-        layer.cross_attn_image_to_token, queries + tokens, queries, places, positions))
+        layer.cross_attn_image_to_token, queries + tokens, queries, places, placed))
     return queries, places
 
 
 def _tokens_to_places(
-    attention: Any, queries: torch.Tensor, places: torch.Tensor, positions: torch.Tensor,
+    attention: Any, queries: torch.Tensor, places: torch.Tensor, placed: torch.Tensor,
 ) -> torch.Tensor:
     """What queries (B, T, C) get from places (1 or B, P, C): (B, T, C)."""
     heads, count = attention.num_heads, queries.shape[1]
     query = attention.q_proj(queries).unflatten(2, (heads, -1))  # (B, T, A, d)
     if len(places) == 1:
-        key = attention.k_proj(places + positions).unflatten(2, (heads, -1))  # (1, P, A, d)
+        key = attention.k_proj(placed).unflatten(2, (heads, -1))  # (1, P, A, d)
         value = attention.v_proj(places).unflatten(2, (heads, -1))
         found = F.scaled_dot_product_attention(*(
             values.transpose(1, 2) for values in (query.flatten(0, 1)[None], key, value)))
         found = found.transpose(1, 2).unflatten(1, (-1, count))[0]  # (B, T, A, d)
         return attention.out_proj(found.flatten(2))
     lifted = _to_width(query, attention.k_proj)  # (B, A*T, C)
-    weights = _logits(lifted, places + positions, query.shape[-1]).softmax(2)  # (B, A*T, P)
+    weights = _logits(lifted, placed, query.shape[-1]).softmax(2)  # (B, A*T, P)
     found = (weights @ places).unflatten(1, (heads, count))  # (B, A, T, C)
     width = attention.v_proj.weight.unflatten(0, (heads, -1))  # (A, d, C)
     found = (found @ width.transpose(1, 2)).transpose(1, 2).flatten(2)  # (B, T, A*d)
@@ -147,7 +150,7 @@ def _places_to_tokens(
     keys: torch.Tensor,
     values: torch.Tensor,
     places: torch.Tensor,
-    positions: torch.Tensor,
+    placed: torch.Tensor,
 ) -> torch.Tensor:
     """Places (1 or B, P, C) and what they get from keys and values (B, T, C): (B, P, C)."""
     heads = attention.num_heads
@@ -157,10 +160,10 @@ def _places_to_tokens(
     bias = bias.transpose(1, 2).flatten(1)[..., None] / key.shape[-1] ** 0.5  # (B, A*T, 1)
     lifted = _to_width(key, attention.q_proj)  # (B, A*T, C)
     if len(places) == 1:
-        logits = _logits(lifted.flatten(0, 1)[None], places + positions, key.shape[-1])
+        logits = _logits(lifted.flatten(0, 1)[None], placed, key.shape[-1])
         logits = logits[0].unflatten(0, (len(keys), -1)) + bias  # (B, A*T, P)
     else:
-        logits = _logits(lifted, places + positions, key.shape[-1]) + bias
+        logits = _logits(lifted, placed, key.shape[-1]) + bias
     weights = logits.unflatten(1, (heads, -1)).softmax(2).flatten(1, 2)  # (B, A*T, P)
     value = _to_width(attention.v_proj(values).unflatten(2, (heads, -1)),
                       attention.out_proj, output=True)  # (B, A*T, C)

@@ -35,7 +35,7 @@ SCHEDULE = {
 # What the presets take with these models; `onboard`'s values were chosen on validation.
 _DIFFUSION = {'image_size': DIFFUSION_SIDE, 'mask_padding': True}
 # The small SAM is less sure of itself than the large one. Small batches fit into a CPU's cache.
-_SAM = {'points_per_side': 14, 'points_per_batch': 16, 'pred_iou_thresh': 0.3,
+_SAM = {'points_per_side': 14, 'points_per_batch': 49, 'pred_iou_thresh': 0.3,
         'stability_score_thresh': 0.3}
 OVERRIDES: dict[str, dict[str, Any]] = {
     'paper': {'generative': _DIFFUSION, 'proposals': _SAM},
