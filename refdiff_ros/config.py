@@ -116,6 +116,10 @@ class ProposalConfig:
         thresholds: the values mu of Eq. 8 for weight-free proposals.
         weight_free: 'thresholds' (Eq. 8: one mask a threshold) or 'parts' (each connected part of
             such a mask is a proposal of its own, so that two mugs are not one).
+        image_side: side of the square that SAM sees, pixels, a multiple of its patches' side;
+            0 takes the model's own.
+        pad_square: SAM sees the whole square; False leaves out the part below or beside the
+            picture, which is black.
         points_per_side: SAM's grid of prompts.
         points_per_batch: prompts decoded at once; lower it when memory is short.
         pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
@@ -129,6 +133,8 @@ class ProposalConfig:
 
     thresholds: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
     weight_free: str = 'thresholds'
+    image_side: int = 0
+    pad_square: bool = True
     points_per_side: int = 32
     points_per_batch: int = 64
     pred_iou_thresh: float = 0.88
@@ -145,6 +151,7 @@ class ProposalConfig:
                 'proposals.thresholds in (0, 1), at least one', self.thresholds)
         require(self.weight_free in ('thresholds', 'parts'),
                 "proposals.weight_free 'thresholds' or 'parts'", self.weight_free)
+        require(self.image_side >= 0, 'proposals.image_side >= 0', self.image_side)
         require(self.points_per_side >= 1, 'proposals.points_per_side >= 1',
                 self.points_per_side)
         require(self.points_per_batch >= 1, 'proposals.points_per_batch >= 1',

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
-from refdiff_ros import sam_decoder
+from refdiff_ros import sam_decoder, sam_encoder
 from refdiff_ros.boxes import mask_boxes_xyxy
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import ProposalConfig
 from refdiff_ros.proposals import largest_parts
 from refdiff_ros.results import Frame
+from refdiff_ros.sam_embedding import embed, SamEmbedding
 
 # Full-resolution logits held at once.
 _PIXEL_BUDGET = 1 << 26
@@ -45,21 +45,6 @@ class SamProposals:
 
 
 @dataclass(frozen=True)
-class SamEmbedding:
-    """A frame as SAM's decoder sees it.
-
-    Attributes:
-        features: (1, C, h, w) on the model's device.
-        input_hw: height and width of the scaled image inside SAM's square.
-        size_hw: height and width of the frame.
-    """
-
-    features: torch.Tensor
-    input_hw: tuple[int, int]
-    size_hw: tuple[int, int]
-
-
-@dataclass(frozen=True)
 class _Candidates:
     """Masks of a batch that passed: logits (B, Q, Q) and, per mask, its figures and box."""
 
@@ -67,30 +52,6 @@ class _Candidates:
     predicted_iou: torch.Tensor
     stability: torch.Tensor
     boxes_xyxy: torch.Tensor
-
-
-@torch.no_grad()
-def embed(sam: Any, frame: Frame) -> SamEmbedding:
-    """Run SAM's image encoder: the long side scaled to S, the rest of the square zero.
-
-    Args:
-        sam: segment-anything's `Sam`, with an encoder of any `img_size`.
-        frame: the picture.
-
-    Raises:
-        MissingPackageError: Pillow is not installed.
-    """
-    side = sam.image_encoder.img_size
-    scale = side / max(frame.size_hw)
-    input_hw = tuple(max(1, int(n * scale + 0.5)) for n in frame.size_hw)
-    pil = require_package('PIL.Image', 'models')
-    scaled = pil.fromarray(frame.image_rgb).resize(input_hw[::-1], pil.Resampling.BILINEAR)
-    image = torch.from_numpy(np.array(scaled)).permute(2, 0, 1).contiguous()  # (3, h, w)
-    image = (image.to(sam.device).float() - sam.pixel_mean.float()) / sam.pixel_std.float()
-    image = F.pad(image, (0, side - input_hw[1], 0, side - input_hw[0]))  # (3, S, S)
-    dtype = next(sam.image_encoder.parameters()).dtype
-    features = sam.image_encoder(image[None].to(dtype))
-    return SamEmbedding(features=features, input_hw=input_hw, size_hw=frame.size_hw)
 
 
 @torch.no_grad()
@@ -106,10 +67,11 @@ def propose(
         embedding: of the same frame, if the caller kept one.
 
     Raises:
+        BadRequestError: as in `embed`.
         MissingPackageError: torchvision, which segment-anything needs, is not installed.
     """
     nms = require_package('torchvision.ops', 'models').nms
-    embedding = embed(sam, frame) if embedding is None else embedding
+    embedding = embed(sam, frame, config) if embedding is None else embedding
     batches = [_good_masks(sam, embedding, logits, quality, config)
                for logits, quality in _decode_grid(sam, embedding, config)]
     found = _Candidates(*(
@@ -117,10 +79,10 @@ def propose(
         for name in ('logits', 'predicted_iou', 'stability', 'boxes_xyxy')))
     kept = nms(found.boxes_xyxy.float(), found.predicted_iou, config.box_nms_thresh)
     masks = np.zeros((len(kept), *embedding.size_hw), bool)
-    at_once = _masks_at_once(sam, embedding)
+    at_once = _masks_at_once(embedding)
     for start in range(0, len(kept), at_once):
         part = slice(start, start + at_once)
-        full = _upscale(sam, embedding, found.logits[kept[part]])  # (B, H, W)
+        full = embedding.upscale(found.logits[kept[part]])  # (B, H, W)
         masks[part] = (full > sam.mask_threshold).cpu().numpy()
     if config.largest_part:
         masks = largest_parts(masks)
@@ -165,18 +127,31 @@ def _decode_grid(
     """Per batch of prompts: logits (3*B, Q, Q) and predicted quality (3*B,) float32."""
     encoder = _float_prompt_encoder(sam)
     dtype = next(sam.mask_decoder.parameters()).dtype
-    height, width = embedding.size_hw
-    # First to pixels of the frame, then of SAM's input, in double precision like the original.
-    points = point_grid(config.points_per_side) * np.array([width, height])
-    points *= np.array([embedding.input_hw[1] / width, embedding.input_hw[0] / height])
-    points = torch.from_numpy(points).to(sam.device)[:, None]  # (n*n, 1, 2)
+    points = _input_points(sam, embedding, config.points_per_side)
     seen = sam_decoder.picture(
-        embedding.features.to(dtype), encoder.get_dense_pe().to(dtype),
+        embedding.features.to(dtype), _grid_positions(sam, encoder, embedding).to(dtype),
         encoder.no_mask_embed.weight.to(dtype))
     for batch in points.split(config.points_per_batch):
         labels = torch.ones(batch.shape[:2], dtype=torch.int, device=sam.device)
         sparse, _ = encoder(points=(batch, labels), boxes=None, masks=None)
         yield _decode(sam.mask_decoder, seen, sparse.to(dtype), config.pred_iou_thresh)
+
+
+def _input_points(sam: Any, embedding: SamEmbedding, points_per_side: int) -> torch.Tensor:
+    """The grid's points in pixels of the model's own square, (n*n, 1, 2) float64."""
+    height, width = embedding.size_hw
+    # First to pixels of the frame, then of SAM's input, in double precision like the original.
+    points = point_grid(points_per_side) * np.array([width, height])
+    points *= np.array([embedding.input_hw[1] / width, embedding.input_hw[0] / height])
+    points *= sam.image_encoder.img_size / embedding.side
+    return torch.from_numpy(points).to(sam.device)[:, None]
+
+
+def _grid_positions(sam: Any, encoder: Any, embedding: SamEmbedding) -> torch.Tensor:
+    """Positions of the features' places, (1, C, h, w): the upper left part of the square's."""
+    places = embedding.side // sam_encoder.patch_side(sam.image_encoder)
+    height, width = embedding.features.shape[2:]
+    return encoder.pe_layer((places, places))[None, :, :height, :width]
 
 
 def _decode(
@@ -221,10 +196,10 @@ def _good_masks(
         logits, predicted_iou = logits[good], predicted_iou[good]
     stability = predicted_iou.new_zeros(len(logits))
     boxes = torch.zeros(len(logits), 4, dtype=torch.int64, device=logits.device)
-    at_once = _masks_at_once(sam, embedding)
+    at_once = _masks_at_once(embedding)
     for start in range(0, len(logits), at_once):
         part = slice(start, start + at_once)
-        full = _upscale(sam, embedding, logits[part])  # (B, H, W)
+        full = embedding.upscale(logits[part])  # (B, H, W)
         stability[part] = _stability(full, sam.mask_threshold, config.stability_score_offset)
         boxes[part] = mask_boxes_xyxy(full > sam.mask_threshold)
     if config.stability_score_thresh > 0:
@@ -234,14 +209,8 @@ def _good_masks(
     return _Candidates(logits, predicted_iou, stability, boxes)
 
 
-def _upscale(sam: Any, embedding: SamEmbedding, logits: torch.Tensor) -> torch.Tensor:
-    """Logits (B, Q, Q) at the frame's size: (B, H, W) float32."""
-    return sam.postprocess_masks(
-        logits[:, None].float(), embedding.input_hw, embedding.size_hw)[:, 0]
-
-
-def _masks_at_once(sam: Any, embedding: SamEmbedding) -> int:
-    pixels = sam.image_encoder.img_size ** 2 + embedding.size_hw[0] * embedding.size_hw[1]
+def _masks_at_once(embedding: SamEmbedding) -> int:
+    pixels = embedding.side ** 2 + embedding.size_hw[0] * embedding.size_hw[1]
     return max(1, _PIXEL_BUDGET // pixels)
 
 

@@ -17,7 +17,8 @@ import torch
 from refdiff_ros import sam_proposals
 from refdiff_ros.presets import get_preset, ProposalConfig
 from refdiff_ros.results import Frame
-from refdiff_ros.sam_proposals import embed, filter_proposals, point_grid, propose
+from refdiff_ros.sam_embedding import embed
+from refdiff_ros.sam_proposals import filter_proposals, point_grid, propose
 
 # Random weights predict a quality near 0 and masks without a sharp edge: with these settings
 # each step cuts some of the masks and lets some through (a test says so).
@@ -132,9 +133,9 @@ def test_batches_and_parts_do_not_change_the_answer(sam, monkeypatch):
 def test_a_kept_embedding_saves_the_image_encoder(sam):
     frame = picture(48, 64)
     config = config_between(sam, frame)
-    embedding = embed(sam, frame)
+    embedding = embed(sam, frame, config)
     calls = []
-    hook = sam.image_encoder.register_forward_hook(lambda *_: calls.append(1))
+    hook = sam.image_encoder.patch_embed.register_forward_hook(lambda *_: calls.append(1))
     kept = propose(sam, frame, config, embedding)
     assert calls == []
     fresh = propose(sam, frame, config)
