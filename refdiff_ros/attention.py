@@ -36,6 +36,11 @@ class LayerCapture:
         """The part of the batch from `start` to `stop`."""
         return LayerCapture(self.query[start:stop], self.key[start:stop], self.heads)
 
+    def row(self, index: int) -> 'LayerCapture':
+        """One part of the batch, which may also be one for all."""
+        index = 0 if len(self.query) == 1 else index
+        return self.rows(index, index + 1)
+
 
 class _LastLayerReached(Exception):
     """Ends a truncated pass; never leaves this module."""

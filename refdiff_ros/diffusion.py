@@ -3,6 +3,7 @@
 Letters: S side of the model's square, L text tokens, D width of the text encoding.
 """
 
+from collections.abc import Sequence
 import copy
 from dataclasses import dataclass
 from typing import Any
@@ -39,12 +40,14 @@ class Prompt:
         return arguments
 
 
-def join(first: Prompt, second: Prompt) -> Prompt:
-    """Two prompts as one batch."""
+def join(prompts: Sequence[Prompt]) -> Prompt:
+    """Prompts as one batch."""
+    if len(prompts) == 1:
+        return prompts[0]
     attended = None
-    if first.attended is not None:
-        attended = torch.cat([first.attended, second.attended])
-    return Prompt(torch.cat([first.hidden, second.hidden]), attended)
+    if prompts[0].attended is not None:
+        attended = torch.cat([prompt.attended for prompt in prompts])
+    return Prompt(torch.cat([prompt.hidden for prompt in prompts]), attended)
 
 
 def encode_prompt(models: DiffusionModels, text: str, mask_padding: bool) -> Prompt:

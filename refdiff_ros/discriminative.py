@@ -22,6 +22,7 @@ from refdiff_ros.position import find_directions, positional_bias
 from refdiff_ros.presets import DiscriminativeConfig
 from refdiff_ros.results import describe_array, Frame, ReferringExpression
 from refdiff_ros.row_features import RowFeatures
+from refdiff_ros.text_cache import TextCache
 from refdiff_ros.text_feature import mix_text, sentence_of, text_features, TextFeatures
 
 # Patch keys and values are the largest thing kept of a frame; few direction sets are in use at a
@@ -43,7 +44,7 @@ class DiscriminativeFrame:
         config: how the features were and will be computed.
         memories: patch keys and values per direction set.
         masked, cropped: the features of both branches of Eq. 7 per direction set, row by row.
-        texts: text features per sentence and root word.
+        texts: text features per sentence and root word, which frames may share.
     """
 
     image: torch.Tensor
@@ -52,11 +53,15 @@ class DiscriminativeFrame:
     memories: OrderedDict[tuple[str, ...], PatchMemory] = field(default_factory=OrderedDict)
     masked: dict[tuple[str, ...], RowFeatures] = field(default_factory=dict)
     cropped: dict[tuple[str, ...], RowFeatures] = field(default_factory=dict)
-    texts: dict[tuple[str, str], TextFeatures] = field(default_factory=dict)
+    texts: TextCache = field(default_factory=TextCache)
 
 
 def prepare_frame(
-    clip: ClipModels, frame: Frame, masks: np.ndarray, config: DiscriminativeConfig,
+    clip: ClipModels,
+    frame: Frame,
+    masks: np.ndarray,
+    config: DiscriminativeConfig,
+    texts: TextCache | None = None,
 ) -> DiscriminativeFrame:
     """Start the record of a frame and its proposals; nothing is encoded yet.
 
@@ -65,6 +70,7 @@ def prepare_frame(
         frame: the picture.
         masks: (N, H, W) bool proposals of the picture's size.
         config: decides how the features are computed.
+        texts: keeps text features from frame to frame; one of the frame's own when None.
 
     Raises:
         BadRequestError: the masks have another type or size.
@@ -75,7 +81,8 @@ def prepare_frame(
             f'got {describe_array(masks)}')
     pixels = np.array(frame.image_rgb.transpose(2, 0, 1), order='C')  # (3, H, W), a copy
     image = torch.from_numpy(pixels).to(model_device(clip))
-    return DiscriminativeFrame(image=image, masks=masks, config=config)
+    return DiscriminativeFrame(image=image, masks=masks, config=config,
+                               texts=TextCache() if texts is None else texts)
 
 
 @torch.no_grad()
@@ -193,10 +200,9 @@ def _text(
     expression: ReferringExpression,
     config: DiscriminativeConfig,
 ) -> TextFeatures:
-    key = (sentence_of(expression, config.text), expression.root)
-    if key not in prepared.texts:
-        prepared.texts[key] = text_features(clip, expression, config.text)
-    return prepared.texts[key]
+    return prepared.texts.get(
+        ('features', sentence_of(expression, config.text), expression.root),
+        lambda: text_features(clip, expression, config.text))
 
 
 def _branches(

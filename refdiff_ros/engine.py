@@ -23,6 +23,7 @@ from refdiff_ros.presets import get_preset, Mode, Preset
 from refdiff_ros.proposals import connected_parts, weight_free_proposals
 from refdiff_ros.results import Frame, ReferringExpression, Scores, Segmentation
 from refdiff_ros.selection import select
+from refdiff_ros.text_cache import TextCache
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Engine:
         self.mode = Mode(mode)
         self.seed = seed
         self._cache = FrameCache(cached_frames)
+        self._texts = TextCache()
         self._timings_ms: dict[str, float] = {}
         self._too_large: Preset | None = None  # ran out of memory with its batches
 
@@ -148,7 +150,8 @@ class Engine:
 
         def compute() -> generative.GenerativeFrame:
             with self._timed('generative_frame'):
-                return generative.prepare_frame(self.models.diffusion, frame, config, self.seed)
+                return generative.prepare_frame(
+                    self.models.diffusion, frame, config, self.seed, self._texts)
         return self._cache.get(frame, ('generative', config, self.seed), compute)
 
     def _correlation(
@@ -261,7 +264,8 @@ class Engine:
         config = preset.discriminative
         return self._cache.get(
             frame, ('discriminative', config, preset.proposals),
-            lambda: discriminative.prepare_frame(self.models.clip, frame, proposals, config))
+            lambda: discriminative.prepare_frame(
+                self.models.clip, frame, proposals, config, self._texts))
 
     def _with_memory_retry(self, work: Callable[[Preset], object]) -> object:
         # Once the batches were too large they stay small: trying again would cost a failure and
@@ -286,6 +290,7 @@ class Engine:
 
     def _free(self) -> None:
         self._cache.clear()
+        self._texts.clear()
         free_caches()
 
     def _untrained_note(self) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """Eq. 3-5: the correlation map c between an expression's root token and the picture.
 
-Letters: H W image height and width, h w attention grid, L text tokens, K token groups, B batch.
+Letters: H W image height and width, h w attention grid, L text tokens, K token groups of an
+expression, B expressions asked together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 import math
 from typing import Any
@@ -17,7 +18,9 @@ from refdiff_ros.expression import root_alone
 from refdiff_ros.models.model_set import DiffusionModels
 from refdiff_ros.presets import GenerativeConfig
 from refdiff_ros.results import Frame, ReferringExpression
+from refdiff_ros.text_cache import TextCache
 from refdiff_ros.token_index import root_token_indices, span_token_indices
+from refdiff_ros.unet_prefix import shared_prefix
 from refdiff_ros.words import split_words
 
 _EPSILON = 1e-8
@@ -40,6 +43,14 @@ class _Unconditional:
 
 
 @dataclass(frozen=True)
+class _Question:
+    """A prompt, and the groups of its tokens whose maps are wanted."""
+
+    text: str
+    groups: attention.TokenGroups
+
+
+@dataclass(frozen=True)
 class GenerativeFrame:
     """What the generative process needs of a frame, whatever the expression.
 
@@ -49,6 +60,8 @@ class GenerativeFrame:
         schedule: the steps that are run.
         layers: names of the captured layers, in the order in which they run.
         unconditional: the first step's unconditional pass; None without guidance.
+        prefix: what the first step computes before it looks at a text (`unet_prefix`).
+        prompts: encoded prompts, which frames may share.
     """
 
     placement: image_fit.Placement
@@ -56,11 +69,17 @@ class GenerativeFrame:
     schedule: diffusion.Schedule
     layers: tuple[str, ...]
     unconditional: _Unconditional | None
+    prefix: dict[str, Any]
+    prompts: TextCache
 
 
 @torch.inference_mode()
 def prepare_frame(
-    models: DiffusionModels, frame: Frame, config: GenerativeConfig, seed: int,
+    models: DiffusionModels,
+    frame: Frame,
+    config: GenerativeConfig,
+    seed: int,
+    prompts: TextCache | None = None,
 ) -> GenerativeFrame:
     """Eq. (3) and everything else that belongs to the frame alone.
 
@@ -69,6 +88,7 @@ def prepare_frame(
         frame: the picture.
         config: how it is fitted, noised and stepped.
         seed: of the noise; every expression on the frame sees the same.
+        prompts: keeps encoded prompts from frame to frame; one of the frame's own when None.
 
     Raises:
         BundleError: `config.image_size` or `config.layers` do not suit the model.
@@ -82,14 +102,17 @@ def prepare_frame(
     noised = diffusion.add_noise(
         schedule.scheduler, latents, noise, schedule.noise_timestep).to(models.unet.dtype)
     layers = attention.select_layers(models.unet, config.layers)
-    unconditional = None
+    prompts = TextCache() if prompts is None else prompts
+    prefix, unconditional = {}, None
     if config.guidance_scale is not None:
-        prompt = diffusion.encode_prompt(models, '', config.mask_padding)
-        captured, predicted = _pass(
-            models.unet, noised, schedule.timesteps[0], prompt, layers,
-            last=len(schedule.timesteps) == 1)
+        prompt = _encode(models, prompts, '', config)
+        with shared_prefix(models.unet, prefix):
+            captured, predicted = _pass(
+                models.unet, noised, schedule.timesteps[0], prompt, layers,
+                last=len(schedule.timesteps) == 1)
         unconditional = _Unconditional(prompt, captured, predicted)
-    return GenerativeFrame(placement, noised, schedule, layers, unconditional)
+    return GenerativeFrame(
+        placement, noised, schedule, layers, unconditional, prefix, prompts)
 
 
 def correlation(
@@ -112,6 +135,25 @@ def correlation(
     Raises:
         BadRequestError: the root lies beyond the tokens that the text encoder reads.
     """
+    return correlations(models, prepared, [expression], config)[0]
+
+
+def correlations(
+    models: DiffusionModels,
+    prepared: GenerativeFrame,
+    expressions: Sequence[ReferringExpression],
+    config: GenerativeConfig,
+) -> np.ndarray:
+    """As `correlation`, for B expressions in one batch: (B, H, W) float32."""
+    maps = _correlations(
+        models, prepared, [_question(models, one, config) for one in expressions], config)
+    return np.concatenate(maps)
+
+
+def _question(
+    models: DiffusionModels, expression: ReferringExpression, config: GenerativeConfig,
+) -> _Question:
+    """What the diffusion model reads, and the one group of tokens whose map is wanted."""
     if config.prompt == 'phrase':
         expression = root_alone(expression) or expression
     if config.words == 'phrase' and expression.phrase:
@@ -119,7 +161,7 @@ def correlation(
     else:
         indices = _word_tokens(
             root_token_indices(models.tokenizer, expression, config.prompt_suffix), config)
-    return _correlations(models, prepared, expression.text, [indices], config)[0]
+    return _Question(expression.text, [indices])
 
 
 def _word_tokens(indices: tuple[int, ...], config: GenerativeConfig) -> tuple[int, ...]:
@@ -149,8 +191,8 @@ def token_correlations(
         expression.text, truncation=True, max_length=models.tokenizer.model_max_length).input_ids
     places = range(1, len(ids) - 1)
     tokens = models.tokenizer.convert_ids_to_tokens([ids[place] for place in places])
-    maps = _correlations(
-        models, prepared, expression.text, [(place,) for place in places], config)
+    asked = _Question(expression.text, [(place,) for place in places])
+    maps = _correlations(models, prepared, [asked], config)[0]
     return tuple(token.removesuffix('</w>') for token in tokens), maps
 
 
@@ -158,41 +200,58 @@ def token_correlations(
 def _correlations(
     models: DiffusionModels,
     prepared: GenerativeFrame,
-    text: str,
-    groups: attention.TokenGroups,
+    asked: Sequence[_Question],
     config: GenerativeConfig,
-) -> np.ndarray:
-    prompt = diffusion.encode_prompt(models, text + config.prompt_suffix, config.mask_padding)
-    maps = list(_captured_maps(models.unet, prepared, prompt, groups, config))
+) -> list[np.ndarray]:
+    """For each of B questions the maps of its groups of tokens, (K, H, W)."""
+    encoded = [_encode(models, prepared.prompts, one.text + config.prompt_suffix, config)
+               for one in asked]
+    maps = [[] for _ in asked]
+    for layers, without in _steps(models.unet, prepared, diffusion.join(encoded), config):
+        for name in prepared.layers:
+            for row, (one, prompt) in enumerate(zip(asked, encoded, strict=True)):
+                reduced = _reduce(layers[name].row(row), one.groups, prompt, config)
+                if without is not None:
+                    other = _reduce(
+                        without.layers[name].row(row), one.groups, without.prompt, config)
+                    reduced = other + (reduced - other) * config.guidance_scale
+                maps[row].append(_to_grid(reduced[0]))
     if config.normalise == 'each':
-        return _normalise_each(maps, prepared.placement)
-    return _normalise_mean(maps, prepared.placement, inside_picture=config.normalise == 'picture')
+        return [_normalise_each(own, prepared.placement) for own in maps]
+    inside = config.normalise == 'picture'
+    return [_normalise_mean(own, prepared.placement, inside) for own in maps]
 
 
-def _captured_maps(
+def _encode(
+    models: DiffusionModels, prompts: TextCache, text: str, config: GenerativeConfig,
+) -> diffusion.Prompt:
+    return prompts.get(
+        ('prompt', text, config.mask_padding),
+        lambda: diffusion.encode_prompt(models, text, config.mask_padding))
+
+
+def _steps(
     unet: torch.nn.Module,
     prepared: GenerativeFrame,
     prompt: diffusion.Prompt,
-    groups: attention.TokenGroups,
     config: GenerativeConfig,
-) -> Iterator[torch.Tensor]:
-    """Each captured layer of each step: (K, h, w) float32."""
-    latents, timesteps = prepared.latents, prepared.schedule.timesteps
-    unconditional = prepared.unconditional
+) -> Iterator[tuple[dict[str, attention.LayerCapture], _Unconditional | None]]:
+    """Each step's captured layers for B prompts, and the same without a text under guidance."""
+    count, timesteps = len(prompt.hidden), prepared.schedule.timesteps
+    latents = prepared.latents.expand(count, -1, -1, -1)  # (B, C, h, w)
+    without = prepared.unconditional
     for step, timestep in enumerate(timesteps):
         last = step == len(timesteps) - 1
-        if unconditional is None or step == 0:
+        if step == 0:
+            with shared_prefix(unet, prepared.prefix):
+                layers, noise = _pass(unet, latents, timestep, prompt, prepared.layers, last)
+        elif without is None:
             layers, noise = _pass(unet, latents, timestep, prompt, prepared.layers, last)
-            without = unconditional
         else:
             layers, noise, without = _guided_pass(
-                unet, latents, timestep, prompt, unconditional.prompt, prepared.layers, last)
-        for name in prepared.layers:
-            reduced = _reduce(layers[name], groups, prompt, config)
-            if without is not None:
-                other = _reduce(without.layers[name], groups, without.prompt, config)
-                reduced = other + (reduced - other) * config.guidance_scale
-            yield _to_grid(reduced[0])
+                unet, latents, timestep, prompt, prepared.unconditional.prompt, prepared.layers,
+                last)
+        yield layers, without
         if not last:
             if without is not None:
                 noise = without.noise + (noise - without.noise) * config.guidance_scale
@@ -227,12 +286,14 @@ def _guided_pass(
     layers: tuple[str, ...],
     last: bool,
 ) -> tuple[dict[str, attention.LayerCapture], torch.Tensor | None, _Unconditional]:
-    """Conditional and unconditional evaluation as one batch."""
-    found, noise = _pass(
-        unet, latents.expand(2, -1, -1, -1), timestep, diffusion.join(prompt, empty), layers,
-        last)
-    conditional = {name: layer.rows(0, 1) for name, layer in found.items()}
-    without = {name: layer.rows(1, 2) for name, layer in found.items()}
+    """Conditional and unconditional evaluation of B latents as one batch."""
+    count = len(latents)
+    with shared_prefix(unet, {}, rows=count):
+        found, noise = _pass(
+            unet, latents.repeat(2, 1, 1, 1), timestep,
+            diffusion.join([prompt, *[empty] * count]), layers, last)
+    conditional = {name: layer.rows(0, count) for name, layer in found.items()}
+    without = {name: layer.rows(count, 2 * count) for name, layer in found.items()}
     halves = (None, None) if noise is None else noise.chunk(2)
     return conditional, halves[0], _Unconditional(empty, without, halves[1])
 

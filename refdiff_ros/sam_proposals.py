@@ -126,7 +126,7 @@ def _decode_grid(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Per batch of prompts: logits (3*B, Q, Q) and predicted quality (3*B,) float32."""
     encoder = _float_prompt_encoder(sam)
-    dtype = next(sam.mask_decoder.parameters()).dtype
+    dtype = sam.mask_decoder.iou_token.weight.dtype
     points = _input_points(sam, embedding, config.points_per_side)
     seen = sam_decoder.picture(
         embedding.features.to(dtype), _grid_positions(sam, encoder, embedding).to(dtype),
@@ -167,7 +167,9 @@ def _decode(
         Logits (3*K, Q, Q) and predicted quality (3*K,) float32 of the K prompts that are left.
     """
     tokens, places = sam_decoder.attend(decoder, seen, sparse)
-    quality = decoder.iou_prediction_head(tokens[:, 0])[:, 1:]  # (B, 3); the first is for one mask
+    head = decoder.iou_prediction_head  # of float32 also in a halved decoder
+    quality = head(tokens[:, 0].to(head.layers[0].weight.dtype))
+    quality = quality[:, 1:]  # (B, 3); the first is for one mask
     if threshold > 0:
         good = (quality.float() > threshold).any(dim=1)
         tokens, places, quality = tokens[good], places[good], quality[good]

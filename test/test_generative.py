@@ -16,6 +16,7 @@ from refdiff_ros.expression import parse
 from refdiff_ros.image_fit import fit_image
 from refdiff_ros.presets import get_preset
 from refdiff_ros.results import Frame
+from refdiff_ros.text_cache import TextCache
 
 SIZE = 64
 CONFIGS = {name: replace(get_preset(name).generative, image_size=SIZE)
@@ -275,10 +276,33 @@ def test_the_words_of_the_phrase_share_the_map(models, frame):
     groups = [generative.span_token_indices(models.tokenizer, text, span)
               for span in ((4, 7), (8, 11))]
     both = tuple(index for group in groups for index in group)
-    expected = generative._correlations(models, prepared, text, [both], config)[0]
+    asked = generative._Question(text, [both])
+    expected = generative._correlations(models, prepared, [asked], config)[0][0]
     found = generative.correlation(
         models, prepared, parse('the red mug next to the bottle'), config)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_expressions_asked_together_are_answered_as_alone(models, frame, name):
+    config = CONFIGS[name]
+    asked = [parse(text) for text in ('the red mug', 'blue box', 'the bottle next to the bowl')]
+    prepared = generative.prepare_frame(models, frame, config, seed=0)
+    together = generative.correlations(models, prepared, asked, config)
+    for one, found in zip(asked, together, strict=True):
+        fresh = generative.prepare_frame(models, frame, config, seed=0)
+        np.testing.assert_allclose(
+            found, generative.correlation(models, fresh, one, config), atol=1e-4)
+
+
+def test_a_prompt_is_encoded_once_for_all_frames(models, frame):
+    prompts, calls = TextCache(), []
+    hook = models.text_encoder.register_forward_hook(lambda *_: calls.append(1))
+    for seed in (0, 1):
+        prepared = generative.prepare_frame(models, frame, CONFIGS['released'], seed, prompts)
+        generative.correlation(models, prepared, parse('blue box'), CONFIGS['released'])
+    hook.remove()
+    assert len(calls) == 2  # the empty prompt and the expression
 
 
 def test_words_of_the_phrase_need_it_as_prompt():

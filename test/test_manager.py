@@ -326,7 +326,8 @@ def test_bfloat16_for_all_but_sam():
     models = load_bundle(device='cpu', dtype='bfloat16')
     assert models.diffusion.unet.dtype is torch.bfloat16
     assert models.clip.model.dtype is torch.bfloat16
-    assert next(models.sam.parameters()).dtype is torch.float32
+    assert next(models.sam.image_encoder.parameters()).dtype is torch.bfloat16
+    assert next(models.sam.prompt_encoder.parameters()).dtype is torch.float32
 
 
 def test_warm_up_runs_every_model(models):
@@ -337,7 +338,7 @@ def test_warm_up_runs_every_model(models):
                                   ('encoder', models.diffusion.vae.encoder),
                                   ('text', models.diffusion.text_encoder),
                                   ('vision', models.clip.model.vision_model),
-                                  ('sam', models.sam.image_encoder))]
+                                  ('sam', models.sam.image_encoder.neck))]
     timings = warm_up(models, preset)
     for hook in hooks:
         hook.remove()

@@ -15,6 +15,7 @@ from tiny_models import tiny_sam
 import torch
 
 from refdiff_ros import sam_proposals
+from refdiff_ros.models.sam_config import set_sam_dtype
 from refdiff_ros.presets import get_preset, ProposalConfig
 from refdiff_ros.results import Frame
 from refdiff_ros.sam_embedding import embed
@@ -163,9 +164,7 @@ def test_half_precision_proposes_nearly_the_same(sam, dtype):
     config = ProposalConfig(points_per_side=2, box_nms_thresh=1.0, pred_iou_thresh=-99.0,
                             stability_score_thresh=-1.0)
     half = sam_of_128_pixels()
-    # The way to halve a SAM: its prompt encoder keeps the coordinates' precision.
-    half.image_encoder.to(dtype)
-    half.mask_decoder.to(dtype)
+    set_sam_dtype(half, dtype)
     exact, found = propose(sam, frame, config), propose(half, frame, config)
     assert found.predicted_iou.dtype == np.float32
     np.testing.assert_allclose(found.predicted_iou, exact.predicted_iou, atol=0.05)

@@ -11,6 +11,7 @@ from pickle import UnpicklingError
 import time
 from typing import Any
 
+import numpy as np
 import torch
 
 from refdiff_ros.errors import BundleError, OutOfMemoryError
@@ -19,14 +20,17 @@ from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.lock_file import check_files, missing_files
 from refdiff_ros.models.memory import free_caches, is_out_of_memory
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
-from refdiff_ros.models.sam_config import build_sam
+from refdiff_ros.models.sam_config import build_sam, set_sam_dtype
 from refdiff_ros.models.store import FileProgress, is_offline, locate, pull, TABLETOP, UNTRAINED
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import Preset
+from refdiff_ros.results import Frame
+from refdiff_ros.sam_embedding import embed
 from refdiff_ros.shipped_parser import load_parser
 
 DEFAULT_BUNDLE = TABLETOP
+_WARM_HW = (480, 640)
 _LOG = logging.getLogger(__name__)
 
 
@@ -41,8 +45,8 @@ def load_bundle(
     """Load a bundle, downloading what is missing of it first.
 
     Every file is verified by sha256 before it is read; a complete bundle makes no request.
-    SAM computes in float32 whatever `dtype` is: segment-anything mixes weights with float32
-    coordinates.
+    SAM's prompt encoder and its estimate of quality stay in float32 whatever `dtype` is:
+    coordinates do not survive half precision, and thresholds are set on quality.
 
     Args:
         name_or_path: a name that `refdiff models list` shows, a folder with a `bundle.json`, or
@@ -149,9 +153,8 @@ def _warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
         run('clip_vision', lambda: clip.model.vision_model(
             torch.zeros(1, 3, crop, crop, **place))[0])
         if models.sam is not None:
-            side = models.sam.image_encoder.img_size
-            run('sam', lambda: models.sam.image_encoder(
-                torch.zeros(1, 3, side, side, device=models.device)))
+            black = Frame(np.zeros((*_WARM_HW, 3), np.uint8))
+            run('sam', lambda: embed(models.sam, black, preset.proposals).features)
     return timings
 
 
@@ -176,7 +179,7 @@ def _load(
         name=bundle.name, trained=bundle.trained,
         diffusion=_load_diffusion(folder / parts['diffusion'].folder, device, dtype),
         clip=_load_clip(parts['clip'], folder, device, dtype),
-        sam=None if sam is None else _load_sam(sam, folder, device),
+        sam=None if sam is None else _load_sam(sam, folder, device, dtype),
         nlp=load_parser() if parser is None else _load_parser(parser, folder),
         device=device, dtype=dtype, notice=bundle.notice,
         overrides={name: dict(values) for name, values in bundle.overrides.items()})
@@ -227,7 +230,9 @@ def _load_clip(
         std=tuple(values.get('image_std', defaults['std'])))
 
 
-def _load_sam(part: Part, folder: Path, device: torch.device) -> torch.nn.Module:
+def _load_sam(
+    part: Part, folder: Path, device: torch.device, dtype: torch.dtype,
+) -> torch.nn.Module:
     place = folder / part.folder
     paths = [place / file.path for file in part.files]
     with _reading(place):
@@ -239,7 +244,7 @@ def _load_sam(part: Part, folder: Path, device: torch.device) -> torch.nn.Module
             sam = build_sam(json.loads((place / 'config.json').read_text(encoding='utf-8')))
             path = place / 'model.safetensors'
         sam.load_state_dict(_read_tensors(path))
-    return _ready(sam, device)
+    return _ready(set_sam_dtype(sam, dtype), device)
 
 
 def _read_tensors(path: Path) -> dict[str, torch.Tensor]:

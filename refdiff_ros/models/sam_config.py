@@ -92,3 +92,15 @@ def config_of(sam: torch.nn.Module) -> dict[str, Any]:
         'iou_head_depth': decoder.iou_prediction_head.num_layers,
         'iou_head_hidden_dim': decoder.iou_prediction_head.layers[0].out_features,
     }
+
+
+def set_sam_dtype(sam: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
+    """Let a `Sam` compute in `dtype` where that costs no quality.
+
+    The prompt encoder, whose coordinates do not survive half precision, and the head that
+    estimates a mask's quality, on which thresholds are set, stay in float32.
+    """
+    sam.image_encoder.to(dtype)
+    sam.mask_decoder.to(dtype)
+    sam.mask_decoder.iou_prediction_head.float()
+    return sam

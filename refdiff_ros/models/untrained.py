@@ -11,7 +11,7 @@ import torch
 
 from refdiff_ros.models.mini_tokenizer import build_tokenizer, MAX_TOKENS
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
-from refdiff_ros.models.sam_config import build_sam
+from refdiff_ros.models.sam_config import build_sam, set_sam_dtype
 from refdiff_ros.optional import require_package
 
 NAME = 'untrained_mini'
@@ -63,7 +63,7 @@ def build_untrained(
     for module in (diffusion.vae, diffusion.unet, diffusion.text_encoder, clip.model):
         # diffusers' own `to` warns of modules that it keeps in float32; these have none.
         torch.nn.Module.to(module, device=device, dtype=dtype).requires_grad_(False).eval()
-    sam.to(device=device).requires_grad_(False)
+    set_sam_dtype(sam, dtype).to(device=device).requires_grad_(False)
     return ModelSet(
         name=NAME, trained=False, diffusion=diffusion, clip=clip, sam=sam, device=device,
         dtype=dtype, overrides={name: dict(values) for name, values in OVERRIDES.items()},

@@ -1,0 +1,34 @@
+"""Encoded texts, kept over frames: a standing expression is encoded once, not once a frame."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+T = TypeVar('T')
+
+
+class TextCache:
+    """The last results of a text encoder, found again by what they were made from.
+
+    Not thread-safe: it belongs to the engine's one worker.
+    """
+
+    def __init__(self, capacity: int = 64):
+        self._capacity = capacity
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """The result kept under `key`, computed now if there is none."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+            if len(self._kept) > self._capacity:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+    def __len__(self) -> int:
+        return len(self._kept)

@@ -1,0 +1,15 @@
+"""Encoded texts, kept over frames."""
+
+from refdiff_ros.text_cache import TextCache
+
+
+def test_the_last_used_are_kept():
+    cache, computed = TextCache(capacity=2), []
+
+    def get(key):
+        return cache.get(key, lambda: computed.append(key) or key.upper())
+    assert [get(key) for key in 'abacb'] == list('ABACB')
+    assert computed == ['a', 'b', 'c', 'b']  # c pushed b out, not a
+    assert len(cache) == 2
+    cache.clear()
+    assert len(cache) == 0 and get('c') == 'C' and computed[-1] == 'c'
