@@ -13,6 +13,7 @@ import torch
 from refdiff_ros.errors import BundleError
 from refdiff_ros.models.model_set import DiffusionModels
 from refdiff_ros.presets import GenerativeConfig
+from refdiff_ros.stage_clock import stage
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def join(prompts: Sequence[Prompt]) -> Prompt:
     return Prompt(torch.cat([prompt.hidden for prompt in prompts]), attended)
 
 
+@stage('prompt')
 def encode_prompt(models: DiffusionModels, text: str, mask_padding: bool) -> Prompt:
     """The text encoder's hidden states of `text`, padded to the tokenizer's full length.
 
@@ -76,6 +78,7 @@ def seeded_noise(shape: tuple[int, ...], seed: int, count: int) -> list[torch.Te
     return [torch.randn(shape, generator=generator) for _ in range(count)]
 
 
+@stage('vae')
 def encode_image(
     vae: Any, image: torch.Tensor, posterior_noise: torch.Tensor | None = None,
 ) -> torch.Tensor:

@@ -22,6 +22,7 @@ from refdiff_ros.position import find_directions, positional_bias
 from refdiff_ros.presets import DiscriminativeConfig
 from refdiff_ros.results import describe_array, Frame, ReferringExpression
 from refdiff_ros.row_features import RowFeatures
+from refdiff_ros.stage_clock import stage
 from refdiff_ros.text_cache import TextCache
 from refdiff_ros.text_feature import mix_text, sentence_of, text_features, TextFeatures
 
@@ -176,6 +177,7 @@ def similarity(visual: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
     return visual @ text
 
 
+@stage('scoring')
 def _match(
     masked: torch.Tensor | None,
     cropped: torch.Tensor | None,
@@ -223,6 +225,7 @@ def _branches(
     return masked, cropped
 
 
+@stage('clip_masked')
 def _masked_rows(
     clip: ClipModels,
     prepared: DiscriminativeFrame,
@@ -239,6 +242,7 @@ def _masked_rows(
     return kept.get(rows, compute)
 
 
+@stage('clip_crops')
 def _cropped_rows(
     clip: ClipModels,
     prepared: DiscriminativeFrame,

@@ -18,6 +18,7 @@ from refdiff_ros.expression import root_alone
 from refdiff_ros.models.model_set import DiffusionModels
 from refdiff_ros.presets import GenerativeConfig
 from refdiff_ros.results import Frame, ReferringExpression
+from refdiff_ros.stage_clock import stage
 from refdiff_ros.text_cache import TextCache
 from refdiff_ros.token_index import root_token_indices, span_token_indices
 from refdiff_ros.unet_prefix import shared_prefix
@@ -258,6 +259,7 @@ def _steps(
             latents = prepared.schedule.scheduler.step(noise, timestep, latents).prev_sample
 
 
+@stage('unet')
 def _pass(
     unet: torch.nn.Module,
     latents: torch.Tensor,
@@ -298,6 +300,7 @@ def _guided_pass(
     return conditional, halves[0], _Unconditional(empty, without, halves[1])
 
 
+@stage('attention')
 def _reduce(
     layer: attention.LayerCapture,
     groups: attention.TokenGroups,
@@ -314,6 +317,7 @@ def _to_grid(reduced: torch.Tensor) -> torch.Tensor:
     return reduced.unflatten(-1, (side, side))  # (K, h*w) -> (K, h, w)
 
 
+@stage('correlation')
 def _normalise_mean(
     maps: list[torch.Tensor], placement: image_fit.Placement, inside_picture: bool,
 ) -> np.ndarray:
@@ -331,6 +335,7 @@ def _normalise_mean(
     return image_fit.unfit_bilinear(_min_max(mean, _EPSILON), placement).cpu().numpy()
 
 
+@stage('correlation')
 def _normalise_each(maps: list[torch.Tensor], placement: image_fit.Placement) -> np.ndarray:
     """As the authors' code: min-max per map, mean, 8 bit, Lanczos, picture, min-max."""
     side = max(m.shape[-1] for m in maps)

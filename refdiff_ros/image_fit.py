@@ -10,6 +10,8 @@ from PIL import Image
 import torch
 from torch.nn import functional
 
+from refdiff_ros.stage_clock import stage
+
 _FILTERS = {'letterbox': Image.Resampling.BILINEAR, 'center_square': Image.Resampling.LANCZOS}
 
 
@@ -36,6 +38,7 @@ def place(size_hw: tuple[int, int]) -> Placement:
     return Placement(side, (side - height) // 2, (side - width) // 2, size_hw)
 
 
+@stage('image_fit')
 def fit_image(image_rgb: np.ndarray, size: int, fit: str) -> tuple[torch.Tensor, Placement]:
     """The picture padded with black to a square and scaled to `size`.
 

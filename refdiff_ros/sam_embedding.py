@@ -15,6 +15,7 @@ from refdiff_ros.config import ProposalConfig
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Frame
+from refdiff_ros.stage_clock import stage
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class SamEmbedding:
                              align_corners=False)[:, 0]
 
 
+@stage('sam_encoder')
 @torch.no_grad()
 def embed(sam: Any, frame: Frame, config: ProposalConfig) -> SamEmbedding:
     """Run SAM's image encoder: the long side scaled to S, the rest of the square zero.

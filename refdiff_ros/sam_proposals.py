@@ -24,6 +24,7 @@ from refdiff_ros.presets import ProposalConfig
 from refdiff_ros.proposals import largest_parts
 from refdiff_ros.results import Frame
 from refdiff_ros.sam_embedding import embed, SamEmbedding
+from refdiff_ros.stage_clock import stage
 
 # Full-resolution logits held at once.
 _PIXEL_BUDGET = 1 << 26
@@ -54,6 +55,7 @@ class _Candidates:
     boxes_xyxy: torch.Tensor
 
 
+@stage('sam_masks')
 @torch.no_grad()
 def propose(
     sam: Any, frame: Frame, config: ProposalConfig, embedding: SamEmbedding | None = None,
@@ -92,6 +94,7 @@ def propose(
         stability=found.stability[kept].cpu().numpy())
 
 
+@stage('sam_masks')
 def filter_proposals(masks: np.ndarray, config: ProposalConfig) -> np.ndarray:
     """Rows of the proposals that are worth scoring.
 
@@ -154,6 +157,7 @@ def _grid_positions(sam: Any, encoder: Any, embedding: SamEmbedding) -> torch.Te
     return encoder.pe_layer((places, places))[None, :, :height, :width]
 
 
+@stage('sam_prompts')
 def _decode(
     decoder: Any, seen: sam_decoder.Picture, sparse: torch.Tensor, threshold: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:

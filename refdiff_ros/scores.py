@@ -8,12 +8,14 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.presets import Mode, SelectionConfig
 from refdiff_ros.results import describe_array
+from refdiff_ros.stage_clock import stage
 
 # Proposals are turned to float64 this many pixels at a time, so that a 20-megapixel image with
 # hundreds of proposals needs no second copy of them all.
 _CHUNK_PIXELS = 1 << 24
 
 
+@stage('scoring')
 def generative(correlation: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Eq. (9): mean of c inside each proposal minus its mean outside.
 
@@ -67,6 +69,7 @@ def otsu(generative_score: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return (generative_score * np.sqrt(share * (1 - share))).astype(np.float32)
 
 
+@stage('scoring')
 def combine(
     generative_score: np.ndarray,
     discriminative_score: np.ndarray,

@@ -9,6 +9,7 @@ import numpy as np
 
 from refdiff_ros.presets import SelectionConfig
 from refdiff_ros.results import Status
+from refdiff_ros.stage_clock import stage
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Selection:
     notes: tuple[str, ...] = ()
 
 
+@stage('selection')
 def select(total: np.ndarray, masks: np.ndarray, config: SelectionConfig) -> Selection:
     """Eq. (2): the proposal with the highest score, with an honest status.
 

@@ -19,6 +19,7 @@ from refdiff_ros.region_geometry import measure, PLACE_TOLERANCE, Regions
 from refdiff_ros.results import ReferringExpression
 from refdiff_ros.selection import assign_regions, separate_regions
 from refdiff_ros.spatial_relations import between, gap, RULES, soft_step
+from refdiff_ros.stage_clock import stage
 from refdiff_ros.words import SIZE_SUPERLATIVES
 
 _MAX_ANCHORS = 16
@@ -49,6 +50,7 @@ def says_where(expression: ReferringExpression, config: SpatialConfig) -> bool:
     return config.kind == 'geometry' and any(said[part] for part in config.parts)
 
 
+@stage('spatial')
 def adjust(
     total: np.ndarray,
     match: np.ndarray,

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from refdiff_ros.clip_vision import model_device
 from refdiff_ros.models.model_set import ClipModels
 from refdiff_ros.results import ReferringExpression
+from refdiff_ros.stage_clock import stage
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class TextFeatures:
     root: torch.Tensor
 
 
+@stage('clip_text')
 @torch.no_grad()
 def text_features(
     clip: ClipModels, expression: ReferringExpression, text: str = 'expression',

@@ -20,11 +20,13 @@ from refdiff_ros.grasp.rectangle import oriented_rectangle, Rectangle
 from refdiff_ros.grasp.results import GraspCandidate, GraspRegion, PoseStatus
 from refdiff_ros.grasp.surface import hidden_share, visible_surface
 from refdiff_ros.results import Camera, describe_array
+from refdiff_ros.stage_clock import stage
 
 # A share of the outline hidden from which on the answer says so.
 _HIDDEN = 0.1
 
 
+@stage('grasp')
 def grasp_region(mask: np.ndarray, depth_m: np.ndarray | None = None,
                  camera: Camera | None = None, config: GraspConfig | None = None) -> GraspRegion:
     """Where a parallel gripper can take hold of a mask.

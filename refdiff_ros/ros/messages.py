@@ -15,8 +15,10 @@ from refdiff_ros.results import Segmentation
 from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.conversions import mask_message
 from refdiff_ros.srv import ReferSegmentation
+from refdiff_ros.stage_clock import stage
 
 
+@stage('messages')
 def referring_mask(answer: Answer, candidates: int = 8) -> ReferringMask:
     """The answer as `ReferringMask`, with at most `candidates` regions listed.
 
@@ -57,6 +59,7 @@ def box(mask: np.ndarray) -> RegionOfInterest:
         width=int(columns[-1] - columns[0] + 1), height=int(rows[-1] - rows[0] + 1))
 
 
+@stage('messages')
 def grasp_region(answer: Answer) -> GraspRegionMsg:
     """The answer's grasp region; not valid, with the answer's reason, on failure."""
     msg = GraspRegionMsg(
