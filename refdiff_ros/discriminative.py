@@ -20,10 +20,10 @@ from refdiff_ros.masked_attention import masked_features, patch_masks, patch_mem
 from refdiff_ros.models.model_set import ClipModels
 from refdiff_ros.position import find_directions, positional_bias
 from refdiff_ros.presets import DiscriminativeConfig
+from refdiff_ros.recent_cache import RecentCache
 from refdiff_ros.results import describe_array, Frame, ReferringExpression
 from refdiff_ros.row_features import RowFeatures
 from refdiff_ros.stage_clock import stage
-from refdiff_ros.text_cache import TextCache
 from refdiff_ros.text_feature import mix_text, sentence_of, text_features, TextFeatures
 
 # Patch keys and values are the largest thing kept of a frame; few direction sets are in use at a
@@ -54,7 +54,7 @@ class DiscriminativeFrame:
     memories: OrderedDict[tuple[str, ...], PatchMemory] = field(default_factory=OrderedDict)
     masked: dict[tuple[str, ...], RowFeatures] = field(default_factory=dict)
     cropped: dict[tuple[str, ...], RowFeatures] = field(default_factory=dict)
-    texts: TextCache = field(default_factory=TextCache)
+    texts: RecentCache = field(default_factory=RecentCache)
 
 
 def prepare_frame(
@@ -62,7 +62,7 @@ def prepare_frame(
     frame: Frame,
     masks: np.ndarray,
     config: DiscriminativeConfig,
-    texts: TextCache | None = None,
+    texts: RecentCache | None = None,
 ) -> DiscriminativeFrame:
     """Start the record of a frame and its proposals; nothing is encoded yet.
 
@@ -83,7 +83,7 @@ def prepare_frame(
     pixels = np.array(frame.image_rgb.transpose(2, 0, 1), order='C')  # (3, H, W), a copy
     image = torch.from_numpy(pixels).to(model_device(clip))
     return DiscriminativeFrame(image=image, masks=masks, config=config,
-                               texts=TextCache() if texts is None else texts)
+                               texts=RecentCache() if texts is None else texts)
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 The engine holds no ROS and no threads; it belongs to one caller at a time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 import logging
@@ -21,10 +21,12 @@ from refdiff_ros.models.memory import free_caches, is_out_of_memory
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import get_preset, Mode, Preset
 from refdiff_ros.proposals import connected_parts, weight_free_proposals
+from refdiff_ros.recent_cache import RecentCache
 from refdiff_ros.results import Frame, ReferringExpression, Scores, Segmentation
 from refdiff_ros.selection import select
-from refdiff_ros.text_cache import TextCache
 
+# Attention maps of one frame that are kept for further questions about it.
+_KEPT_MAPS = 16
 _LOG = logging.getLogger(__name__)
 
 
@@ -63,7 +65,7 @@ class Engine:
         self.mode = Mode(mode)
         self.seed = seed
         self._cache = FrameCache(cached_frames)
-        self._texts = TextCache()
+        self._texts = RecentCache()
         self._timings_ms: dict[str, float] = {}
         self._too_large: Preset | None = None  # ran out of memory with its batches
 
@@ -84,6 +86,28 @@ class Engine:
         parsed = parse(expression, self.models.nlp, self.preset.root)
         return self._with_memory_retry(
             lambda preset: self._segment(frame, parsed, mode, preset))
+
+    def segment_all(
+        self, frame: Frame, expressions: Sequence[str], mode: Mode | None = None,
+    ) -> list[Segmentation]:
+        """The regions that several expressions mean, their attention maps made in one batch.
+
+        Args:
+            frame: the picture.
+            expressions: in English.
+            mode: as in `segment`.
+
+        Raises:
+            BadRequestError, OutOfMemoryError: as in `segment`, for any of the expressions.
+        """
+        mode = self.mode if mode is None else Mode(mode)
+        parsed = [parse(text, self.models.nlp, self.preset.root) for text in expressions]
+
+        def answer(preset: Preset) -> list[Segmentation]:
+            if mode.generative:
+                self._correlations(frame, parsed, preset)
+            return [self._segment(frame, one, mode, preset) for one in parsed]
+        return self._with_memory_retry(answer)
 
     def prefetch(self, frame: Frame) -> None:
         """Compute what belongs to `frame` alone, ahead of the first expression.
@@ -111,9 +135,12 @@ class Engine:
         Raises:
             OutOfMemoryError: as in `segment`.
         """
-        return self._with_memory_retry(lambda preset: generative.token_correlations(
-            self.models.diffusion, self._generative_frame(frame, preset), expression,
-            preset.generative))
+        def compute(preset: Preset) -> tuple[tuple[str, ...], np.ndarray]:
+            prepared = self._generative_frame(frame, preset)
+            self.models.need('diffusion')
+            return generative.token_correlations(
+                self.models.diffusion, prepared, expression, preset.generative)
+        return self._with_memory_retry(compute)
 
     def forget_frames(self) -> None:
         """Drop everything that is kept of frames."""
@@ -149,6 +176,7 @@ class Engine:
         config = preset.generative
 
         def compute() -> generative.GenerativeFrame:
+            self.models.need('diffusion')
             with self._timed('generative_frame'):
                 return generative.prepare_frame(
                     self.models.diffusion, frame, config, self.seed, self._texts)
@@ -157,10 +185,24 @@ class Engine:
     def _correlation(
         self, frame: Frame, parsed: ReferringExpression, preset: Preset,
     ) -> np.ndarray:
+        return self._correlations(frame, [parsed], preset)[0]
+
+    def _correlations(
+        self, frame: Frame, expressions: Sequence[ReferringExpression], preset: Preset,
+    ) -> list[np.ndarray]:
+        """The maps of all expressions; those that are not kept are computed in one batch."""
         prepared = self._generative_frame(frame, preset)
-        with self._timed('correlation'):
-            return generative.correlation(
-                self.models.diffusion, prepared, parsed, preset.generative)
+        kept = self._cache.get(
+            frame, ('maps', preset.generative, self.seed),
+            lambda: RecentCache(max(_KEPT_MAPS, len(expressions))))
+        missing = [one for one in dict.fromkeys(expressions) if one not in kept]
+        found = {}
+        if missing:
+            self.models.need('diffusion')
+            with self._timed('correlation'):
+                found = dict(zip(missing, generative.correlations(
+                    self.models.diffusion, prepared, missing, preset.generative), strict=True))
+        return [kept.get(one, lambda one=one: found[one]) for one in expressions]
 
     def _segmentor_proposals(
         self, frame: Frame, preset: Preset,
@@ -173,6 +215,7 @@ class Engine:
         config = preset.proposals
 
         def compute() -> tuple[np.ndarray, np.ndarray]:
+            self.models.need('sam')
             with self._timed('proposals'):
                 masks = sam_proposals.propose(self.models.sam, frame, config).masks
                 return masks, sam_proposals.filter_proposals(masks, config)
@@ -261,6 +304,7 @@ class Engine:
     def _discriminative_frame(
         self, frame: Frame, preset: Preset, proposals: np.ndarray,
     ) -> discriminative.DiscriminativeFrame:
+        self.models.need('clip')
         config = preset.discriminative
         return self._cache.get(
             frame, ('discriminative', config, preset.proposals),

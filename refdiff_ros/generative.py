@@ -17,9 +17,9 @@ from refdiff_ros import attention, diffusion, image_fit
 from refdiff_ros.expression import root_alone
 from refdiff_ros.models.model_set import DiffusionModels
 from refdiff_ros.presets import GenerativeConfig
+from refdiff_ros.recent_cache import RecentCache
 from refdiff_ros.results import Frame, ReferringExpression
 from refdiff_ros.stage_clock import stage
-from refdiff_ros.text_cache import TextCache
 from refdiff_ros.token_index import root_token_indices, span_token_indices
 from refdiff_ros.unet_prefix import shared_prefix
 from refdiff_ros.words import split_words
@@ -71,7 +71,7 @@ class GenerativeFrame:
     layers: tuple[str, ...]
     unconditional: _Unconditional | None
     prefix: dict[str, Any]
-    prompts: TextCache
+    prompts: RecentCache
 
 
 @torch.inference_mode()
@@ -80,7 +80,7 @@ def prepare_frame(
     frame: Frame,
     config: GenerativeConfig,
     seed: int,
-    prompts: TextCache | None = None,
+    prompts: RecentCache | None = None,
 ) -> GenerativeFrame:
     """Eq. (3) and everything else that belongs to the frame alone.
 
@@ -103,7 +103,7 @@ def prepare_frame(
     noised = diffusion.add_noise(
         schedule.scheduler, latents, noise, schedule.noise_timestep).to(models.unet.dtype)
     layers = attention.select_layers(models.unet, config.layers)
-    prompts = TextCache() if prompts is None else prompts
+    prompts = RecentCache() if prompts is None else prompts
     prefix, unconditional = {}, None
     if config.guidance_scale is not None:
         prompt = _encode(models, prompts, '', config)
@@ -224,7 +224,7 @@ def _correlations(
 
 
 def _encode(
-    models: DiffusionModels, prompts: TextCache, text: str, config: GenerativeConfig,
+    models: DiffusionModels, prompts: RecentCache, text: str, config: GenerativeConfig,
 ) -> diffusion.Prompt:
     return prompts.get(
         ('prompt', text, config.mask_padding),

@@ -89,12 +89,28 @@ def test_a_second_expression_on_a_kept_frame_equals_a_fresh_engine(models, frame
 
 
 @pytest.mark.parametrize('name', sorted(PRESETS))
+def test_expressions_asked_together_are_answered_as_alone(models, frame, name):
+    asked = ['the red box', 'blue mug on the left', 'the red box']
+    together, hook = count_calls(models.diffusion.unet.mid_block)
+    found = Engine(models, small(name)).segment_all(frame, asked)
+    hook.remove()
+    apart, hook = count_calls(models.diffusion.unet.mid_block)
+    alone = [Engine(models, small(name)).segment(frame, text) for text in asked]
+    hook.remove()
+    assert len(together) < len(apart)
+    for one, expected in zip(found, alone, strict=True):
+        assert one.status == expected.status
+        np.testing.assert_allclose(one.correlation, expected.correlation, atol=1e-3)
+        np.testing.assert_allclose(one.scores.total, expected.scores.total, atol=1e-3)
+
+
+@pytest.mark.parametrize('name', sorted(PRESETS))
 def test_a_second_expression_runs_no_module_of_the_frame(models, frame, name):
     engine = Engine(models, small(name))
     engine.segment(frame, 'red mug')
     modules = {
-        'vae': models.diffusion.vae.encoder, 'sam encoder': models.sam.image_encoder,
-        'sam decoder': models.sam.mask_decoder,
+        'vae': models.diffusion.vae.encoder, 'sam encoder': models.sam.image_encoder.neck,
+        'sam decoder': models.sam.mask_decoder.iou_prediction_head,
         'clip patches': models.clip.model.vision_model.embeddings.patch_embedding,
     }
     counts = {label: count_calls(module) for label, module in modules.items()}
@@ -107,7 +123,7 @@ def test_a_second_expression_runs_no_module_of_the_frame(models, frame, name):
 def test_another_frame_runs_them_again(models, frame):
     engine = Engine(models, small())
     engine.segment(frame, 'red mug')
-    calls, hook = count_calls(models.sam.image_encoder)
+    calls, hook = count_calls(models.sam.image_encoder.neck)
     engine.segment(Frame(255 - frame.image_rgb), 'red mug')
     hook.remove()
     assert len(calls) == 1
@@ -118,7 +134,7 @@ def test_prefetch_leaves_nothing_of_the_frame_to_do(models, frame):
     engine.prefetch(frame)
     counts = [count_calls(module)
               for module in (
-                  models.diffusion.vae.encoder, models.sam.image_encoder,
+                  models.diffusion.vae.encoder, models.sam.image_encoder.neck,
                   models.clip.model.vision_model.embeddings.patch_embedding)]
     answer = engine.segment(frame, 'red mug')
     for _, hook in counts:
@@ -133,7 +149,9 @@ def test_scoring_only_survivors_equals_scoring_everything(models, frame):
     some = Engine(models, small()).segment(frame, 'the left red mug').scores
     survivors = np.isfinite(some.total)
     assert 0 < survivors.sum() < len(survivors)
-    np.testing.assert_allclose(some.total[survivors], all_rows.total[survivors], atol=1e-5)
+    for name in ('generative', 'discriminative'):
+        np.testing.assert_allclose(
+            getattr(some, name)[survivors], getattr(all_rows, name)[survivors], atol=1e-5)
 
 
 def test_a_changed_decision_recomputes_nothing(models, frame):
@@ -221,7 +239,7 @@ def test_with_mends_a_second_expression_runs_no_module_of_the_frame(models, fram
     engine = Engine(models, small(**MENDS), mode)
     engine.segment(frame, 'the red mug behind the box')
     counts = [count_calls(module) for module in (
-        models.diffusion.vae.encoder, models.sam.image_encoder, models.sam.mask_decoder,
+        models.diffusion.vae.encoder, models.sam.image_encoder.neck, models.sam.mask_decoder,
         models.clip.model.vision_model.embeddings.patch_embedding)]
     engine.segment(frame, 'the green bowl on the red plate')
     engine.segment(frame, 'the second box')

@@ -15,8 +15,8 @@ from refdiff_ros.errors import BadRequestError, BundleError
 from refdiff_ros.expression import parse
 from refdiff_ros.image_fit import fit_image
 from refdiff_ros.presets import get_preset
+from refdiff_ros.recent_cache import RecentCache
 from refdiff_ros.results import Frame
-from refdiff_ros.text_cache import TextCache
 
 SIZE = 64
 CONFIGS = {name: replace(get_preset(name).generative, image_size=SIZE)
@@ -296,7 +296,7 @@ def test_expressions_asked_together_are_answered_as_alone(models, frame, name):
 
 
 def test_a_prompt_is_encoded_once_for_all_frames(models, frame):
-    prompts, calls = TextCache(), []
+    prompts, calls = RecentCache(), []
     hook = models.text_encoder.register_forward_hook(lambda *_: calls.append(1))
     for seed in (0, 1):
         prepared = generative.prepare_frame(models, frame, CONFIGS['released'], seed, prompts)

@@ -18,8 +18,9 @@ from refdiff_ros.errors import BundleError, OutOfMemoryError
 from refdiff_ros.models.bundle import Bundle, is_pickle, Part
 from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.lock_file import check_files, missing_files
-from refdiff_ros.models.memory import free_caches, is_out_of_memory
+from refdiff_ros.models.memory import free_caches, is_out_of_memory, modules
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
+from refdiff_ros.models.residency import Residency
 from refdiff_ros.models.sam_config import build_sam, set_sam_dtype
 from refdiff_ros.models.store import FileProgress, is_offline, locate, pull, TABLETOP, UNTRAINED
 from refdiff_ros.models.untrained import build_untrained
@@ -41,6 +42,7 @@ def load_bundle(
     revision: str | None = None,
     offline: bool = False,
     progress: FileProgress | None = None,
+    low_memory: bool = False,
 ) -> ModelSet:
     """Load a bundle, downloading what is missing of it first.
 
@@ -56,6 +58,8 @@ def load_bundle(
         revision: branch, tag or commit of a hub id.
         offline: never use the network; REFDIFF_OFFLINE=1 and HF_HUB_OFFLINE=1 do the same.
         progress: see `store.pull`.
+        low_memory: the models wait in the host's memory, and only the one that computes is on
+            the device; each answer then pays for the way there. Without effect on the CPU.
 
     Raises:
         BundleError: no such bundle, a missing or altered file, a device that is not there.
@@ -67,9 +71,9 @@ def load_bundle(
     device = choose_device(device)
     dtype = choose_dtype(dtype, device)
     if str(name_or_path) == UNTRAINED:
-        models = build_untrained(device=device, dtype=dtype)
+        models = build_untrained(device=_home(device, low_memory), dtype=dtype)
         models.nlp = load_parser()
-        return models
+        return _settle(models, device, low_memory)
     located = locate(str(name_or_path), revision, offline)
     bundle, folder = located.bundle, located.folder
     missing = missing_files(bundle, folder)
@@ -86,7 +90,8 @@ def load_bundle(
         raise BundleError('; '.join(problems))
     try:
         with _no_progress_bars():
-            return _load(bundle, folder, device, dtype)
+            models = _load(bundle, folder, _home(device, low_memory), dtype)
+        return _settle(models, device, low_memory)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -95,6 +100,23 @@ def load_bundle(
     raise OutOfMemoryError(
         f"expected bundle '{bundle.name}' to fit into the memory of {device}, which is full: "
         f'stop what else uses it, choose a smaller bundle or another device ({reason})')
+
+
+def _home(device: torch.device, low_memory: bool) -> torch.device:
+    return torch.device('cpu') if low_memory else device
+
+
+def _settle(models: ModelSet, device: torch.device, low_memory: bool) -> ModelSet:
+    """The models, with what moves them if they are not on the device already."""
+    models.device = device
+    if low_memory and device.type != 'cpu':
+        found = modules(models)
+        groups = {'diffusion': [found[name] for name in ('vae', 'unet', 'text_encoder')],
+                  'clip': [found['clip']]}
+        if models.sam is not None:
+            groups['sam'] = [models.sam]
+        models.residency = Residency(groups, device)
+    return models
 
 
 def warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
@@ -146,13 +168,16 @@ def _warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
         return result
 
     with torch.inference_mode():
+        models.need('diffusion')
         latents = run('vae', lambda: diffusion.vae.encode(image).latent_dist.mode())
         states = run('text_encoder', lambda: diffusion.text_encoder(tokens)[0])
         run('unet', lambda: diffusion.unet(latents, 1, states).sample)
+        models.need('clip')
         run('clip_text', lambda: clip.model.text_model(clip_tokens)[0])
         run('clip_vision', lambda: clip.model.vision_model(
             torch.zeros(1, 3, crop, crop, **place))[0])
         if models.sam is not None:
+            models.need('sam')
             black = Frame(np.zeros((*_WARM_HW, 3), np.uint8))
             run('sam', lambda: embed(models.sam, black, preset.proposals).features)
     return timings
@@ -164,7 +189,7 @@ def unload(models: ModelSet) -> None:
     `models` is empty afterwards, whoever still holds it. What an engine keeps of frames goes
     with the engine.
     """
-    models.diffusion = models.clip = models.sam = models.nlp = None
+    models.diffusion = models.clip = models.sam = models.nlp = models.residency = None
     gc.collect()
     free_caches()
 

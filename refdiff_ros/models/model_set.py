@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TYPE_CHECKING
 
+from refdiff_ros.models.residency import Residency
+
 if TYPE_CHECKING:
     import torch
 
@@ -49,6 +51,8 @@ class ModelSet:
         device, dtype: where and how the models compute.
         overrides: per preset name, the bundle's tuned values (see `Preset.override`).
         notice: one sentence shown at load and in the first lines of tables, or ''.
+        residency: where memory is short, what moves the models to the device one at a time; None
+            where all are there.
     """
 
     name: str
@@ -61,3 +65,9 @@ class ModelSet:
     nlp: Callable[[str], Any] | None = None
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     notice: str = ''
+    residency: Residency | None = None
+
+    def need(self, name: str) -> None:
+        """Have 'diffusion', 'clip' or 'sam' on the device."""
+        if self.residency is not None:
+            self.residency.need(name)

@@ -7,7 +7,7 @@ from typing import Any, TYPE_CHECKING
 
 from std_msgs.msg import Header
 
-from refdiff_ros.errors import BadRequestError, OutOfMemoryError
+from refdiff_ros.errors import BadRequestError, OutOfMemoryError, RefDiffError
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Frame, Segmentation, Status
 from refdiff_ros.ros.frame_sync import FrameSet
@@ -70,7 +70,8 @@ def load_engine(config: NodeConfig) -> 'Engine':
 
     models = manager.load_bundle(
         config.bundle, device=config.device, dtype=config.dtype,
-        revision=config.revision or None, offline=config.offline)
+        revision=config.revision or None, offline=config.offline,
+        low_memory=config.low_memory)
     preset = resolve_preset(models, config.preset)
     manager.warm_up(models, preset)
     return Engine(models, preset, Mode(config.mode), config.seed)
@@ -110,16 +111,35 @@ def answer(
                    'has the traceback: please report it')
 
 
+def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
+    """Compute what belongs to the frame alone, ahead of a question about it.
+
+    What is wrong with the frame or the device is left to the answers, which say it.
+    """
+    try:
+        frame = decode(frame_set, config.rectified).frame
+        _configure(engine, config)
+        engine.prefetch(shrink(frame, config.max_megapixels * 1e6))
+    except RefDiffError as error:
+        _LOG.debug('no prefetch: %s', error)
+    except Exception:  # one bad frame must not end the node
+        _LOG.exception('unexpected error while preparing a frame')
+
+
+def _configure(engine: 'Engine', config: NodeConfig) -> None:
+    from refdiff_ros.engine import resolve_preset
+
+    engine.preset = resolve_preset(engine.models, config.preset)
+    engine.mode, engine.seed = Mode(config.mode), config.seed
+
+
 def _answer(
     engine: 'Engine', frame_set: FrameSet, config: NodeConfig, start: Answer,
 ) -> Answer:
-    from refdiff_ros.engine import resolve_preset
-
     decoded = decode(frame_set, config.rectified)
     frame = decoded.frame
     small = shrink(frame, config.max_megapixels * 1e6)
-    engine.preset = resolve_preset(engine.models, config.preset)
-    engine.mode, engine.seed = Mode(config.mode), config.seed
+    _configure(engine, config)
 
     began = time.perf_counter()
     segmentation = engine.segment(small, start.expression)

@@ -8,7 +8,7 @@ from typing import Any, TYPE_CHECKING
 from rclpy.clock import Clock
 
 from refdiff_ros.results import Status
-from refdiff_ros.ros.answers import Answer, answer
+from refdiff_ros.ros.answers import Answer, answer, prefetch
 from refdiff_ros.ros.frame_sync import FrameSet, FrameSync
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.requests import PendingRequest, RequestQueue
@@ -51,6 +51,7 @@ class Dispatch:
         self._expression_s = 0.0
         self._answered_number = 0
         self._started_s = -float('inf')
+        self._prepared: FrameSet | None = None
 
     @property
     def expression(self) -> str:
@@ -80,7 +81,7 @@ class Dispatch:
             expression, asked_s = self._expression, self._expression_s
             seen = self._answered_number
         if not expression:
-            return None
+            return self._next_prefetch(due_s)
         wait_s = self._started_s + 1 / self.config.max_rate - time.monotonic()
         if wait_s > 0:
             return wait_s
@@ -91,6 +92,30 @@ class Dispatch:
         if due_s > 0:
             return due_s
         return lambda: self._stand(expression, frame_set)
+
+    def _next_prefetch(self, due_s: float) -> Callable[[], None] | float | None:
+        """Prepare the newest frame, as it is not known what will be asked of it."""
+        config = self.config
+        if not config.prefetch:
+            self._prepared = None
+            return None
+        wait_s = self._started_s + 1 / config.max_rate - time.monotonic()
+        if wait_s > 0:
+            return wait_s
+        frame_set, refusal = self.newest_frame()
+        if refusal is not None or frame_set is self._prepared or (
+                self._prepared is not None and frame_set.number <= self._prepared.number):
+            return None
+        if due_s > 0:
+            return due_s
+        return lambda: self._prefetch(frame_set, config)
+
+    def _prefetch(self, frame_set: FrameSet, config: NodeConfig) -> None:
+        engine = self.engine
+        if engine is not None:
+            self._started_s = time.monotonic()
+            prefetch(engine, frame_set, config)
+            self._prepared = frame_set
 
     def newest_frame(
         self, since_s: float = float('inf'),
@@ -157,10 +182,20 @@ class Dispatch:
     ) -> tuple[FrameSet | None, tuple[Status, str] | None]:
         request = pending.request
         if not _has_image(request):
-            return self.newest_frame()
+            newest, refusal = self.newest_frame()
+            if refusal is None and self._is_ready():
+                return self._prepared, None
+            return newest, refusal
         return FrameSet(
             image=request.image, depth=request.depth, camera_info=request.camera_info,
             received_s=pending.received_s), None
+
+    def _is_ready(self) -> bool:
+        """Whether a frame was prepared that a call may still be answered on."""
+        prepared, config = self._prepared, self.config
+        if prepared is None or not config.prefetch:
+            return False
+        return time.monotonic() - prepared.received_s <= config.max_age
 
     def _finish_call(self, pending: PendingRequest, result: Answer, config: NodeConfig) -> None:
         self._statistics.answered('service', result)

@@ -114,6 +114,9 @@ PARAMETERS = (
         'dtype', 'auto', 'Precision of the models.', 'configure',
         choices=('auto', 'float32', 'float16', 'bfloat16')),
     ParameterSpec(
+        'low_memory', False,
+        'Keep one model on the device at a time: less memory, slower answers.', 'configure'),
+    ParameterSpec(
         'preset', 'onboard', 'Reading of the method that answers.',
         choices=tuple(sorted(PRESETS))),
     ParameterSpec(
@@ -133,6 +136,11 @@ PARAMETERS = (
     ParameterSpec(
         'max_rate', 5.0, 'Most answers per second to the standing expression, Hz.',
         low=0.01, high=1000.0),
+    ParameterSpec(
+        'prefetch', False,
+        'Without a standing expression, prepare frames as they come, at most max_rate a second, '
+        'so that a service call without an image finds one ready: it is then answered on the '
+        'frame that was prepared last, if that is no older than max_age.'),
     ParameterSpec(
         'max_age', 1.0,
         'A service call without an image uses the newest frame if it arrived at most this many '
@@ -171,12 +179,14 @@ class NodeConfig:
     offline: bool = False
     device: str = 'auto'
     dtype: str = 'auto'
+    low_memory: bool = False
     preset: str = 'onboard'
     mode: str = 'full'
     seed: int = 0
     image_transport: str = 'raw'
     reliability: str = 'auto'
     max_rate: float = 5.0
+    prefetch: bool = False
     max_age: float = 1.0
     max_megapixels: float = 2.1
     sync_tolerance: float = 0.02

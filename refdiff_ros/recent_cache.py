@@ -1,4 +1,4 @@
-"""Encoded texts, kept over frames: a standing expression is encoded once, not once a frame."""
+"""The last results of a computation, kept by what they were made from."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 T = TypeVar('T')
 
 
-class TextCache:
-    """The last results of a text encoder, found again by what they were made from.
+class RecentCache:
+    """The results that were used last, found again by their key.
 
-    Not thread-safe: it belongs to the engine's one worker.
+    Encoded texts are kept so over frames: a standing expression is encoded once, not once a
+    frame. Not thread-safe: it belongs to the engine's one worker.
     """
 
     def __init__(self, capacity: int = 64):
@@ -25,6 +26,9 @@ class TextCache:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return self._kept[key]
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
 
     def clear(self) -> None:
         """Forget everything."""
