@@ -28,7 +28,7 @@ demo: setup
 	@$(ENTER) python3 -m refdiff_ros.cli demo $(ARGS)
 
 test: setup
-	@$(ENTER) python3 -m pytest -q $(ARGS) </dev/null
+	@$(ENTER) python3 -m pytest -q -n 2 --dist loadfile $(ARGS) </dev/null
 
 lint: setup
 	@$(ENTER) python3 -m ruff check .
