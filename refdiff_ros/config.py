@@ -167,7 +167,8 @@ class DiscriminativeConfig:
 
     Attributes:
         beta: weight of the masked-attention branch (Eq. 7).
-        mix: 'features' (Eq. 7) or 'scores' (both branches scored, scores mixed).
+        mix: 'features' (Eq. 7 and Eq. 10 as written), 'cosine' (likewise, but both mixes brought
+            back to length 1) or 'scores' (both branches scored, scores mixed).
         positional: which branch sees x*P (Eq. 6): 'masked_attention', 'crop' or 'none'.
         ramp: 'full' (1 to 0 along the whole axis) or 'two_thirds' (zero beyond 2/3 of it).
         directions: directions that make a ramp.
@@ -182,14 +183,17 @@ class DiscriminativeConfig:
         crop_source_side: where above 0, picture and masks are scaled down before they are cut,
             so that the longer side has at most this many pixels: objects look as sharp as in
             the pictures that a small CLIP was trained on.
+        masking: how the masked branch keeps to a proposal: 'attention' (`masked_attention`) or
+            'tokens' (`token_masking`).
         masked_input: 'square' (resized to CLIP's size) or 'native' (the image's own size).
         patch_cover: 'nearest' (a patch belongs to a mask by one pixel's value) or 'any' (where
             any of its pixels does), for the masked branch.
         layer: 'last' or 'penultimate': which hidden state of the masked branch is projected.
         text: what CLIP reads as the sentence: the whole 'expression', or the root's own 'phrase',
             which says what the object looks like and not where it is.
+        text_local: what CLIP reads beside the sentence: the 'root' word, or the root's 'phrase'.
         text_sentence: share of the sentence in the masked branch's text feature; the rest is
-            the root word's.
+            that of `text_local`.
         text_sentence_crop: likewise for the crop branch where scores are mixed; mixed features
             are compared with one text feature, that of `text_sentence`.
         crop_batch: crops encoded at once; lower it when memory is short.
@@ -207,18 +211,20 @@ class DiscriminativeConfig:
     crop_margin: float = 1.15
     crop_background: str = 'black'
     crop_source_side: int = 0
+    masking: str = 'attention'
     masked_input: str = 'square'
     patch_cover: str = 'nearest'
     layer: str = 'penultimate'
     text: str = 'expression'
+    text_local: str = 'root'
     text_sentence: float = 0.5
     text_sentence_crop: float = 0.5
     crop_batch: int = 32
 
     def __post_init__(self):
         require(0 <= self.beta <= 1, 'discriminative.beta in 0..1', self.beta)
-        require(self.mix in ('features', 'scores'),
-                "discriminative.mix 'features' or 'scores'", self.mix)
+        require(self.mix in ('features', 'cosine', 'scores'),
+                "discriminative.mix 'features', 'cosine' or 'scores'", self.mix)
         require(self.positional in ('masked_attention', 'crop', 'none'),
                 "discriminative.positional 'masked_attention', 'crop' or 'none'",
                 self.positional)
@@ -233,6 +239,8 @@ class DiscriminativeConfig:
                 self.crop_background)
         require(self.crop_source_side >= 0, 'discriminative.crop_source_side >= 0',
                 self.crop_source_side)
+        require(self.masking in ('attention', 'tokens'),
+                "discriminative.masking 'attention' or 'tokens'", self.masking)
         require(self.masked_input in ('square', 'native'),
                 "discriminative.masked_input 'square' or 'native'", self.masked_input)
         require(self.patch_cover in ('nearest', 'any'),
@@ -241,6 +249,8 @@ class DiscriminativeConfig:
                 "discriminative.layer 'last' or 'penultimate'", self.layer)
         require(self.text in ('expression', 'phrase'),
                 "discriminative.text 'expression' or 'phrase'", self.text)
+        require(self.text_local in ('root', 'phrase'),
+                "discriminative.text_local 'root' or 'phrase'", self.text_local)
         require(0 <= self.text_sentence <= 1 and 0 <= self.text_sentence_crop <= 1,
                 'discriminative.text_sentence and text_sentence_crop in 0..1',
                 (self.text_sentence, self.text_sentence_crop))

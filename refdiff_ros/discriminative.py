@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from refdiff_ros.clip_vision import model_device
 from refdiff_ros.crops import crop_features
@@ -24,7 +25,14 @@ from refdiff_ros.recent_cache import RecentCache
 from refdiff_ros.results import describe_array, Frame, ReferringExpression
 from refdiff_ros.row_features import RowFeatures
 from refdiff_ros.stage_clock import stage
-from refdiff_ros.text_feature import mix_text, sentence_of, text_features, TextFeatures
+from refdiff_ros.text_feature import (
+    local_of,
+    mix_text,
+    sentence_of,
+    text_features,
+    TextFeatures,
+)
+from refdiff_ros.token_masking import token_masked_features
 
 # Patch keys and values are the largest thing kept of a frame; few direction sets are in use at a
 # time, and one that comes back after this many others is computed anew.
@@ -32,7 +40,7 @@ _KEPT_MEMORIES = 4
 # The fields of the configuration that features depend on, besides the direction set.
 _FEATURE_FIELDS = (
     'ramp', 'crop_size', 'crop_fit', 'crop_margin', 'crop_background', 'crop_source_side',
-    'masked_input', 'patch_cover', 'layer')
+    'masking', 'masked_input', 'patch_cover', 'layer')
 
 
 @dataclass
@@ -45,7 +53,7 @@ class DiscriminativeFrame:
         config: how the features were and will be computed.
         memories: patch keys and values per direction set.
         masked, cropped: the features of both branches of Eq. 7 per direction set, row by row.
-        texts: text features per sentence and root word, which frames may share.
+        texts: text features per sentence and what is read beside it, which frames may share.
     """
 
     image: torch.Tensor
@@ -122,9 +130,9 @@ def score(
 
     With `mix` 'features', v = beta * f_M + (1 - beta) * f (Eq. 7) of unit-norm features, so that
     beta weighs directions and not lengths, and the score is v r^T (Eq. 10) as written: neither v
-    nor r is brought back to length 1. With 'scores', each branch is scored against its own mean
-    of sentence and root word and the scores are mixed by beta; for equal text shares both are
-    the same number.
+    nor r is brought back to length 1; with 'cosine' both are. With 'scores', each branch is scored
+    against its own mean of sentence and root word and the scores are mixed by beta; for equal
+    text shares that is the same number as with 'features'.
 
     Args:
         clip: the model.
@@ -185,8 +193,11 @@ def _match(
     config: DiscriminativeConfig,
 ) -> torch.Tensor:
     sentence = mix_text(text, config.text_sentence)
-    if config.mix == 'features':
-        return similarity(mix_features(masked, cropped, config.beta), sentence)
+    if config.mix != 'scores':
+        visual = mix_features(masked, cropped, config.beta)
+        if config.mix == 'cosine':
+            visual, sentence = F.normalize(visual, dim=-1), F.normalize(sentence, dim=-1)
+        return similarity(visual, sentence)
     total = 0.0
     if masked is not None:
         total = config.beta * similarity(masked, sentence)
@@ -202,9 +213,10 @@ def _text(
     expression: ReferringExpression,
     config: DiscriminativeConfig,
 ) -> TextFeatures:
+    told = sentence_of(expression, config.text), local_of(expression, config.text_local)
     return prepared.texts.get(
-        ('features', sentence_of(expression, config.text), expression.root),
-        lambda: text_features(clip, expression, config.text))
+        ('features', *told),
+        lambda: text_features(clip, expression, config.text, config.text_local))
 
 
 def _branches(
@@ -235,6 +247,9 @@ def _masked_rows(
 ) -> torch.Tensor:
     """f_M(x * P) of `rows`, (len(rows), E)."""
     def compute(missing: np.ndarray) -> torch.Tensor:
+        if config.masking == 'tokens':
+            image = _biased(prepared, config, directions)
+            return token_masked_features(clip, image, prepared.masks[missing], config)
         memory = _memory(clip, prepared, config, directions)
         visible = patch_masks(prepared.masks[missing], memory.grid_hw, config.patch_cover)
         return masked_features(clip, memory, visible, config.layer)

@@ -55,16 +55,9 @@ def patch_memory(
             (as many whole patches as the image holds, at least one); `layer` decides how many
             layers run.
     """
-    vision = clip.model.vision_model
-    side, patch = input_side(clip), patch_side(clip)
-    if config.masked_input == 'square':
-        image = resize(image[None], (side, side))[0]  # (3, side, side)
-    else:
-        size_hw = tuple(max(patch, n) for n in image.shape[-2:])
-        image = resize(image[None], size_hw, 'bilinear')[0]
-    tokens = embed(clip, image[None], trained=tuple(image.shape[-2:]) == (side, side))
+    tokens, grid_hw = whole_image(clip, image, config)
     class_token, hidden = tokens[:, 0], tokens[:, 1:]  # (1, D), (1, P, D)
-    layers = _layers_used(vision, config.layer)
+    layers = layers_used(clip.model.vision_model, config.layer)
     keys, values = [], []
     for number, layer in enumerate(layers):
         attention = layer.self_attn
@@ -75,8 +68,25 @@ def patch_memory(
             seen = F.scaled_dot_product_attention(
                 query[None], key[None], value[None], scale=attention.head_dim ** -0.5)[0]
             hidden = _finish_layer(layer, hidden, seen[None])
-    grid_hw = tuple(n // patch for n in image.shape[-2:])
     return PatchMemory(class_token, tuple(keys), tuple(values), grid_hw)
+
+
+def whole_image(
+    clip: ClipModels, image: torch.Tensor, config: DiscriminativeConfig,
+) -> tuple[torch.Tensor, tuple[int, int]]:
+    """The encoder's input sequence (1, 1 + P, D) of a whole image, and h and w of its patch grid.
+
+    Args:
+        clip, image, config: as in `patch_memory`.
+    """
+    side, patch = input_side(clip), patch_side(clip)
+    if config.masked_input == 'square':
+        image = resize(image[None], (side, side))[0]  # (3, side, side)
+    else:
+        size_hw = tuple(max(patch, n) for n in image.shape[-2:])
+        image = resize(image[None], size_hw, 'bilinear')[0]
+    tokens = embed(clip, image[None], trained=tuple(image.shape[-2:]) == (side, side))
+    return tokens, tuple(n // patch for n in image.shape[-2:])
 
 
 def patch_masks(masks: np.ndarray, grid_hw: tuple[int, int], cover: str = 'nearest') -> np.ndarray:
@@ -104,7 +114,7 @@ def patch_masks(masks: np.ndarray, grid_hw: tuple[int, int], cover: str = 'neare
         small = np.stack(
             [np.stack([row[:, a:b].any(1) for a, b in zip(starts[1], ends[1])], axis=1)
              for row in rows], axis=1)  # (N, h, w)
-    return small.reshape(len(masks), -1)  # (N, P)
+    return small.reshape(len(masks), grid_hw[0] * grid_hw[1])  # (N, P)
 
 
 @torch.no_grad()
@@ -123,7 +133,7 @@ def masked_features(
     Returns:
         (N, E) float32, unit-norm: the class tokens after the last layer norm and the projection.
     """
-    layers = _layers_used(clip.model.vision_model, layer)
+    layers = layers_used(clip.model.vision_model, layer)
     seen = torch.from_numpy(np.ascontiguousarray(visible)).to(model_device(clip))
     heads = layers[0].self_attn.num_heads if len(layers) else 1
     at_once = max(1, _LOGIT_BUDGET // (heads * max(1, seen.shape[1])))
@@ -136,7 +146,8 @@ def masked_features(
     return torch.cat(features)
 
 
-def _layers_used(vision: Any, layer: str) -> Any:
+def layers_used(vision: Any, layer: str) -> Any:
+    """The encoder's layers that run for `layer`, 'last' or 'penultimate'."""
     layers = vision.encoder.layers
     return layers if layer == 'last' else layers[:len(layers) - 1]
 

@@ -95,7 +95,7 @@ def test_the_papers_score_from_its_parts(clip, frame, masks):
     masked = masked_features(clip, memory, patch_masks(masks, memory.grid_hw), 'penultimate')
     cropped = crop_features(clip, image, torch.from_numpy(masks), config)
     text = text_features(clip, words)
-    expected = (0.3 * masked + 0.7 * cropped) @ (0.5 * text.sentence + 0.5 * text.root)
+    expected = (0.3 * masked + 0.7 * cropped) @ (0.5 * text.sentence + 0.5 * text.local)
     found = score(clip, prepare_frame(clip, frame, masks, config), words, config)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -110,7 +110,7 @@ def test_the_released_score_from_its_parts(clip, frame, masks):
     soft = masked_features(clip, memory, patch_masks(masks, memory.grid_hw), 'last')
     hard = crop_features(clip, biased, torch.from_numpy(masks), config)
     text = text_features(clip, words)
-    expected = 0.7 * hard @ text.sentence + 0.3 * soft @ (text.sentence + text.root) / 2
+    expected = 0.7 * hard @ text.sentence + 0.3 * soft @ (text.sentence + text.local) / 2
     found = score(clip, prepare_frame(clip, frame, masks, config), words, config)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

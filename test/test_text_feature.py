@@ -33,8 +33,8 @@ def test_sentence_and_root_are_encoded_as_texts_of_their_own(clip):
     found = text_features(clip, expression('the red mug on the left', 'mug'))
     torch.testing.assert_close(
         found.sentence, own_feature(clip, 'the red mug on the left'), atol=1e-5, rtol=0)
-    torch.testing.assert_close(found.root, own_feature(clip, 'mug'), atol=1e-5, rtol=0)
-    assert (found.sentence - found.root).abs().max() > 1e-4
+    torch.testing.assert_close(found.local, own_feature(clip, 'mug'), atol=1e-5, rtol=0)
+    assert (found.sentence - found.local).abs().max() > 1e-4
 
 
 def test_the_phrase_alone_is_read_where_asked_for(clip):
@@ -42,7 +42,7 @@ def test_the_phrase_alone_is_read_where_asked_for(clip):
         text='the red mug on the left', root='mug', root_span=(8, 11), phrase='the red mug')
     found = text_features(clip, words, 'phrase')
     torch.testing.assert_close(found.sentence, own_feature(clip, 'the red mug'), atol=1e-5, rtol=0)
-    torch.testing.assert_close(found.root, own_feature(clip, 'mug'), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.local, own_feature(clip, 'mug'), atol=1e-5, rtol=0)
     torch.testing.assert_close(
         text_features(clip, words).sentence, own_feature(clip, words.text), atol=1e-5, rtol=0)
 
@@ -52,7 +52,7 @@ def test_without_a_phrase_the_whole_expression_is_read():
 
 
 def test_the_mean_is_not_brought_back_to_length_1():
-    features = TextFeatures(sentence=torch.tensor([1.0, 0.0]), root=torch.tensor([0.0, 1.0]))
+    features = TextFeatures(sentence=torch.tensor([1.0, 0.0]), local=torch.tensor([0.0, 1.0]))
     assert mix_text(features, 0.5).tolist() == [0.5, 0.5]
     assert mix_text(features, 1.0).tolist() == [1.0, 0.0]
     assert mix_text(features, 0.25).tolist() == [0.25, 0.75]
