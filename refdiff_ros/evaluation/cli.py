@@ -9,6 +9,7 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.evaluation.baselines import method_mode, method_preset, METHODS
 from refdiff_ros.evaluation.datasets.cli import add_check_parser
 from refdiff_ros.evaluation.html.cli import (
     add_html_option,
@@ -17,9 +18,10 @@ from refdiff_ros.evaluation.html.cli import (
     open_gallery,
 )
 from refdiff_ros.evaluation.progress import Progress
-from refdiff_ros.presets import Mode, Preset, PRESETS
+from refdiff_ros.presets import Preset, PRESETS
 
 if TYPE_CHECKING:
+    from refdiff_ros.engine import Engine
     from refdiff_ros.models.model_set import ModelSet
 
 
@@ -32,8 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description='The last line of the output is a JSON object with every figure.')
     _add_split(tabletop)
     add_common(tabletop, 'expressions')
-    tabletop.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
-    tabletop.add_argument('--seed', type=int, default=0, help='of the diffusion noise')
+    add_method(tabletop)
     tabletop.add_argument('--sheets', type=Path, metavar='DIR',
                           help='write pictures of the worst, the best and some random cases')
     add_html_option(tabletop)
@@ -73,6 +74,13 @@ def add_common(parser: argparse.ArgumentParser, counted: str) -> None:
                         help='write the figures, and each case, as JSON')
 
 
+def add_method(parser: argparse.ArgumentParser) -> None:
+    """The options of how a run's questions are answered."""
+    parser.add_argument('--mode', default='full', choices=METHODS, metavar='MODE',
+                        help=f'one of {", ".join(METHODS)} (default full)')
+    parser.add_argument('--seed', type=int, default=0, help='of the diffusion noise')
+
+
 def add_models(parser: argparse.ArgumentParser) -> None:
     """The options of everything that answers: which models, with what values, and where."""
     parser.add_argument('--bundle', default='', help='model bundle: name, folder or hub id')
@@ -100,10 +108,8 @@ def run_tabletop(args: argparse.Namespace) -> int:
     from refdiff_ros.evaluation.sheets import ContactSheets
     from refdiff_ros.evaluation.tabletop import cases, evaluate, scene_range
     scene_range(args.split, args.half)  # a wrong half is told before the models are loaded
-    models, preset = prepare(args)
-
-    from refdiff_ros.engine import Engine
-    engine = Engine(models, preset, Mode(args.mode), args.seed)
+    engine = prepare_engine(args)
+    models = engine.models
     sheets, progress = ContactSheets(), Progress('case')
     gallery = open_gallery(args.html, engine)
 
@@ -202,8 +208,29 @@ def checked_overrides(args: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def prepare(args: argparse.Namespace) -> tuple['ModelSet', Preset]:
+def prepare_engine(args: argparse.Namespace, dataset: str = '') -> 'Engine':
+    """What answers as `--mode` asks, with the bundle, the preset and the values of `--set`.
+
+    Args:
+        args: with the options of `add_models` and `add_method`.
+        dataset: that is asked, as in `method_preset`.
+
+    Raises:
+        RefDiffError: as in `prepare`.
+    """
+    models, preset = prepare(args, args.mode, dataset)
+    from refdiff_ros.engine import Engine
+    return Engine(models, preset, method_mode(args.mode), args.seed)
+
+
+def prepare(
+    args: argparse.Namespace, method: str = 'full', dataset: str = '',
+) -> tuple['ModelSet', Preset]:
     """The bundle and the preset; says the bundle's notice, before any figure.
+
+    Args:
+        args: with the options of `add_models`.
+        method, dataset: as in `method_preset`; the values of `--set` come after its own.
 
     Raises:
         RefDiffError: the bundle or the preset's values cannot be used.
@@ -216,7 +243,8 @@ def prepare(args: argparse.Namespace) -> tuple['ModelSet', Preset]:
     models = load_bundle(args.bundle or DEFAULT_BUNDLE, device=args.device)
     if models.notice:
         print(f'NOTE: {models.notice}', flush=True)
-    return models, override(resolve_preset(models, args.preset), values)
+    preset = method_preset(resolve_preset(models, args.preset), method, dataset)
+    return models, override(preset, values)
 
 
 def _asked(args: argparse.Namespace, models: 'ModelSet') -> dict[str, Any]:

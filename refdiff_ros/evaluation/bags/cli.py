@@ -11,10 +11,15 @@ import time
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.cli import add_common, checked_overrides, prepare, Progress
+from refdiff_ros.evaluation.cli import (
+    add_common,
+    add_method,
+    checked_overrides,
+    prepare_engine,
+    Progress,
+)
 from refdiff_ros.evaluation.html.cli import add_html_option, finish_report, open_gallery
 from refdiff_ros.evaluation.output import some, write_figures
-from refdiff_ros.presets import Mode
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
@@ -41,8 +46,7 @@ def add_bag(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--image-topic', default='', metavar='TOPIC',
                         help="read the labelled images from here (default: the labels' topic)")
     add_frame_options(parser)
-    parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
-    parser.add_argument('--seed', type=int, default=0, help='of the diffusion noise')
+    add_method(parser)
     parser.add_argument('--unverified', action='store_true',
                         help="take labels that are the model's own answers as well")
     parser.add_argument('--require', action='append', default=[], metavar='NAME=NUMBER',
@@ -117,11 +121,10 @@ def run_bag(args: argparse.Namespace) -> int:
 
 def _engine(args: argparse.Namespace) -> 'Engine':
     """The engine, warm: the first answer is timed like any other."""
-    models, preset = prepare(args)
-    from refdiff_ros.engine import Engine
+    engine = prepare_engine(args)
     from refdiff_ros.models.manager import warm_up
-    warm_up(models, preset)
-    return Engine(models, preset, Mode(args.mode), args.seed)
+    warm_up(engine.models, engine.preset)
+    return engine
 
 
 def _asked(args: argparse.Namespace, engine: 'Engine') -> dict[str, Any]:

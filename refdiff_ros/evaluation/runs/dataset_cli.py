@@ -11,11 +11,15 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.cli import add_common, checked_overrides, prepare
+from refdiff_ros.evaluation.cli import (
+    add_common,
+    add_method,
+    checked_overrides,
+    prepare_engine,
+)
 from refdiff_ros.evaluation.datasets.published import PUBLISHED
 from refdiff_ros.evaluation.output import some, write_figures
 from refdiff_ros.evaluation.progress import Progress
-from refdiff_ros.presets import Mode
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
@@ -45,8 +49,7 @@ def add_dataset(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--split', required=True, help='such as val')
     parser.add_argument('--half', default='all', choices=['all', 'seen', 'unseen'],
                         help=f"of {TABLETOP}'s test set")
-    parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
-    parser.add_argument('--seed', type=int, default=0, help='of the diffusion noise')
+    add_method(parser)
     parser.add_argument('--out', type=Path, metavar='RUN_DIR',
                         help='keep the run here; go on with it if it is there already')
     parser.add_argument('--retry-errors', action='store_true',
@@ -74,7 +77,7 @@ def run_dataset(args: argparse.Namespace) -> int:
     checked_overrides(args)
     _check(args)
     samples = _samples(args)
-    engine = _engine(args)
+    engine = prepare_engine(args, args.dataset)
     question = _question(args, engine, samples)
     with (contextlib.nullcontext(Answers()) if args.out is None
           else RunFolder(args.out, question, command(args))) as kept:
@@ -127,12 +130,6 @@ def _samples(args: argparse.Namespace) -> Sequence['Sample']:
     progress = Progress('rendered')
     return tabletop_samples(args.split, args.limit, args.half,
                             on_sample=lambda: progress.step(args.limit))
-
-
-def _engine(args: argparse.Namespace) -> 'Engine':
-    models, preset = prepare(args)
-    from refdiff_ros.engine import Engine
-    return Engine(models, preset, Mode(args.mode), args.seed)
 
 
 def _question(
