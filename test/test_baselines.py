@@ -67,14 +67,15 @@ def pixels(frame):
 
 
 def on_grey(models, frame, masks):
-    """Each proposal's bounding box in a square on grey, scaled to CLIP's 32 px and encoded."""
+    """A square window, 1.15 times the longer side of each proposal's bounding box, on grey, scaled
+    to CLIP's 32 px and encoded."""
     crops = []
     for mask in masks:
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = np.s_[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
         inside = np.where(mask[box][..., None], frame.image_rgb[box], 128)
         height, width = mask[box].shape
-        side = max(height, width)
+        side = round(1.15 * max(height, width))
         # Of an odd pixel that is over, the window has one more to the left and to the top.
         top, left = (side - height + 1) // 2, (side - width + 1) // 2
         window = np.full((side, side, 3), 128.0, np.float32)

@@ -8,7 +8,7 @@ All four choose among the same proposals as Ref-Diff, those of SAM that pass the
 The paper's figures of the first three are cited from Yu et al., whose proposals are FreeSOLO's.
 
 What belongs to the models and not to a method is the preset's: how the root word is found, sizes,
-batches, `patch_cover` and, for SAM-CLIP, how a crop is cut.
+batches, the margin of a crop, `patch_cover` and, for SAM-CLIP, how a crop is cut.
 
 Sources: S. Yu, P. H. Seo, J. Son: Zero-shot Referring Image Segmentation with Global-Local Context
 Features, CVPR 2023, arXiv:2303.17811, and the code that its authors published; M. Ni et al.,
@@ -23,8 +23,10 @@ _SENTENCE = {'mix': 'cosine', 'positional': 'none', 'text': 'expression', 'text_
 # The whole image on CLIP's own square, read after the last layer.
 _WHOLE_IMAGE = {'masked_input': 'square', 'layer': 'last'}
 # The bounding box on one colour near CLIP's mean. Yu et al. squeeze the box to CLIP's square; here
-# the window is square and the object keeps its shape.
-_CROP = {'crop_fit': 'box', 'crop_margin': 1.0, 'crop_background': 'grey'}
+# the window is square, so that the object keeps its shape, and has the preset's margin, which goes
+# with what CLIP was trained on (1 is their box: 0.39 mIoU in place of 0.45 for Cropping on the
+# first 60 validation cases of the tabletop set).
+_CROP = {'crop_fit': 'box', 'crop_background': 'grey'}
 
 
 def region_token(dataset: str = '') -> dict[str, Any]:
