@@ -22,6 +22,11 @@ _KNOWN: dict[str, tuple[tuple[str, ...], bool, float]] = {
     'cases': (('cases',), True, math.inf),
     **{name: ((name,), False, math.inf)
        for name in ('errors', 'unreadable', 'labels_without_frames', 'frames_without_labels')},
+    'grasp_missing': (('grasp', 'missing'), False, math.inf),
+    **{f'grasp_{short}p{percent}_{unit}': (('grasp', figure, f'p{percent}'), False, math.inf)
+       for short, figure, unit in (('', 'position_mm', 'mm'), ('', 'orientation_deg', 'deg'),
+                                   ('width_', 'width_mm', 'mm'))
+       for percent in (50, 95)},
 }
 
 
