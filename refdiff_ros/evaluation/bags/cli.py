@@ -10,6 +10,12 @@ from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.evaluation.cli import add_common, checked_overrides, prepare, Progress
 from refdiff_ros.evaluation.html.cli import add_html_option, open_gallery
+from refdiff_ros.evaluation.online.cli import (
+    add_online_options,
+    refuse_online_options,
+    run_answers,
+    run_online,
+)
 from refdiff_ros.presets import Mode
 
 if TYPE_CHECKING:
@@ -41,6 +47,7 @@ def add_bag(commands: argparse._SubParsersAction) -> None:
                         'repeatable')
     add_common(parser, 'labels')
     add_html_option(parser)
+    add_online_options(parser)
     parser.set_defaults(run=run_bag)
 
 
@@ -66,6 +73,9 @@ def run_bag(args: argparse.Namespace) -> int:
         RefDiffError: the requirements, the labels, the bag, the bundle or the preset's values
             cannot be used.
     """
+    if args.online or args.answers is not None:
+        return run_online(args) if args.online else run_answers(args)
+    refuse_online_options(args)
     from refdiff_ros.evaluation.bags.asking import checked_labels, finish, labelled_bag, Outcome
     from refdiff_ros.evaluation.bags.grasp_scoring import GraspScorer, true_grasps
     from refdiff_ros.evaluation.bags.samples import bag_samples
