@@ -65,7 +65,8 @@ class Heard:
         late_ms: how late pictures were sent.
         spans: by play.
         settings: bundle, preset and mode that answered, or ''.
-        received: images that the node says it has received; None without its diagnostics.
+        received: images that the node says it has received, in the last diagnostics that came
+            after the last picture; None without such.
         trouble: what the node's diagnostics last said is wrong with its images, or ''.
     """
 
@@ -117,7 +118,7 @@ def score(answers: Bag, matched: Matched) -> Heard:
 
 def _frame(heard: Heard, sent: dict[int, tuple[int, PlayedFrame]], frame: PlayedFrame,
            at_ns: int, wanted: Mapping[Asked, Any]) -> None:
-    heard.frames += 1
+    heard.frames, heard.received = heard.frames + 1, None
     sent[frame.stamp_ns] = at_ns, frame
     heard.late_ms.append(frame.late_ms)
     span = heard.spans.setdefault(frame.play, Span(at_ns, at_ns, at_ns))
