@@ -27,7 +27,7 @@ FAST = ['--bundle', 'untrained_mini', '--mode', 'G']
 TOPICS = ['--depth-topic', '/depth', '--info-topic', '/info']
 TRUTH = np.zeros(SIZE, bool)
 TRUTH[20:50, 10:40] = True
-FRAMES = 5
+FRAMES = 4
 
 
 def padded(topic, stamp_ns, pixels):
@@ -47,7 +47,7 @@ def pictures():
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    """A bag and labels: two expressions on most pictures, a picture without, a label without."""
+    """A bag and labels: two expressions on one picture, none on another, a label of no picture."""
     folder = tmp_path_factory.mktemp('online')
     depth = np.full(SIZE, 800, np.uint16)
     bag = write_bag(folder, 'mcap', [
@@ -58,7 +58,8 @@ def data(tmp_path_factory):
     grasp = TrueGrasp((0.0, 0.0, 0.8))
     write_labels(labels, map(label_line, [
         Label(stamp(k), '/camera/image', text, encode_rle(TRUTH), grasp)
-        for k in (0, 1, 2, 4, 9) for text in ('the red box', 'the table')]))
+        for k, texts in {0: ['the red box', 'the table'], 1: ['the red box'], 3: ['the red box'],
+                         9: ['the red box']}.items() for text in texts]))
     return bag, labels
 
 
@@ -110,14 +111,14 @@ def test_what_was_measured_is_said(played):
         True, 2, 0.5, 2 * FRAMES)
     assert found['parameters']['max_rate'] == 100.0
     assert found['frames_answered'] + found['frames_dropped'] == found['frames']
-    assert 1 <= found['cases'] == 8 - found['labels_unanswered'] and found['errors'] == 0
-    assert (found['labels_matched'], found['labels_not_asked']) == (8, 0)
-    assert (found['labels_without_frames'], found['frames_without_labels']) == (2, 1)
+    assert 1 <= found['cases'] == 4 - found['labels_unanswered'] and found['errors'] == 0
+    assert (found['labels_matched'], found['labels_not_asked']) == (4, 0)
+    assert (found['labels_without_frames'], found['frames_without_labels']) == (1, 1)
     assert 0 < found['p50_ms'] <= found['p95_ms'] and found['p50_ms'] < found['age_max_ms']
     assert found['frames_received'] <= found['frames'] and found['answers_per_second'] > 0
     for text in ('answered, and IoU is over these alone', 'the newest frame wins',
                  'receipt of the image to its answer', 'age of the frame when its answer came',
-                 'met     age_p95_ms: wanted <= 1e+06', '2 labels without a frame'):
+                 'met     age_p95_ms: wanted <= 1e+06', '1 labels without a frame'):
         assert text in done.stdout + done.stderr
 
 
@@ -141,7 +142,7 @@ def test_the_node_answers_what_the_engine_answers(played, data, tmp_path, capsys
         if case['error'] is not None:
             assert case['error']['position_mm'] == pytest.approx(
                 grasps[case['sample_id']]['error']['position_mm'], abs=0.01)
-    assert {one['line'] for one in again['unanswered']} <= set(range(1, 11))
+    assert {one['line'] for one in again['unanswered']} <= set(range(1, 6))
 
 
 def test_the_recording_is_a_bag_of_its_own(played):
