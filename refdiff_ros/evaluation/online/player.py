@@ -77,8 +77,8 @@ class Player:
         if topic == MASK:
             stamp_ns = _stamp_ns(data)
             self._answered_s = now_s
-            if stamp_ns in self._sent_s:
-                self._slowest_s = max(self._slowest_s, now_s - self._sent_s.pop(stamp_ns))
+            sent_s = self._sent_s.pop(stamp_ns, now_s)
+            self._slowest_s = max(self._slowest_s, now_s - sent_s)
             if stamp_ns == self._last_stamp_ns:
                 self._last_answered = True
         try:
