@@ -40,6 +40,7 @@ from refdiff_ros.grasp.results import GraspRegion
 from refdiff_ros.results import Camera
 from refdiff_ros.sim.depth_noise import sensor_depth
 from refdiff_ros.sim.render import generate, SceneView
+from refdiff_ros.sim.true_grasps import surface_centre, true_axis
 
 _MIN_VISIBLE = 0.9
 _MIN_PIXELS = 200
@@ -107,21 +108,6 @@ def whole_mask(pieces: list[np.ndarray], camera: Camera) -> np.ndarray:
     return mask.astype(bool)
 
 
-def true_axis(view: SceneView, row: int) -> np.ndarray | None:
-    """(3,) unit vector in the optical frame, or None where no axis is defined."""
-    truth = view.objects[row]
-    length, width, height = truth.extents
-    if truth.shape in ('bottle', 'can'):
-        axis = truth.rotation[:, 2]
-    elif truth.shape == 'banana' or (
-            truth.shape == 'box' and length >= 1.5 * max(width, height)):
-        axis = truth.rotation[:, 0]
-    else:
-        return None
-    ray = truth.centre / np.linalg.norm(truth.centre)
-    return axis if abs(axis @ ray) <= math.cos(math.radians(45)) else None
-
-
 def axis_errors(region: GraspRegion, axis: np.ndarray, centre: np.ndarray,
                 camera: Camera) -> tuple[float, float]:
     """Degrees between main axis and truth, in the picture and in space."""
@@ -142,17 +128,14 @@ def measure(view: SceneView, row: int, depth: np.ndarray, kind: str) -> Case | N
     surface, pieces = geometry(view, row)
     visible = float(min(mask.sum() / whole_mask(pieces, camera).sum(), 1))
     region = grasp_region(mask, depth, camera)
-    v, u = mask.nonzero()
-    z = view.frame.depth_m[v, u].astype(np.float64)
-    centre = np.stack([(u - camera.cx) * z / camera.fx, (v - camera.cy) * z / camera.fy, z],
-                      1).mean(0)
+    centre = surface_centre(view, mask)
     position = width = opening = image = space = math.nan
     if region.pose_valid:
         position = 1000 * float(np.linalg.norm(region.pose.position - centre))
         extent = np.ptp(surface @ region.pose.rotation[:, 0])
         width = 100 * (region.width_m / extent - 1)
         opening = _opening_error(region, surface)
-    axis = true_axis(view, row)
+    axis = true_axis(view.objects[row])
     if axis is not None:
         image, space = axis_errors(region, axis, view.objects[row].centre, camera)
     return Case(view.scene.seed, view.objects[row].shape, kind, visible, region.pose_valid,

@@ -1,25 +1,21 @@
 """`refdiff demo`: a simulated camera and the node as processes, asked for a few things."""
 
 import argparse
-from collections.abc import Callable
 from contextlib import ExitStack
-import importlib
 import os
 from pathlib import Path
 import signal
 import sys
-import time
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.errors import MissingPackageError, RefDiffError
+from refdiff_ros.errors import RefDiffError
+from refdiff_ros.optional import require_ros
 from refdiff_ros.presets import Mode, PRESETS
 
 if TYPE_CHECKING:
     from refdiff_ros.ros.child_process import ChildProcess
-    from refdiff_ros.ros.demo_client import DemoClient
     from refdiff_ros.sim.render import SceneView
 
 _BUNDLE = 'tabletop_mini'
@@ -64,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         raise RefDiffError('expected --timeout > 0 and --expressions >= 1, got '
                            f'{args.timeout} and {args.expressions}')
     print(first_line(args.bundle), flush=True)
-    private_domain = _ros_module('refdiff_ros.ros.private_domain')
+    private_domain = require_ros('refdiff_ros.ros.private_domain')
     signal.signal(signal.SIGTERM, _interrupt)
     domain, claim = private_domain.claim_domain()
     # Before anything of ROS is started in this process: it reads them once.
@@ -86,17 +82,6 @@ def first_line(bundle: str) -> str:
     return f"Bundle '{manifest.name}'. {manifest.notice}".rstrip()
 
 
-def _ros_module(name: str) -> ModuleType:
-    try:
-        importlib.import_module('refdiff_ros.srv')
-        importlib.import_module('rclpy')
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            f"expected ROS 2 and the built workspace, but '{error.name}' cannot be imported: run "
-            "'make demo', or '. tools/env.sh' first, or source your ROS workspace") from error
-    return importlib.import_module(name)
-
-
 def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -104,6 +89,7 @@ def _interrupt(_number: int, _frame: object) -> None:
 def _demo(args: argparse.Namespace, domain: int, stack: ExitStack) -> int:
     from refdiff_ros import demo_table
     from refdiff_ros.ros.demo_client import DemoClient
+    from refdiff_ros.ros.startup import wait_until_active
 
     view, asked = _scene(args.seed, args.expressions)
     print(f'starting the camera and the node on ROS domain {domain}, on this machine only; '
@@ -118,7 +104,7 @@ def _demo(args: argparse.Namespace, domain: int, stack: ExitStack) -> int:
             process.check()
 
     client = stack.enter_context(DemoClient())
-    _wait_until_active(client, args.timeout, watch)
+    wait_until_active(client.state, args.timeout, watch)
     _check_scene(client.instances(f'{_CAMERA}/tabletop_camera/instances', args.timeout, watch),
                  view.masks, args.seed)
     rows = []
@@ -177,29 +163,6 @@ def _start(args: argparse.Namespace, stack: ExitStack) -> tuple['ChildProcess', 
         stack.callback(process.stop)
         started.append(process)
     return tuple(started)
-
-
-def _wait_until_active(client: 'DemoClient', timeout_s: float,
-                       watch: Callable[[], None]) -> None:
-    """Until the node answers; says each state it goes through, and how long it has taken."""
-    began, told, told_s = time.monotonic(), None, 0.0
-    while True:
-        watch()
-        state = client.state()
-        elapsed = time.monotonic() - began
-        if state == 'active':
-            print(f'active after {elapsed:.1f} s', flush=True)
-            return
-        if elapsed > timeout_s:
-            raise RefDiffError(
-                f"expected the node to be active after {timeout_s:g} s, it is "
-                f"'{state or 'not reachable'}': raise --timeout, or see the log")
-        if state == 'unconfigured' and told == 'configuring':
-            raise RefDiffError('the node could not load its models: see the log')
-        if state != told or elapsed - told_s > 10:
-            told, told_s = state, elapsed
-            print(f'  {elapsed:5.1f} s  node: {state or "starting"}', flush=True)
-        time.sleep(0.2)
 
 
 def _check_scene(instances: np.ndarray, masks: np.ndarray, seed: int) -> None:

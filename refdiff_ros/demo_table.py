@@ -10,6 +10,7 @@ import numpy as np
 
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Status
+from refdiff_ros.sim.true_grasps import surface_centre
 
 if TYPE_CHECKING:
     from refdiff_ros.ros.demo_client import DemoAnswer
@@ -90,15 +91,6 @@ def _note(answer: 'DemoAnswer') -> str:
         return answer.mask.reason
     return '' if answer.grasp.pose_status == answer.grasp.POSE_VALID else \
         f'no grasp pose: {answer.grasp.pose_reason}'
-
-
-def surface_centre(view: 'SceneView', mask: np.ndarray) -> np.ndarray:
-    """(3,) metres in the optical frame: mean of the exact surface points of a mask's pixels."""
-    camera = view.frame.camera
-    v, u = mask.nonzero()
-    z = view.frame.depth_m[v, u].astype(np.float64)
-    return np.stack([(u - camera.cx) * z / camera.fx, (v - camera.cy) * z / camera.fy, z],
-                    1).mean(0)
 
 
 def write_picture(path: Path, image_rgb: np.ndarray) -> None:

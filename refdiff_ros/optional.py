@@ -25,3 +25,22 @@ def require_package(name: str, extra: str) -> ModuleType:
         raise MissingPackageError(
             f"expected the package '{name}', which is not installed: "
             f"run 'pip install refdiff_ros[{extra}]'") from error
+
+
+def require_ros(name: str) -> ModuleType:
+    """Import a module of this package that needs ROS, or say how to come by that.
+
+    Args:
+        name: the module's full name.
+
+    Raises:
+        MissingPackageError: rclpy or this package's messages cannot be imported.
+    """
+    try:
+        importlib.import_module('refdiff_ros.srv')
+        importlib.import_module('rclpy')
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(
+            f"expected ROS 2 and the built workspace, but '{error.name}' cannot be imported: run "
+            "'make setup' and '. tools/env.sh', or source your ROS workspace") from error
+    return importlib.import_module(name)

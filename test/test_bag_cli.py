@@ -102,10 +102,30 @@ def test_figures_of_a_bag(recorded, tmp_path, capsys):
     assert sum(some['cases'] for some in found['by_kind'].values()) == count
     assert 'met     p95_ms: wanted <= 600000' in captured.out
     assert [verdict['met'] for verdict in found['requirements']] == [True, True]
+    grasp = found['grasp']
+    assert grasp['cases'] == count == len(json.loads(out.read_text())['grasps'])
+    assert 0 < grasp['position_mm']['p50'] <= grasp['position_mm']['p95'] < 10_000
+    assert grasp['position_mm']['count'] == count - grasp['missing'] > 0
+    # Not every object has a closing direction that is better than others.
+    assert grasp['orientation_deg']['count'] == grasp['width_mm']['count'] < count
+    assert 'grasp pose off by: position' in captured.out
+    assert found['answers_per_second'] >= found['frames_per_second'] > 0
     written = json.loads(out.read_text())
     assert len(written['results']) == count and written['mean_iou'] == found['mean_iou']
     report = (tmp_path / 'report.html').read_text()
     assert report.count('<svg') == 3 and '"still":"data:image/webp;base64,' in report
+
+
+def test_a_full_disk_costs_no_figure_and_grasps_need_depth(recorded, capsys):
+    full = ['--json', '/dev/full', '--html', '/dev/full']
+    assert evaluate(*recorded, *full, '--limit', '2') == 2
+    captured = capsys.readouterr()
+    found = json.loads(captured.out.splitlines()[-1])
+    assert captured.err.count('No space left on device') == 2
+    assert 'expected to write the figures to /dev/full' in captured.err
+    assert 'expected to write the report to /dev/full' in captured.err
+    assert found['cases'] == found['grasp']['cases'] == found['grasp']['missing'] == 2
+    assert 'grasp pose missing in 2 of 2 answers; most often (2): no depth' in captured.out
 
 
 def test_bad_pictures_and_labels_are_counted_and_named_and_the_gate_shuts(tmp_path, capsys):

@@ -8,7 +8,7 @@ import pytest
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.bags.labels import Label, label_line, read_labels, write_labels
-from refdiff_ros.grasp.results import Pose
+from refdiff_ros.evaluation.grasp_error import TrueGrasp
 
 GOOD = {'stamp': 1_700_000_000_050_000_000, 'topic': '/image', 'expression': ' the mug ',
         'mask': {'size': [2, 2], 'counts': '22'}}
@@ -22,7 +22,7 @@ def written(tmp_path, *values):
 
 
 def test_both_stamps_both_masks_and_what_is_optional(tmp_path):
-    grasp = {'position': [0, 0.5, 1], 'orientation': [0, 0, 0, 1]}
+    grasp = {'position': [0, 0.5, 1], 'orientation': [0, 0, 0, 1], 'width': 0.05}
     first, second = read_labels(written(
         tmp_path, GOOD, '', {
             **GOOD, 'stamp': {'sec': 1_700_000_000, 'nanosec': 60}, 'grasp': grasp,
@@ -31,7 +31,7 @@ def test_both_stamps_both_masks_and_what_is_optional(tmp_path):
     assert first == Label(GOOD['stamp'], '/image', 'the mug', GOOD['mask'], line=1)
     assert (second.stamp_ns, second.line, second.source) == (
         1_700_000_000_000_000_060, 3, 'person')
-    assert second.grasp == Pose((0.0, 0.5, 1.0), (0.0, 0.0, 0.0, 1.0))
+    assert second.grasp == TrueGrasp((0.0, 0.5, 1.0), (0.0, 0.0, 0.0, 1.0), 0.05)
     assert second.tags == {'kind': 'plain'}
     for label in (first, second):
         assert label.mask.tolist() == [[False, True], [False, True]]
@@ -52,8 +52,10 @@ def test_a_mask_may_be_a_picture_beside_the_labels(tmp_path):
 def test_labels_survive_a_file_which_is_never_overwritten(tmp_path):
     labels = [
         Label(5, '/image', 'die Tasse über dem Teller', GOOD['mask'],
-              Pose((0.0, 0.1, 0.2), (0.0, 0.6, 0.8, 0.0)), {'kind': 'relation'}, 'person', 1),
-        Label(1_700_000_000_000_000_001, '/image', 'the mug', GOOD['mask'], line=2)]
+              TrueGrasp((0.0, 0.1, 0.2), (0.0, 0.6, 0.8, 0.0), 0.04), {'kind': 'relation'},
+              'person', 1),
+        Label(1_700_000_000_000_000_001, '/image', 'the mug', GOOD['mask'],
+              TrueGrasp((0.0, 0.1, 0.2)), line=2)]
     path = tmp_path / 'new' / 'labels.jsonl'
     write_labels(path, map(label_line, labels))
     assert read_labels(path) == labels
@@ -74,7 +76,9 @@ def test_labels_survive_a_file_which_is_never_overwritten(tmp_path):
     ({'mask': None}, 'COCO RLE'),
     ({'mask': {'size': [2, 2], 'counts': '2'}}, '2 x 2 = 4 pixels .*got 2'),
     ({'tags': {'kind': 1}}, 'tags as texts'),
-    ({'grasp': {'position': [0, 0, 0]}}, 'a grasp as'),
+    ({'grasp': {'orientation': [0, 0, 0, 1]}}, 'a grasp as'),
+    ({'grasp': {'position': [0, 0, 0], 'width': '5 cm'}}, 'a grasp as'),
+    ({'grasp': {'position': [0, 0, 0], 'width': -1}}, 'a width of 0 metres or more'),
     ({'grasp': {'position': [0, 0], 'orientation': [0, 0, 0, 1]}}, 'unit quaternion'),
     ({'grasp': {'position': [0, 0, 0], 'orientation': [0, 0, 0, 2]}}, 'unit quaternion'),
     ({'source': 3}, 'a text as source'),

@@ -1,5 +1,6 @@
 """Bags of every kind: frames come out as they went in; damage and wrong topics are told."""
 
+from dataclasses import replace
 import os
 from pathlib import Path
 import re
@@ -20,6 +21,7 @@ from bag_files import (
 )
 import numpy as np
 import pytest
+from rosbags.typesys import get_typestore, Stores
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.bags.compressed_depth import depth_from_compressed
@@ -217,3 +219,40 @@ def test_bags_are_read_where_ros_is_not_installed(tmp_path):
         [sys.executable, '-c', _WITHOUT_ROS, str(bag)], capture_output=True, text=True,
         env={**os.environ, 'PYTHONPATH': str(root)}, timeout=120)
     assert result.stdout.strip() == '128', result.stderr
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'ros1'])
+def test_messages_travel_as_they_are_in_the_layout_of_ros_2(kind, tmp_path):
+    bag = write_bag(tmp_path, kind, messages())
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    with Bag(bag) as opened:
+        for message in opened.messages(['/image', '/depth', '/info']):
+            data = opened.as_cdr(message)
+            assert kind == 'ros1' or data == message.data
+            sent, held = store.deserialize_cdr(data, message.msgtype), opened.decode(message)
+            assert sent.header.frame_id == 'optical'
+            assert sent.header.stamp.nanosec == held.header.stamp.nanosec
+            if message.topic == '/info':
+                assert np.array_equal(sent.k, held.k if kind == 'mcap' else held.K)
+            else:
+                assert sent.encoding == held.encoding and np.array_equal(sent.data, held.data)
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'ros1'])
+def test_a_header_without_a_stamp_travels_with_the_time_of_recording(kind, tmp_path):
+    bag = write_bag(tmp_path, kind, [image('/image', 0, PICTURES[0], 'rgb8')], late_ns=stamp(3))
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    with Bag(bag) as opened:
+        (message,) = opened.messages(['/image'])
+        sent = store.deserialize_cdr(opened.as_cdr(message), message.msgtype)
+    assert (message.stamp_ns, message.recorded_ns) == (stamp(3), stamp(3))
+    assert sent.header.stamp.sec * 10**9 + sent.header.stamp.nanosec == stamp(3)
+    assert np.array_equal(sent.data, PICTURES[0].ravel())
+
+
+def test_a_cut_off_message_of_ros_1_is_told(tmp_path):
+    bag = write_bag(tmp_path, 'ros1', messages())
+    with Bag(bag) as opened:
+        message = next(opened.messages(['/image']))
+        with pytest.raises(BadRequestError, match='a whole sensor_msgs/msg/Image on /image'):
+            opened.as_cdr(replace(message, data=message.data[:40]))

@@ -44,6 +44,16 @@ def test_other_modes_answer_too(preset, mode, capsys):
     assert (found['pointing'] is None) == (mode == 'DS')
 
 
+def test_a_full_disk_costs_no_figure(tmp_path, capsys):
+    (tmp_path / 'worst.png').symlink_to('/dev/full')
+    assert main(['evaluate', 'tabletop', '--bundle', 'untrained_mini', '--limit', '1', '--mode',
+                 'G', '--json', '/dev/full', '--sheets', str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out.splitlines()[-1])['cases'] == 1
+    assert 'expected to write the figures to /dev/full' in captured.err
+    assert f'expected to write sheets to {tmp_path}' in captured.err
+
+
 def test_proposals_print_recall(capsys):
     assert main(['evaluate', 'proposals', '--bundle', 'untrained_mini', '--limit', '1',
                  '--set', 'proposals.points_per_side=4']) == 0

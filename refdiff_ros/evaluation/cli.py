@@ -17,6 +17,7 @@ from refdiff_ros.evaluation.html.cli import (
     finish_report,
     open_gallery,
 )
+from refdiff_ros.evaluation.output import write_figures
 from refdiff_ros.evaluation.progress import Progress
 from refdiff_ros.presets import Preset, PRESETS
 
@@ -99,10 +100,14 @@ def positive(text: str) -> int:
 
 
 def run_tabletop(args: argparse.Namespace) -> int:
-    """Ask, print the table and the JSON line; 0, or 1 when no case could be answered.
+    """Ask, print the table and the JSON line.
+
+    Returns:
+        0; 1 when no case could be answered; 2 when the JSON file cannot be written.
 
     Raises:
-        RefDiffError: the bundle, the preset's values or the choice of cases cannot be used.
+        RefDiffError: the bundle, the preset's values or the choice of cases cannot be used, or
+            sheets or report cannot be written, after the figures were printed.
     """
     from refdiff_ros.evaluation import report
     from refdiff_ros.evaluation.sheets import ContactSheets
@@ -125,19 +130,19 @@ def run_tabletop(args: argparse.Namespace) -> int:
     results = evaluate(engine, cases(args.split, args.limit, args.half), on_case=on_case)
     found = {'what': 'tabletop', **_asked(args, models), 'mode': args.mode, 'seed': args.seed,
              **report.report(results)}
-    if args.sheets is not None:
-        for path in sheets.write(args.sheets):
-            print(f'wrote {path}', file=sys.stderr)
     print(f'{models.name}, {args.preset}, {args.mode}, {args.split} ({args.half})')
     print(f'{report.table(found)}\n{report.LEGEND}')
     cases_found = [asdict(case) for case in results]
-    _finish(args, found, cases_found)
+    status = _finish(args, found, cases_found)
+    if args.sheets is not None:
+        for path in sheets.write(args.sheets):
+            print(f'wrote {path}', file=sys.stderr)
     finish_report(args.html, {**found, 'results': cases_found}, gallery)
-    return 0 if found['errors'] < found['cases'] else 1
+    return status or (0 if found['errors'] < found['cases'] else 1)
 
 
 def run_proposals(args: argparse.Namespace) -> int:
-    """Propose, print the figures and the JSON line; 0.
+    """Propose, print the figures and the JSON line; 0, or 2 when the file cannot be written.
 
     Raises:
         RefDiffError: the bundle, the preset's values or the choice of scenes cannot be used.
@@ -155,8 +160,7 @@ def run_proposals(args: argparse.Namespace) -> int:
           'proposals a scene pass the filter')
     for threshold, value in found['recall'].items():
         print(f'recall at IoU {threshold}: {"-" if value is None else value}')
-    _finish(args, found)
-    return 0
+    return _finish(args, found)
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
@@ -254,9 +258,8 @@ def _asked(args: argparse.Namespace, models: 'ModelSet') -> dict[str, Any]:
 
 
 def _finish(args: argparse.Namespace, found: dict[str, Any],
-            results: list[dict[str, Any]] | None = None) -> None:
-    if args.json is not None:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        whole = found if results is None else {**found, 'results': results}
-        args.json.write_text(json.dumps(whole, indent=1) + '\n', encoding='utf-8')
+            results: list[dict[str, Any]] | None = None) -> int:
+    """Write and print the figures; 0, or 2 when the file cannot be written."""
+    status = write_figures(args.json, found if results is None else {**found, 'results': results})
     print(json.dumps(found), flush=True)
+    return status

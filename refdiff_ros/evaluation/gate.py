@@ -18,10 +18,20 @@ _KNOWN: dict[str, tuple[tuple[str, ...], bool, float]] = {
     'oracle_miou': (('oracle_mean_iou',), True, 1.0),
     **{name: ((name,), False, math.inf)
        for name in ('mean_ms', 'p50_ms', 'p95_ms', 'p99_ms', 'max_ms')},
-    'frames_per_second': (('frames_per_second',), True, math.inf),
-    'cases': (('cases',), True, math.inf),
+    **{name: ((name,), True, math.inf)
+       for name in ('frames_per_second', 'answers_per_second', 'cases')},
     **{name: ((name,), False, math.inf)
        for name in ('errors', 'unreadable', 'labels_without_frames', 'frames_without_labels')},
+    # Of a bag that was played to the node.
+    'dropped_share': (('dropped_share',), False, 1.0),
+    **{name: ((name,), False, math.inf)
+       for name in ('frames_dropped', 'labels_unanswered', 'age_mean_ms', 'age_p50_ms',
+                    'age_p95_ms', 'age_p99_ms', 'age_max_ms')},
+    'grasp_missing': (('grasp', 'missing'), False, math.inf),
+    **{f'grasp_{short}p{percent}_{unit}': (('grasp', figure, f'p{percent}'), False, math.inf)
+       for short, figure, unit in (('', 'position_mm', 'mm'), ('', 'orientation_deg', 'deg'),
+                                   ('width_', 'width_mm', 'mm'))
+       for percent in (50, 95)},
 }
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.engine import Engine
 from refdiff_ros.errors import (
     BadRequestError,
     MissingPackageError,
@@ -18,6 +18,9 @@ from refdiff_ros.evaluation.pointing import pointing
 from refdiff_ros.evaluation.sample import Sample
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Frame, Segmentation, Status
+
+if TYPE_CHECKING:
+    from refdiff_ros.engine import Engine
 
 UNREADABLE = 'UNREADABLE'
 
@@ -73,7 +76,7 @@ OnAnswer = Callable[[Answer, Frame | None, np.ndarray | None, Segmentation | Non
 
 
 def answer_samples(
-    engine: Engine, samples: Iterable[Sample], mode: Mode | None = None,
+    engine: 'Engine', samples: Iterable[Sample], mode: Mode | None = None,
     on_case: OnAnswer | None = None,
 ) -> list[Answer]:
     """Ask `engine` everything; an error on one sample does not lose the others.

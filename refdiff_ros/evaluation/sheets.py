@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from refdiff_ros.errors import RefDiffError
 from refdiff_ros.evaluation.tabletop import Case
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Segmentation
@@ -58,14 +59,21 @@ class ContactSheets:
             self._random[slot] = shown
 
     def write(self, folder: Path) -> list[Path]:
-        """Write the sheets; the folder is made. Nothing is written without cases."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write the sheets; the folder is made. Nothing is written without cases.
+
+        Raises:
+            RefDiffError: a sheet cannot be written, as on a full disk.
+        """
         paths = []
-        for name in ('worst', 'best', 'random'):
-            shown = getattr(self, f'_{name}')
-            if shown:
-                paths.append(folder / f'{name}.png')
-                _sheet(shown).save(paths[-1])
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in ('worst', 'best', 'random'):
+                shown = getattr(self, f'_{name}')
+                if shown:
+                    paths.append(folder / f'{name}.png')
+                    _sheet(shown).save(paths[-1])
+        except OSError as error:
+            raise RefDiffError(f'expected to write sheets to {folder}, got: {error}') from error
         return paths
 
 

@@ -6,10 +6,10 @@ Letters: N objects, H W image height and width.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.engine import Engine
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.evaluation.overlap import best_iou, iou, overlap, require_overlap
 from refdiff_ros.evaluation.pointing import pointing
@@ -19,6 +19,9 @@ from refdiff_ros.results import Segmentation
 from refdiff_ros.sim.expressions import expressions, KINDS, SceneExpression
 from refdiff_ros.sim.render import SceneView
 from refdiff_ros.sim.splits import get_split, HELD_OUT, SIZE_HW, split_views
+
+if TYPE_CHECKING:
+    from refdiff_ros.engine import Engine
 
 HALVES = ('all', 'seen', 'unseen')
 _PER_SCENE = 2
@@ -157,7 +160,7 @@ def choose(found: list[SceneExpression], rng: np.random.Generator) -> list[Scene
 
 
 def evaluate(
-    engine: Engine,
+    engine: 'Engine',
     asked: Iterable[Asked],
     mode: Mode | None = None,
     on_case: Callable[[Case, SceneView, SceneExpression, Segmentation | None], None] | None = None,

@@ -7,7 +7,6 @@ import threading
 import time
 from typing import Any
 
-from lifecycle_msgs.srv import GetState
 import numpy as np
 import rclpy
 from rclpy.context import Context
@@ -20,6 +19,7 @@ from refdiff_ros.errors import RefDiffError
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.results import Status
 from refdiff_ros.ros.conversions import rgb_from_image
+from refdiff_ros.ros.startup import NodeState
 from refdiff_ros.srv import ReferSegmentation
 
 # How often conditions are looked at, seconds.
@@ -62,6 +62,9 @@ class DemoAnswer:
 class DemoClient:
     """A node of its own context, spun on a thread.
 
+    Attributes:
+        state: gives the refdiff node's lifecycle state.
+
     Args:
         name: the refdiff node's name.
     """
@@ -70,7 +73,7 @@ class DemoClient:
         self._context = Context()
         rclpy.init(context=self._context)
         self._node = rclpy.create_node(f'{name}_demo', context=self._context)
-        self._state = self._node.create_client(GetState, f'{name}/get_state')
+        self.state = NodeState(self._node, name)
         self._segment = self._node.create_client(ReferSegmentation, f'{name}/segment')
         self._expression = self._node.create_publisher(String, 'expression', QoSProfile(depth=1))
         # By the image's stamp.
@@ -97,17 +100,6 @@ class DemoClient:
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):
             self._executor.spin()
-
-    def state(self) -> str:
-        """The node's lifecycle state, '' while it cannot be reached."""
-        if not self._state.service_is_ready():
-            return ''
-        future = self._state.call_async(GetState.Request())
-        try:
-            _wait(future.done, 5.0)
-        except TimeoutError:
-            return ''
-        return future.result().current_state.label
 
     def ask_service(self, text: str, timeout_s: float,
                     watch: Callable[[], None] = lambda: None) -> DemoAnswer:

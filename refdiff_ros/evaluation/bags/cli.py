@@ -2,15 +2,12 @@
 
 import argparse
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from itertools import islice
-import json
 from pathlib import Path
 import sys
 import time
 from typing import Any, TYPE_CHECKING
 
-from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.cli import (
     add_common,
     add_method,
@@ -18,20 +15,20 @@ from refdiff_ros.evaluation.cli import (
     prepare_engine,
     Progress,
 )
-from refdiff_ros.evaluation.html.cli import add_html_option, finish_report, open_gallery
-from refdiff_ros.evaluation.output import some, write_figures
+from refdiff_ros.evaluation.html.cli import add_html_option, open_gallery
+from refdiff_ros.evaluation.online.cli import (
+    add_online_options,
+    refuse_online_options,
+    run_answers,
+    run_online,
+)
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
-    from refdiff_ros.evaluation.bags.labels import Label
-    from refdiff_ros.evaluation.bags.pairing import Index
-    from refdiff_ros.evaluation.bags.samples import Matched
-    from refdiff_ros.evaluation.gate import Verdict
+    from refdiff_ros.evaluation.bags.grasp_scoring import GraspScorer
     from refdiff_ros.evaluation.html.gallery import Gallery
     from refdiff_ros.evaluation.run import Answer
     from refdiff_ros.evaluation.sample import Sample
-
-_NAMED = 5  # of each kind of trouble; --json has them all
 
 
 def add_bag(commands: argparse._SubParsersAction) -> None:
@@ -54,6 +51,7 @@ def add_bag(commands: argparse._SubParsersAction) -> None:
                         'repeatable')
     add_common(parser, 'labels')
     add_html_option(parser)
+    add_online_options(parser)
     parser.set_defaults(run=run_bag)
 
 
@@ -79,44 +77,31 @@ def run_bag(args: argparse.Namespace) -> int:
         RefDiffError: the requirements, the labels, the bag, the bundle or the preset's values
             cannot be used.
     """
-    from refdiff_ros.evaluation.bags.labels import read_labels
-    from refdiff_ros.evaluation.bags.pairing import index_bag, Topics
-    from refdiff_ros.evaluation.bags.reading import Bag
-    from refdiff_ros.evaluation.bags.samples import bag_samples, image_topics, match
-    from refdiff_ros.evaluation.gate import judge, parse_requirements
+    if args.online or args.answers is not None:
+        return run_online(args) if args.online else run_answers(args)
+    refuse_online_options(args)
+    from refdiff_ros.evaluation.bags.asking import checked_labels, finish, labelled_bag, Outcome
+    from refdiff_ros.evaluation.bags.grasp_scoring import GraspScorer, true_grasps
+    from refdiff_ros.evaluation.bags.samples import bag_samples
+    from refdiff_ros.evaluation.gate import parse_requirements
     requirements = parse_requirements(args.require)
     checked_overrides(args)
-    labels = read_labels(args.labels)
-    unverified = _check_verified(labels, args.unverified)
-    read_from = image_topics(labels, args.image_topic)
-    with Bag(args.bag) as bag:
-        index = index_bag(bag, Topics(tuple(read_from.values()), args.depth_topic,
-                                      args.info_topic, args.sync_tolerance))
-        matched = match(labels, index, read_from)
-        _tell(index, matched)
+    labels = checked_labels(args)
+    with labelled_bag(args, labels) as labelled:
         engine = _engine(args)
-        samples = islice(bag_samples(bag, index, matched), args.limit)
+        matched = labelled.matched
+        samples = islice(bag_samples(labelled.bag, labelled.index, matched), args.limit)
         count = min(matched.count, args.limit or matched.count)
-        gallery = open_gallery(args.html, engine)
+        gallery, grasps = open_gallery(args.html, engine), GraspScorer(true_grasps(matched))
         began = time.perf_counter()
-        answers, stopped, status = _ask(engine, samples, count, gallery)
-        wall_s = time.perf_counter() - began - (0.0 if gallery is None else gallery.seconds)
-    found = {
-        **_asked(args, engine), **_figures(answers, wall_s), 'unverified': unverified,
-        'labels_without_frames': len(matched.labels_without_frames),
-        'frames_without_labels': len(matched.frames_without_labels),
-        'without_depth': index.without_depth, 'stopped': stopped}
-    # Half a run meets or misses nothing.
-    verdicts = [] if stopped else judge(requirements, found)
-    found['requirements'] = [verdict.as_json() for verdict in verdicts]
-    _print(found, verdicts)
-    written = write_figures(args.json, {
-        **found, 'unmatched': _unmatched(matched),
-        'results': [asdict(answer) for answer in answers]})
-    print(json.dumps(found), flush=True)
-    finish_report(args.html, {**found, 'results': [asdict(each) for each in answers]}, gallery)
-    good = found['errors'] < found['cases'] and all(verdict.met for verdict in verdicts)
-    return status or written or (0 if good else 1)
+        answers, stopped, status = _ask(engine, samples, count, gallery, grasps)
+        aside_s = grasps.seconds + (0.0 if gallery is None else gallery.seconds)
+        wall_s = time.perf_counter() - began - aside_s
+        found = _figures(answers, wall_s)
+        title = f'{args.bag.name}, {engine.models.name}, {args.preset}, {args.mode}'
+        return finish(args, requirements, labelled, Outcome(
+            title, answers, grasps.cases, {**_asked(args, engine), **found}, [_speed(found)], {},
+            stopped, status), gallery)
 
 
 def _engine(args: argparse.Namespace) -> 'Engine':
@@ -129,61 +114,30 @@ def _engine(args: argparse.Namespace) -> 'Engine':
 
 def _asked(args: argparse.Namespace, engine: 'Engine') -> dict[str, Any]:
     return {
-        'what': 'bag', 'bag': args.bag.name, 'labels': args.labels.name,
         'bundle': engine.models.name, 'trained': engine.models.trained, 'preset': args.preset,
         'overrides': checked_overrides(args), 'mode': args.mode, 'seed': args.seed}
 
 
 def _figures(answers: Sequence['Answer'], wall_s: float) -> dict[str, Any]:
     from refdiff_ros.evaluation.latency import latency_ms
-    from refdiff_ros.evaluation.report import tagged_report
     images = {answer.image_id for answer in answers}
+
     # With reading and decoding, without loading and warming the models.
-    rate = round(len(images) / wall_s, 3) if images else None
-    return {**tagged_report(answers), 'frames_per_second': rate,
+    def rate(count: int) -> float | None:
+        return round(count / wall_s, 3) if count else None
+    return {'frames_per_second': rate(len(images)), 'answers_per_second': rate(len(answers)),
             **latency_ms([answer.seconds for answer in answers if answer.scored])}
 
 
-def _check_verified(labels: Sequence['Label'], allowed: bool) -> int:
-    """How many labels are the model's own; refuses them unless `allowed`."""
-    from refdiff_ros.evaluation.bags.labels import UNVERIFIED
-    own = [label for label in labels if label.source == UNVERIFIED]
-    if own and not allowed:
-        lines = some([str(label.line) for label in own], _NAMED)
-        raise BadRequestError(
-            f'expected labels that somebody has looked at, got {len(own)} of {len(labels)} that '
-            f'are the model\'s own answers (lines {lines}): correct each mask and set its "source"'
-            ' to who did, or pass --unverified to measure agreement with that model')
-    if own:
-        print(f"NOTE: {len(own)} of {len(labels)} labels are a model's own answers: the figures "
-              'say how far answers agree with it, not how good they are', flush=True)
-    return len(own)
-
-
-def _tell(index: 'Index', matched: 'Matched') -> None:
-    """What has no counterpart, counted and named."""
-    from refdiff_ros.evaluation.bags.frames import seconds_text
-    lost, bare = matched.labels_without_frames, matched.frames_without_labels
-    if lost:
-        names = some([f'line {label.line} at {seconds_text(label.stamp_ns)}' for label in lost],
-                     _NAMED)
-        print(f'{len(lost)} labels without a frame within 0.5 ms: {names}', file=sys.stderr)
-    if bare:
-        names = some([seconds_text(picture.stamp_ns) for picture in bare], _NAMED)
-        print(f'{len(bare)} frames without a label: {names}', file=sys.stderr)
-    if index.repeated:
-        print(f'{index.repeated} images left out: an earlier one of their topic has the same '
-              'stamp', file=sys.stderr)
-    if index.without_depth:
-        away = '' if index.nearest_depth_s is None else \
-            f'; the nearest misses it by {index.nearest_depth_s * 1e3:.1f} ms'
-        print(f'{index.without_depth} of {len(index.pictures)} images have no depth within '
-              f'{index.topics.tolerance_s * 1e3:g} ms{away}: see --sync-tolerance',
-              file=sys.stderr)
+def _speed(found: dict[str, Any]) -> str:
+    return (f'{found["frames_per_second"] or "-"} frames/s with reading, '
+            f'{found["answers_per_second"] or "-"} answers/s; an answer takes '
+            f'{found["p50_ms"] or "-"} ms (median), {found["p95_ms"] or "-"} ms (95 %)')
 
 
 def _ask(
     engine: 'Engine', samples: Iterable['Sample'], count: int, gallery: 'Gallery | None',
+    grasps: 'GraspScorer',
 ) -> tuple[list['Answer'], str, int]:
     """The answers, why they end early ('' if they do not), and the exit status that this has."""
     from refdiff_ros.evaluation.bags.reading import BagError
@@ -191,10 +145,11 @@ def _ask(
     answers: list[Answer] = []
     progress = Progress('label')
 
-    def on_case(answer: 'Answer', *shown: Any) -> None:
+    def on_case(answer: 'Answer', frame: Any, truth: Any, found: Any) -> None:
         answers.append(answer)
+        grasps.add(answer, frame, found)
         if gallery is not None:
-            gallery.add(answer, *shown)
+            gallery.add(answer, frame, truth, found)
         if answer.error:
             print(f'{answer.sample_id}: {answer.error}', file=sys.stderr)
         progress.step(count)
@@ -208,27 +163,3 @@ def _ask(
         print(f'refdiff: {error}', file=sys.stderr)
         return answers, str(error), 2
     return answers, '', 0
-
-
-def _print(found: dict[str, Any], verdicts: Sequence['Verdict']) -> None:
-    from refdiff_ros.evaluation.report import LEGEND, table
-    stopped = f' (stopped early: {found["stopped"]})' if found['stopped'] else ''
-    print(f'{found["bag"]}, {found["bundle"]}, {found["preset"]}, {found["mode"]}{stopped}')
-    print(f'{table(found)}\n{LEGEND}')
-    print(f'{found["frames_per_second"] or "-"} frames/s with reading; an answer takes '
-          f'{found["p50_ms"] or "-"} ms (median), {found["p95_ms"] or "-"} ms (95 %)')
-    for name in ('errors', 'unreadable'):
-        if found[name]:
-            print(f'{name}: {found[name]}')
-    for verdict in verdicts:
-        print(verdict)
-
-
-def _unmatched(matched: 'Matched') -> dict[str, Any]:
-    """Each label and frame left alone, ready for JSON."""
-    return {
-        'labels': [{'line': label.line, 'stamp_ns': label.stamp_ns, 'topic': label.topic,
-                    'expression': label.expression}
-                   for label in matched.labels_without_frames],
-        'frames': [{'stamp_ns': picture.stamp_ns, 'topic': picture.topic}
-                   for picture in matched.frames_without_labels]}

@@ -2,7 +2,7 @@
 
     {"stamp": {"sec": 1700000000, "nanosec": 50000000}, "topic": "/camera/color/image_raw",
      "expression": "the red mug", "mask": {"size": [480, 640], "counts": "..."},
-     "grasp": {"position": [0.1, 0.0, 0.7], "orientation": [0.0, 0.0, 0.0, 1.0]},
+     "grasp": {"position": [0.1, 0.0, 0.7], "orientation": [0.0, 0.0, 0.0, 1.0], "width": 0.06},
      "tags": {"kind": "attribute"}, "source": "person"}
 
 - `stamp`: of the image's header (the time of recording where that is 0), as `sec` and `nanosec`,
@@ -12,8 +12,9 @@
 - `mask`: what it means, COCO RLE: `size` is height and width, `counts` COCO's compressed string or
   a list of runs, down the columns. Or the path of a picture of one channel, from the labels
   file's folder: what is not 0 is meant. An empty mask: the object is not in the picture.
-- `grasp` (optional): pose in the camera's optical frame (REP-103); metres, and a unit quaternion
-  x y z w.
+- `grasp` (optional): pose in the camera's optical frame (REP-103) as `msg/GraspRegion` defines it:
+  `position`, metres; `orientation` (optional), a unit quaternion x y z w; `width` (optional), the
+  gripper's opening in metres.
 - `tags` (optional): texts by name that figures are broken down by; `kind` is shown in the table.
 - `source` (optional): who says so. "model" is an answer of the model itself that nobody has
   looked at: it measures nothing, so `refdiff evaluate bag` refuses it.
@@ -24,15 +25,14 @@ Other keys are left alone, and so are empty lines.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.evaluation.grasp_error import TrueGrasp
 from refdiff_ros.evaluation.rle import decode_rle, encode_rle
-from refdiff_ros.grasp.results import Pose
 from refdiff_ros.optional import require_package
 
 UNVERIFIED = 'model'
@@ -57,7 +57,7 @@ class Label:
     topic: str
     expression: str
     rle: Mapping[str, Any]
-    grasp: Pose | None = None
+    grasp: TrueGrasp | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     source: str = ''
     line: int = 0
@@ -112,8 +112,7 @@ def label_line(label: Label) -> str:
         'stamp': {'sec': seconds, 'nanosec': nanoseconds}, 'topic': label.topic,
         'expression': label.expression, 'mask': dict(label.rle)}
     if label.grasp is not None:
-        values['grasp'] = {'position': list(label.grasp.position),
-                           'orientation': list(label.grasp.orientation)}
+        values['grasp'] = _grasp_values(label.grasp)
     if label.tags:
         values['tags'] = dict(label.tags)
     if label.source:
@@ -208,19 +207,31 @@ def _tags(value: Any) -> dict[str, str]:
     return value
 
 
-def _grasp(value: Any) -> Pose | None:
+def _grasp_values(grasp: TrueGrasp) -> dict[str, Any]:
+    values: dict[str, Any] = {'position': list(grasp.position)}
+    if grasp.orientation is not None:
+        values['orientation'] = list(grasp.orientation)
+    if grasp.width_m is not None:
+        values['width'] = grasp.width_m
+    return values
+
+
+def _grasp(value: Any) -> TrueGrasp | None:
     if value is None:
         return None
-    parts = [value.get(name) if isinstance(value, dict) else None
-             for name in ('position', 'orientation')]
-    if not all(isinstance(part, list) and all(
-            isinstance(number, (int, float)) and not isinstance(number, bool)
-            for number in part) for part in parts):
-        raise BadRequestError('expected a grasp as {"position": [x, y, z], "orientation": '
-                              f'[x, y, z, w]}}, got {value!r}')
-    pose = Pose(*(tuple(map(float, part)) for part in parts))
-    counts, norm = (len(pose.position), len(pose.orientation)), math.hypot(*pose.orientation)
-    if counts != (3, 4) or not math.isfinite(sum(pose.position)) or not abs(norm - 1) < 0.01:
-        raise BadRequestError('expected a grasp of three finite metres and a unit quaternion x y '
-                              f'z w, got {value!r}')
-    return pose
+    parts = value if isinstance(value, dict) else {}
+    position, orientation, width = map(parts.get, ('position', 'orientation', 'width'))
+    if not _numbers(position) or not (orientation is None or _numbers(orientation)) or not (
+            width is None or _numbers([width])):
+        raise BadRequestError(
+            'expected a grasp as {"position": [x, y, z], "orientation": [x, y, z, w], "width": '
+            f'metres}}, of which the position alone must be there, got {value!r}')
+    return TrueGrasp(
+        tuple(map(float, position)),
+        None if orientation is None else tuple(map(float, orientation)),
+        None if width is None else float(width))
+
+
+def _numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(number, (int, float)) and not isinstance(number, bool) for number in values)

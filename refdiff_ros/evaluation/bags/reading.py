@@ -44,6 +44,7 @@ class Recorded:
         stamp_ns: of the message's header; the time of recording for a header of stamp 0, as
             drivers without a clock send.
         data: serialised.
+        recorded_ns: the time of recording.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Recorded:
     msgtype: str
     stamp_ns: int
     data: bytes
+    recorded_ns: int
 
 
 class Bag:
@@ -59,6 +61,7 @@ class Bag:
     Attributes:
         path: as it was given.
         topics: name to message type ('' for a topic of several types), sorted.
+        custom: what its recorder has written into its metadata, by name.
 
     Raises:
         BagError: the bag is missing, cut off or not indexed.
@@ -71,12 +74,15 @@ class Bag:
         highlevel = require_package('rosbags.highlevel', 'bags')
         typesys = require_package('rosbags.typesys', 'bags')
         # rosbag2 recorders before Iron wrote no message definitions into sqlite3 files.
-        standard = typesys.get_typestore(typesys.Stores.LATEST)
+        self._ros2_types = typesys.get_typestore(typesys.Stores.LATEST)
         with self._told('a whole bag'):
-            self._reader = highlevel.AnyReader([path], default_typestore=standard)
+            self._reader = highlevel.AnyReader([path], default_typestore=self._ros2_types)
             self._reader.open()
         self.topics: Mapping[str, str] = {
             name: topic.msgtype or '' for name, topic in sorted(self._reader.topics.items())}
+        storage = getattr(self._reader.readers[0], 'storage', None)  # of rosbag2
+        self.custom: Mapping[str, str] = dict(
+            storage.metadata.custom or {} if storage is not None else {})
 
     def __enter__(self) -> 'Bag':
         return self
@@ -101,7 +107,8 @@ class Bag:
             f'the bag has {names or "no topics"}')
 
     def messages(self, topics: Iterable[str]) -> Iterator[Recorded]:
-        """The messages of `topics`, each starting with a header, in the order of recording.
+        """The messages of `topics` in the order of recording; only those that start with a header
+        have a stamp of meaning.
 
         Raises:
             BagError: the bag is damaged within.
@@ -115,7 +122,7 @@ class Bag:
             for number, (connection, time_ns, data) in enumerate(
                     self._reader.messages(connections)):
                 yield Recorded(number, connection.topic, connection.msgtype,
-                               self._stamp_ns(data) or time_ns, data)
+                               self._stamp_ns(data) or time_ns, data, time_ns)
 
     def decode(self, message: Recorded) -> Any:
         """The message as an object with the fields of its type.
@@ -129,6 +136,27 @@ class Bag:
             raise BadRequestError(
                 f'expected a whole {message.msgtype} on {message.topic}, got {len(message.data)} '
                 f'bytes that cannot be read ({_reason(error)})') from error
+
+    def as_cdr(self, message: Recorded) -> bytes:
+        """The message as ROS 2 sends it: the bytes of a rosbag2 as they are, but for a header of
+        stamp 0, which gets the message's `stamp_ns`; those of ROS 1 laid out anew.
+
+        Raises:
+            BadRequestError: a message of ROS 1 was cut off or does not fit its type.
+        """
+        data = message.data
+        if not self._reader.is2:
+            try:
+                data = bytes(self._ros2_types.ros1_to_cdr(data, message.msgtype))
+            except Exception as error:  # whatever bytes that do not fit make the converter raise
+                raise BadRequestError(
+                    f'expected a whole {message.msgtype} on {message.topic}, got '
+                    f'{len(message.data)} bytes that cannot be read ({_reason(error)})') from error
+        if len(data) < 12 or any(data[4:12]):
+            return data
+        order = '<' if data[1] & 1 else '>'
+        stamp = struct.pack(f'{order}iI', *divmod(message.stamp_ns, 1_000_000_000))
+        return data[:4] + stamp + data[12:]
 
     def _stamp_ns(self, data: bytes) -> int:
         """The header's stamp from the message's first bytes, so that a scan decodes nothing; 0

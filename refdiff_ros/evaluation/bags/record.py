@@ -9,13 +9,15 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.bags.labels import Label, label_line, write_labels
 from refdiff_ros.evaluation.bags.writing import CameraBagWriter
+from refdiff_ros.evaluation.grasp_error import TrueGrasp
 from refdiff_ros.evaluation.rle import encode_rle
 from refdiff_ros.evaluation.tabletop import choose
-from refdiff_ros.grasp.results import Pose, quaternion
+from refdiff_ros.grasp.results import quaternion
 from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
 from refdiff_ros.sim.expressions import expressions, SceneExpression
-from refdiff_ros.sim.render import FRAME_ID, render_scenes, SceneObject, SceneView
+from refdiff_ros.sim.render import FRAME_ID, render_scenes, SceneView
 from refdiff_ros.sim.scene import random_scene
+from refdiff_ros.sim.true_grasps import true_grasp
 
 IMAGE_TOPIC = '/camera/color/image_raw'
 INFO_TOPIC = '/camera/color/camera_info'
@@ -73,8 +75,7 @@ def record(
 ) -> int:
     """Write a new bag and its labels: up to two expressions a scene, of two kinds.
 
-    Each label has the object's true mask, kind and sense of the expression as tags, and as grasp
-    the middle of the part that a gripper closes on.
+    Each label has the object's true mask and grasp, and kind and sense of the expression as tags.
 
     Returns:
         How many labels there are.
@@ -128,9 +129,12 @@ def _label(
     tags = {'kind': said.kind} | ({'sense': said.sense} if said.sense else {})
     return Label(
         recording.stamp_ns(number), recording.image_topic, said.text,
-        encode_rle(view.masks[said.row]), _grasp(view.objects[said.row]), tags, 'simulation')
+        encode_rle(view.masks[said.row]), _grasp(view, said.row), tags, 'simulation')
 
 
-def _grasp(thing: SceneObject) -> Pose:
-    position = tuple(round(float(value), 6) for value in thing.centre)
-    return Pose(position, quaternion(thing.rotation))
+def _grasp(view: SceneView, row: int) -> TrueGrasp:
+    found = true_grasp(view, row)
+    return TrueGrasp(
+        tuple(round(float(value), 6) for value in found.position),
+        None if found.rotation is None else quaternion(found.rotation),
+        None if found.width_m is None else round(found.width_m, 6))

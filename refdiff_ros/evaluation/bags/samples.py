@@ -100,10 +100,15 @@ def bag_samples(bag: Bag, index: Index, matched: Matched) -> Iterator[Sample]:
     labels_of = {picture.image: labels for picture, labels in matched.pairs}
     for recorded in read_frames(bag, index, (picture for picture, _ in matched.pairs)):
         picture = recorded.picture
-        image_id = f'{seconds_text(picture.stamp_ns)} {picture.topic}'
         for label in labels_of[picture.image]:
-            yield Sample(f'{image_id} {label.expression}', image_id, label.expression,
+            yield Sample(*identity(picture, label.expression), label.expression,
                          partial(_load, recorded, label), label.tags)
+
+
+def identity(picture: Picture, expression: str) -> tuple[str, str]:
+    """The ids of a sample and of its picture; the same however the bag is asked."""
+    image_id = f'{seconds_text(picture.stamp_ns)} {picture.topic}'
+    return f'{image_id} {expression}', image_id
 
 
 def _load(recorded: RecordedFrame, label: Label) -> tuple[Frame, np.ndarray]:
