@@ -139,6 +139,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and keep the models. SUCCESS leads to 'inactive'."""
         self._stop_answering()
+        self._outputs.clear()
         return LifecycleNodeMixin.on_deactivate(self, state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -194,7 +195,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self.get_logger().info(
             f'standing expression: {text[:200]!r}' if text.strip() else
             'standing expression cleared')
-        self._worker.wake()
+        if text.strip():
+            self._worker.wake()
+        else:  # after the answer that may be under way
+            self._worker.submit(self._outputs.clear)
 
     def _call_came(self, request: ReferSegmentation.Request, reply_to: Any) -> None:
         config, now_s = self._dispatch.config, time.monotonic()
