@@ -121,7 +121,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
                 'failed', f"bundle '{config.bundle}' could not be loaded: {error}")
             self.get_logger().error(self._models.detail)
             return FAILURE
-        self._models = self._loaded(time.monotonic() - began_s)
+        self._models = diagnostics.loaded(
+            self._dispatch.engine.models, time.monotonic() - began_s)
         self.get_logger().info(self._models.detail)
         return SUCCESS
 
@@ -190,13 +191,6 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         if self.trigger_configure() == SUCCESS and self.state == 'inactive':
             self.trigger_activate()
 
-    def _loaded(self, seconds: float) -> diagnostics.ModelState:
-        models = self._dispatch.engine.models
-        notice = f'; {models.notice}' if models.notice else ''
-        return diagnostics.ModelState(
-            'loaded', f"bundle '{models.name}' on {models.device} in {models.dtype}, "
-            f'{seconds:.1f} s{notice}', str(models.device), diagnostics.memory_values(models))
-
     # Inputs
 
     def _frame_came(self) -> None:
@@ -235,11 +229,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._worker.wake()
 
     def _why_inactive(self) -> str:
-        if self._models.state in ('loading', 'failed'):
-            todo = 'wait, and ask again' if self._models.state == 'loading' else \
-                'repair that, then configure and activate the node'
-            return f'models {self._models.state}, {self._models.detail}: {todo}'
-        return f"the node is '{self.state}': configure and activate it"
+        return diagnostics.why_inactive(self.state, self._models)
 
     # Outputs
 

@@ -11,6 +11,7 @@ from aiohttp import web, WSMsgType
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.ros.web.access import Access
+from refdiff_ros.ros.web.answer_view import grasp_view
 from refdiff_ros.ros.web.choice import choose
 from refdiff_ros.ros.web.hub import Hub, Viewer
 
@@ -161,10 +162,10 @@ class _Server:
                                  'text': f'this message cannot be read: {error!r:.200}'})
         else:
             if done:
-                viewer.tell('done', {'for': asked, 'ok': True, 'text': done})
+                viewer.tell('done', {'for': asked, 'ok': True, **done})
 
-    async def _do(self, viewer: Viewer, asked: str, message: dict[str, Any]) -> str:
-        """Do what the browser asks; what to tell its user, or ''."""
+    async def _do(self, viewer: Viewer, asked: str, message: dict[str, Any]) -> dict[str, Any]:
+        """Do what the browser asks; what to tell its user."""
         if asked == 'shown':
             viewer.ready = True
             viewer.wake.set()
@@ -178,9 +179,9 @@ class _Server:
         else:
             raise BadRequestError(
                 f"expected 'do' as shown, look, say or choose, got {asked!r:.40}")
-        return ''
+        return {}
 
-    def _say(self, text: Any) -> str:
+    def _say(self, text: Any) -> dict[str, Any]:
         if not isinstance(text, str) or len(text) > LONGEST_EXPRESSION:
             raise BadRequestError(
                 f'expected an expression of at most {LONGEST_EXPRESSION} characters: say it '
@@ -188,9 +189,9 @@ class _Server:
         reason = self._hub.robot.say(' '.join(text.split()))
         if reason:
             raise BadRequestError(reason)
-        return 'asked' if text.strip() else 'cleared'
+        return {'text': 'asked' if text.strip() else 'cleared'}
 
-    async def _choose(self, message: dict[str, Any]) -> str:
+    async def _choose(self, message: dict[str, Any]) -> dict[str, Any]:
         shown = self._hub.shown
         if shown is None:
             raise BadRequestError('there is no answer to choose from')
@@ -199,7 +200,8 @@ class _Server:
         # The grasp region takes milliseconds: not on the loop.
         chosen = await asyncio.to_thread(choose, shown.answer, point, box, shown.candidates)
         topic = self._hub.robot.select(chosen)
-        return f'{chosen.reason}: sent on {topic}'
+        return {'text': f'{chosen.reason}: sent on {topic}', 'box': box,
+                'grasp': grasp_view(chosen.grasp)}
 
 
 async def _send(socket: web.WebSocketResponse, viewer: Viewer) -> None:

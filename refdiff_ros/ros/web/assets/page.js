@@ -31,19 +31,32 @@ function boxIou(a, b) {
 // The place of the region that was chosen, among those of the newest answer.
 function chosenPlace() {
   if (!now.chosen || !now.answer) return -1;
-  return now.answer.candidates.findIndex((c) => boxIou(c.box, now.chosen) > 0.5);
+  const shares = now.answer.candidates.map((c) => boxIou(c.box, now.chosen.box));
+  const best = Math.max(0, ...shares);
+  return best > 0.5 ? shares.indexOf(best) : -1;
+}
+
+// The grasp to show: that of the region that was chosen, while it is there.
+function shownGrasp() {
+  if (!now.answer) return null;
+  return chosenPlace() >= 0 ? now.chosen.grasp : now.answer.grasp;
+}
+
+function graspWords() {
+  const grasp = shownGrasp();
+  if (!grasp || !now.answer.candidates.length) return grasp ? grasp.words : '';
+  return `region ${Math.max(chosenPlace(), 0) + 1}: ${grasp.words}`;
 }
 
 function redraw() {
   const shows = { mask: byId('show-mask').checked, grasp: byId('show-grasp').checked };
   byId('attention').hidden = !byId('show-attention').checked;
-  drawAnswer(now.answer, shows, chosenPlace(), { choose });
+  drawAnswer(now.answer, shows.mask, shows.grasp && shownGrasp(), chosenPlace(), choose);
 }
 
 function choose(place) {
   const candidate = now.answer && now.answer.candidates[place];
   if (!candidate) return;
-  now.asked = candidate.box;
   if (!link.send({ do: 'choose', point: candidate.point, box: candidate.box })) {
     done(false, 'not connected: nothing was chosen');
   }
@@ -96,11 +109,12 @@ function tellAnswer() {
   byId('card').className = `card ${answer ? MOODS[word] || 'failed' : ''}`;
   let reason = now.said ? 'The question is asked; the answer is under way.' : '';
   if (answer) reason = answer.reason;
-  else if (silence && !(idle && now.said)) reason = idle ? 'Type what the robot should find.' : silence;
+  else if (idle) reason = now.said ? reason : 'Type what the robot should find.';
+  else if (silence) reason = silence;
   setText('reason', answer && !now.said ? `${reason} (a call: "${answer.expression}")` : reason);
   setText('question', answer && answer.question ? answer.question : '');
   byId('question').hidden = !(answer && answer.question);
-  setText('grasp', answer && answer.grasp ? answer.grasp.words : '');
+  setText('grasp', graspWords());
   const trouble = Boolean(answer && silence && !idle && silence.indexOf(answer.reason) < 0);
   setText('silence', trouble ? silence : '');
   byId('silence').hidden = !trouble;
@@ -125,7 +139,7 @@ function tellAge() {
   if (now.pictureAt === null) return;
   const age = performance.now() - now.pictureAt;
   const old = age > Math.max(OLD_MS, now.answer ? 3 * now.answer.latency_ms : 0);
-  setText('frame-age', age < 10000 ? `${(age / 1000).toFixed(1)} s` : `${Math.round(age / 1000)} s`);
+  setText('frame-age', `${(age / 1000).toFixed(age < 10000 ? 1 : 0)} s`);
   byId('frame-age').classList.toggle('old', old);
   byId('stage').classList.toggle('stale', now.link === 'lost');
   const behind = now.answer && now.answer.picture ? now.pictureAt - now.answeredAt : 0;
@@ -196,10 +210,10 @@ const link = new Link({
     if (message.what === 'state') state(message);
     else if (message.what === 'said') said(message.text);
     else if (message.what === 'done') {
-      if (message.for === 'choose' && message.ok) now.chosen = now.asked;
+      if (message.for === 'choose' && message.ok) now.chosen = message;
       if (message.for !== 'say' || !message.ok) done(message.ok, message.text);
       redraw();
-      listCandidates();
+      tellAnswer();
     }
   },
   picture: (head, parts) => (head.what === 'answer' ? answer : picture)(head, parts),

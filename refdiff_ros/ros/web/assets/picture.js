@@ -12,18 +12,18 @@ function element(name, attributes) {
 // Pixel centres lie at whole numbers; in the drawing a pixel spans one unit.
 const middle = (x) => x + 0.5;
 
-function path(outlines) {
+function path(outlines, closed = true) {
   return outlines.map((flat) => {
     const points = [];
     for (let k = 0; k < flat.length; k += 2) {
       points.push(`${middle(flat[k])} ${middle(flat[k + 1])}`);
     }
-    return `M${points.join('L')}Z`;
+    return `M${points.join('L')}${closed ? 'Z' : ''}`;
   }).join('');
 }
 
 function line(points, kind, closed) {
-  const d = `M${points.map(([u, v]) => `${middle(u)} ${middle(v)}`).join('L')}${closed ? 'Z' : ''}`;
+  const d = path([points.flat()], closed);
   return [element('path', { d, class: `line ${kind} casing` }),
     element('path', { d, class: `line ${kind}` })];
 }
@@ -53,24 +53,25 @@ export async function drawAttention(data) {
   bitmap.close();
 }
 
-// shows: {mask, grasp}; on.choose(place) is called for a click on a candidate.
-export function drawAnswer(answer, shows, chosen, on) {
+// grasp is the one to draw, or null; choose(place) is called for a click on a candidate.
+export function drawAnswer(answer, mask, grasp, chosen, choose) {
   const drawn = [];
-  if (answer && shows.mask && !answer.candidates.length && answer.mask.length) {
+  if (answer && mask && !answer.candidates.length && answer.mask.length) {
     const d = path(answer.mask);
     drawn.push(element('path', { d, class: 'line casing' }),
       element('path', { d, class: 'line mask' }));
   }
-  for (const [place, candidate] of (answer ? answer.candidates : []).entries()) {
+  const candidates = [...(answer ? answer.candidates : []).entries()];
+  for (const [place, candidate] of candidates.toReversed()) { // the best on top
     const region = element('path', {
       d: path(candidate.outline), 'data-place': place,
       class: `line candidate${place === chosen ? ' chosen' : ''}`,
     });
-    region.addEventListener('click', () => on.choose(place));
+    region.addEventListener('click', () => choose(place));
     drawn.push(region);
   }
-  if (answer && shows.grasp && answer.grasp && answer.grasp.valid) drawn.push(...grasp(answer));
-  for (const [place, candidate] of (answer ? answer.candidates : []).entries()) {
+  if (answer && grasp && grasp.valid) drawn.push(...graspLines(grasp, answer.size));
+  for (const [place, candidate] of candidates) {
     const number = element('text', {
       x: middle(candidate.point[0]), y: middle(candidate.point[1]), class: 'number',
       'font-size': answer.size[1] / 16,
@@ -81,16 +82,17 @@ export function drawAnswer(answer, shows, chosen, on) {
   byId('overlay').replaceChildren(...drawn);
 }
 
-function grasp(answer) {
-  const { corners, axis, contacts } = answer.grasp;
-  const drawn = [...line(corners, 'rectangle', true), ...line(axis, 'axis')];
+function graspLines({ corners, axis, contacts }, size) {
+  const drawn = [...line(corners, 'rectangle', true), ...line(axis, 'axis', false)];
   if (contacts) {
     const [[u1, v1], [u2, v2]] = contacts;
     const length = Math.hypot(u2 - u1, v2 - v1) || 1;
-    const half = Math.min(answer.size[1] / 24, length);
+    const half = Math.min(size[1] / 24, length);
     const [du, dv] = [-(v2 - v1) / length * half, (u2 - u1) / length * half];
-    drawn.push(...line(contacts, 'closing'));
-    for (const [u, v] of contacts) drawn.push(...line([[u - du, v - dv], [u + du, v + dv]], 'contact'));
+    drawn.push(...line(contacts, 'closing', false));
+    for (const [u, v] of contacts) {
+      drawn.push(...line([[u - du, v - dv], [u + du, v + dv]], 'contact', false));
+    }
   }
   return drawn;
 }
