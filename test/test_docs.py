@@ -1,6 +1,7 @@
 """The documentation says what the code does."""
 
 import ast
+from functools import cache
 import importlib.util
 from pathlib import Path
 import re
@@ -76,6 +77,7 @@ def _plain(text: str) -> str:
     return ' '.join(text.split())
 
 
+@cache
 def _code() -> str:
     texts = []
     for path in (_ROOT / 'refdiff_ros').rglob('*.py'):

@@ -13,6 +13,7 @@ from test_web_pictures import unpack
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.msg import GraspRegion, ReferringMask
+from refdiff_ros.ros import topics
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.web.hub import Robot
 from refdiff_ros.ros.web.page import OperatorPage
@@ -112,6 +113,23 @@ def test_the_page_is_served_with_all_its_files_and_no_foreign_ones(client, port)
         assert 'https://' not in text
     for path in ('/assets/server.py', '/assets/..%2fserver.py', '/assets/%2e%2e/hub.py', '/other'):
         assert request(port, path=path)[0] == 404
+
+
+def test_the_node_has_the_topics_and_services_of_the_table(client):
+    node, there = client.node, {}
+    for kind, ask in (('out', node.get_publisher_names_and_types_by_node),
+                      ('in', node.get_subscriber_names_and_types_by_node),
+                      ('service', node.get_service_names_and_types_by_node)):
+        there[kind] = {name: types[0] for name, types in ask('refdiff', '/')}
+    for row in topics.NODE:
+        name = row.name.replace('~', '/refdiff') if row.name.startswith('~') else \
+            '/' + row.name.lstrip('/')
+        assert there[row.kind].get(name) == row.type, row
+    # And nothing of ours is missing from it.
+    named = {row.name.replace('~', '/refdiff') for row in topics.NODE}
+    ours = {name for kind in there.values() for name, type_ in kind.items()
+            if 'refdiff_ros' in type_ or name.startswith('/refdiff/') and kind is there['out']}
+    assert {name for name in ours if 'transition_event' not in name} <= named
 
 
 def test_other_names_and_other_sites_are_turned_away(client, port):
@@ -229,9 +247,13 @@ def test_in_a_browser_a_question_is_typed_and_a_region_is_clicked(
     client = nothing_asked
     masks = []
     client.listen(ReferringMask, 'refdiff/selected', masks)
-    client.publish('image', image())
+    camera = NodeProcess(
+        {'width': 160, 'height': 120, 'rate': 4.0}, NODE.parent / 'tabletop_camera',
+        ['-r', 'color/image_raw:=image', '-r', 'depth/image_raw:=depth',
+         '-r', 'color/camera_info:=camera_info'])
     browser = chromium.Chromium(tmp_path / 'profile')
     try:
+        camera.wait_for_output('scene 0')
         browser.open(f'http://127.0.0.1:{port}/')
         browser.wait_for('window.refdiff && refdiff.pictures > 0')
         browser.js('document.getElementById("text").focus()')
@@ -258,6 +280,7 @@ def test_in_a_browser_a_question_is_typed_and_a_region_is_clicked(
         assert browser.trouble == []
     finally:
         browser.close()
+        camera.stop()
 
 
 def test_an_address_that_others_reach_fails_configure_without_a_token(client, port):
