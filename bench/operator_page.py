@@ -55,7 +55,7 @@ def measure(args: argparse.Namespace) -> tuple[dict, list[dict]]:
     node = NodeProcess({'bundle': 'tabletop_mini', 'web_port': port})
     client = GraphClient()
     try:
-        client.wait_until('active')
+        node.wait_for_output('active: images', 600.0)
         camera.wait_for_output('scene 0')
         url = f'http://127.0.0.1:{port}/'
         return _loads(url, args.loads), _rates(url, client, args)
