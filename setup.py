@@ -11,6 +11,7 @@ EXTRAS = {
     'parser': ['spacy'],
     'ros': ['opencv-python-headless', 'rosbags-image'],
     'sim': ['mujoco', 'pillow'],
+    'web': ['aiohttp'],
 }
 EXTRAS['all'] = sorted({name for names in EXTRAS.values() for name in names})
 EXTRAS['dev'] = ['pytest', 'pytest-timeout', 'ruff']
@@ -23,7 +24,7 @@ setup(
     python_requires='>=3.11',
     packages=find_packages(include=['refdiff_ros', 'refdiff_ros.*']),
     package_data={'refdiff_ros': ['**/*.json', '**/*.yaml', '**/*.txt', 'bundles/**/*',
-                                  'evaluation/html/assets/*']},
+                                  'evaluation/html/assets/*', 'ros/web/assets/*']},
     install_requires=['numpy', 'pyyaml', 'torch'],
     extras_require=EXTRAS,
     entry_points={'console_scripts': ['refdiff = refdiff_ros.cli:main']},

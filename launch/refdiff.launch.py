@@ -25,6 +25,7 @@ _PARAMETERS = {
     'preset': ('paper, released or onboard.', str),
     'device': ('auto, cpu, cuda, cuda:1, ...', str),
     'image_transport': ('raw or compressed.', str),
+    'web_port': ('Port of the operator page on this machine; 0 for none.', int),
     'autostart': ('true: configure and activate by itself.', bool),
     'use_sim_time': ("true: time from /clock, for simulators and 'ros2 bag play --clock'.", bool),
 }

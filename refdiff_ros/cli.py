@@ -17,7 +17,8 @@ _NODES = {
 # What only a ROS installation and the built workspace bring.
 _OF_ROS = (
     'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs', 'rcl_interfaces',
-    'rclpy', 'refdiff_ros.msg', 'refdiff_ros.srv', 'sensor_msgs', 'std_msgs', 'std_srvs')
+    'rclpy', 'refdiff_ros.msg', 'refdiff_ros.srv', 'sensor_msgs', 'std_msgs', 'std_srvs',
+    'visualization_msgs')
 # Modules with `add_parser(subparsers)`.
 _COMMANDS = (
     'refdiff_ros.segment_cli',

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import resource
 import sys
 import time
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.time import Time
@@ -29,6 +30,23 @@ class ModelState:
     detail: str = ''
     device: str = ''
     memory: Mapping[str, str] = field(default_factory=dict)
+
+
+def loaded(models: Any, seconds: float) -> ModelState:
+    """The state after a `ModelSet` was loaded within `seconds`."""
+    notice = f'; {models.notice}' if models.notice else ''
+    return ModelState(
+        'loaded', f"bundle '{models.name}' on {models.device} in {models.dtype}, "
+        f'{seconds:.1f} s{notice}', str(models.device), memory_values(models))
+
+
+def why_inactive(lifecycle: str, models: ModelState) -> str:
+    """Why a node that is not active answers nothing, and what to do."""
+    if models.state in ('loading', 'failed'):
+        todo = 'wait, and ask again' if models.state == 'loading' else \
+            'repair that, then configure and activate the node'
+        return f'models {models.state}, {models.detail}: {todo}'
+    return f"the node is '{lifecycle}': configure and activate it"
 
 
 @dataclass(frozen=True)

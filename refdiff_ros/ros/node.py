@@ -14,7 +14,7 @@ from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallba
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from refdiff_ros.errors import RefDiffError
+from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.results import Status
 from refdiff_ros.ros import diagnostics, parameters
 from refdiff_ros.ros.answers import Answer, load_engine, unload_engine
@@ -27,6 +27,7 @@ from refdiff_ros.ros.outputs import Outputs
 from refdiff_ros.ros.requests import PendingRequest
 from refdiff_ros.ros.spin import run
 from refdiff_ros.ros.statistics import Statistics
+from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import result_of, Worker
 from refdiff_ros.srv import ReferSegmentation
 
@@ -55,6 +56,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._inputs = Inputs(
             self, self._sync, self._frame_came, self._worker.wake, self._expression_came)
         self._outputs = Outputs(self)
+        self._page = OperatorPage(Robot(
+            self._operator_says, self._operator_chose,
+            lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
+            lambda: self._dispatch.expression))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
@@ -98,6 +103,12 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             the log and in /diagnostics; the node stays alive and may be configured again.
         """
         config = self._dispatch.config
+        try:
+            self._page.apply(config)
+        except RefDiffError as error:
+            self._models = diagnostics.ModelState('failed', f'not loaded: {error}')
+            self.get_logger().error(str(error))
+            return FAILURE
         self._models = diagnostics.ModelState('loading', f"bundle '{config.bundle}'")
         self.get_logger().info(f"loading bundle '{config.bundle}'")
         began_s = time.monotonic()
@@ -110,7 +121,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
                 'failed', f"bundle '{config.bundle}' could not be loaded: {error}")
             self.get_logger().error(self._models.detail)
             return FAILURE
-        self._models = self._loaded(time.monotonic() - began_s)
+        self._models = diagnostics.loaded(
+            self._dispatch.engine.models, time.monotonic() - began_s)
         self.get_logger().info(self._models.detail)
         return SUCCESS
 
@@ -139,6 +151,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and keep the models. SUCCESS leads to 'inactive'."""
         self._stop_answering()
+        self._outputs.clear()
         return LifecycleNodeMixin.on_deactivate(self, state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -147,6 +160,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         if engine is not None:
             result_of(self._worker.submit(lambda: unload_engine(engine)))
         self._models = diagnostics.ModelState()
+        self._page.stop()
         return SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -162,6 +176,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _stop_answering(self) -> None:
         self._dispatch.active = False
         self._dispatch.set_expression('')
+        self._page.said('')
         self._inputs.unsubscribe()
         self._refuse_waiting('the node was deactivated')
 
@@ -176,25 +191,23 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         if self.trigger_configure() == SUCCESS and self.state == 'inactive':
             self.trigger_activate()
 
-    def _loaded(self, seconds: float) -> diagnostics.ModelState:
-        models = self._dispatch.engine.models
-        notice = f'; {models.notice}' if models.notice else ''
-        return diagnostics.ModelState(
-            'loaded', f"bundle '{models.name}' on {models.device} in {models.dtype}, "
-            f'{seconds:.1f} s{notice}', str(models.device), diagnostics.memory_values(models))
-
     # Inputs
 
     def _frame_came(self) -> None:
         self._statistics.images.tick()
         self._worker.wake()
+        self._page.frame_came()
 
     def _expression_came(self, text: str) -> None:
         self._dispatch.set_expression(text)
+        self._page.said(text.strip())
         self.get_logger().info(
             f'standing expression: {text[:200]!r}' if text.strip() else
             'standing expression cleared')
-        self._worker.wake()
+        if text.strip():
+            self._worker.wake()
+        else:  # after the answer that may be under way
+            self._worker.submit(self._outputs.clear)
 
     def _call_came(self, request: ReferSegmentation.Request, reply_to: Any) -> None:
         config, now_s = self._dispatch.config, time.monotonic()
@@ -216,22 +229,22 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._worker.wake()
 
     def _why_inactive(self) -> str:
-        if self._models.state in ('loading', 'failed'):
-            todo = 'wait, and ask again' if self._models.state == 'loading' else \
-                'repair that, then configure and activate the node'
-            return f'models {self._models.state}, {self._models.detail}: {todo}'
-        return f"the node is '{self.state}': configure and activate it"
+        return diagnostics.why_inactive(self.state, self._models)
 
     # Outputs
 
     def _publish(self, result: Answer, config: parameters.NodeConfig) -> None:
         self._outputs.publish(result, config.candidates)
+        if result.expression == self._dispatch.expression:  # not cleared or changed in between
+            self._page.offer(result, config.candidates)
         if result.segmentation is None:
             self.get_logger().warning(
                 f'{result.status.name}: {result.reason}', throttle_duration_sec=5.0)
 
     def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
         self._segment.reply(reply_to, service_response(result, config.candidates))
+        if not self._dispatch.expression:
+            self._page.offer(result, config.candidates)
 
     def _report(self) -> None:
         if self._inputs.inputs:
@@ -240,9 +253,26 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         situation = diagnostics.Situation(
             self.state, self._dispatch.expression, len(self._dispatch.queue),
             now.nanoseconds == 0, self._dispatch.config.max_age)
-        self._diagnostics.publish(diagnostics.report(
+        report = diagnostics.report(
             self.get_fully_qualified_name(), now, situation, self._models, self._inputs,
-            self._statistics))
+            self._statistics)
+        self._diagnostics.publish(report)
+        self._page.report(report)
+
+    # Operator page
+
+    def _operator_says(self, text: str) -> str:
+        if not self._dispatch.active:
+            return self._why_inactive()
+        self._expression_came(text)
+        return ''
+
+    def _operator_chose(self, chosen: Answer) -> str:
+        if not self._dispatch.active:
+            raise BadRequestError(self._why_inactive())
+        self._outputs.select(chosen)
+        self.get_logger().info(f'{chosen.reason}, for {chosen.expression[:200]!r}')
+        return self.resolve_topic_name('~/selected')
 
     # Parameters
 
@@ -263,6 +293,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._dispatch.active = False
         self._worker.stop()
         self._refuse_waiting('the node is ending')
+        self._page.stop()
         self._worker.join()
 
 

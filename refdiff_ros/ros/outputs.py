@@ -4,10 +4,12 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNodeMixin
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
+from visualization_msgs.msg import MarkerArray
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.conversions import image_message
+from refdiff_ros.ros.markers import marker_array, no_markers
 from refdiff_ros.ros.messages import grasp_region, referring_mask
 
 
@@ -23,6 +25,9 @@ class Outputs:
         self._grasp = publisher(GraspRegion, 'grasp_region', 5)
         self._overlay = publisher(Image, 'overlay', 1)
         self._attention = publisher(Image, 'attention', 1)
+        self._markers = publisher(MarkerArray, 'markers', 1)
+        self._selected = publisher(ReferringMask, 'selected', 5)
+        self._selected_grasp = publisher(GraspRegion, 'selected_grasp', 5)
 
     def publish(self, answer: Answer, candidates: int) -> None:
         """Publish an answer; pictures for people only while somebody listens."""
@@ -30,6 +35,8 @@ class Outputs:
         mask.latency_ms = float(answer.latency_ms)  # after all that takes time
         self._mask.publish(mask)
         self._grasp.publish(grasp)
+        if self._markers.get_subscription_count():
+            self._markers.publish(marker_array(answer))
         if answer.segmentation is None:
             return
         if self._mask_image.get_subscription_count():
@@ -40,6 +47,18 @@ class Outputs:
                 answer.segmentation.correlation is not None:
             self._attention.publish(image_message(
                 _attention(answer.segmentation.correlation), 'rgb8', answer.header))
+
+    def select(self, answer: Answer) -> None:
+        """Publish the region that an operator chose."""
+        mask, grasp = referring_mask(answer, 1), grasp_region(answer)
+        mask.latency_ms = float(answer.latency_ms)
+        self._selected.publish(mask)
+        self._selected_grasp.publish(grasp)
+
+    def clear(self) -> None:
+        """Take the markers of the last answer off the screen."""
+        if self._markers.get_subscription_count():
+            self._markers.publish(no_markers())
 
 
 def _overlay(answer: Answer) -> np.ndarray:

@@ -165,6 +165,17 @@ PARAMETERS = (
         low=0.01, high=3600.0),
     ParameterSpec(
         'candidates', 8, 'Most regions listed in an answer.', low=1, high=100),
+    ParameterSpec(
+        'web_port', 0, 'Port of the operator page; 0 serves none.', 'configure',
+        low=0, high=65535),
+    ParameterSpec(
+        'web_address', '127.0.0.1',
+        'Address that the operator page is served on; one that other machines reach needs '
+        'web_token.', 'configure'),
+    ParameterSpec(
+        'web_token', '',
+        'What the operator page asks for before it opens, 12 characters or more; empty asks for '
+        'nothing, on loopback only.', 'configure'),
 )
 BY_NAME = {spec.name: spec for spec in PARAMETERS}
 
@@ -194,6 +205,9 @@ class NodeConfig:
     queue_size: int = 8
     service_timeout: float = 10.0
     candidates: int = 8
+    web_port: int = 0
+    web_address: str = '127.0.0.1'
+    web_token: str = ''
 
     def __post_init__(self):
         for field in fields(self):

@@ -1,0 +1,75 @@
+"""Every topic and service of the node and of the simulated camera in one table.
+
+Names as in the code: relative ones are remapped or prefixed by a namespace, `~/` stands for the
+node's own name. `docs/reference.md` and the tests of the RViz and Foxglove files read this.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """One row of the table.
+
+    Attributes:
+        name: topic or service name before remapping.
+        kind: 'in', 'out' or 'service'.
+        type: 'package/msg/Type' or 'package/srv/Type'.
+        text: one sentence.
+    """
+
+    name: str
+    kind: str
+    type: str
+    text: str
+
+
+NODE = (
+    TopicSpec('image', 'in', 'sensor_msgs/msg/Image',
+              'Colour images; image/compressed (CompressedImage) with image_transport '
+              'compressed.'),
+    TopicSpec('depth', 'in', 'sensor_msgs/msg/Image',
+              'Depth registered to the image: 16UC1 millimetres or 32FC1 metres, 0 is no reading. '
+              'Optional.'),
+    TopicSpec('camera_info', 'in', 'sensor_msgs/msg/CameraInfo',
+              'Intrinsics of the colour camera. Optional; needed for grasp poses.'),
+    TopicSpec('expression', 'in', 'std_msgs/msg/String',
+              'Standing expression: new frames are answered at up to max_rate; empty clears it.'),
+    TopicSpec('~/mask', 'out', 'refdiff_ros/msg/ReferringMask',
+              'The answer to the standing expression: status, reason, mask, score, candidates.'),
+    TopicSpec('~/mask_image', 'out', 'sensor_msgs/msg/Image',
+              'The mask alone, mono8, 0 or 255; made only while somebody listens.'),
+    TopicSpec('~/grasp_region', 'out', 'refdiff_ros/msg/GraspRegion',
+              'Oriented rectangle, contour, ranked grasp candidates and grasp pose.'),
+    TopicSpec('~/overlay', 'out', 'sensor_msgs/msg/Image',
+              'The image with mask, attention and grasp drawn on it; only while somebody '
+              'listens.'),
+    TopicSpec('~/attention', 'out', 'sensor_msgs/msg/Image',
+              "The root word's attention as a picture; only while somebody listens."),
+    TopicSpec('~/markers', 'out', 'visualization_msgs/msg/MarkerArray',
+              'Grasp pose, gripper rectangle, grasp candidates and the regions of an ambiguous '
+              'answer, in the optical frame; only while somebody listens.'),
+    TopicSpec('~/selected', 'out', 'refdiff_ros/msg/ReferringMask',
+              'The region that an operator chose on the operator page, as a FOUND answer.'),
+    TopicSpec('~/selected_grasp', 'out', 'refdiff_ros/msg/GraspRegion',
+              'Where to grip the region that the operator chose.'),
+    TopicSpec('/diagnostics', 'out', 'diagnostic_msgs/msg/DiagnosticArray',
+              'Once a second: models, inputs, answers, and the reason for silence.'),
+    TopicSpec('~/segment', 'service', 'refdiff_ros/srv/ReferSegmentation',
+              'One expression, on an image of its own or on the newest frame.'),
+)
+
+CAMERA = (
+    TopicSpec('color/image_raw', 'out', 'sensor_msgs/msg/Image', 'Colour, rgb8.'),
+    TopicSpec('color/image_raw/compressed', 'out', 'sensor_msgs/msg/CompressedImage',
+              'The same as JPEG, with the parameter compressed.'),
+    TopicSpec('color/camera_info', 'out', 'sensor_msgs/msg/CameraInfo', 'Intrinsics.'),
+    TopicSpec('depth/image_raw', 'out', 'sensor_msgs/msg/Image',
+              'Depth registered to the colour image, 16UC1 millimetres.'),
+    TopicSpec('depth/camera_info', 'out', 'sensor_msgs/msg/CameraInfo', 'Intrinsics.'),
+    TopicSpec('~/instances', 'out', 'sensor_msgs/msg/Image',
+              'The truth: 16UC1, 0 is background, n is object n.'),
+    TopicSpec('~/objects', 'out', 'std_msgs/msg/String',
+              'The truth as JSON: names, places, sizes, and expressions to ask; latched.'),
+    TopicSpec('~/next_scene', 'service', 'std_srvs/srv/Trigger', 'Lay a new scene.'),
+)

@@ -1,0 +1,103 @@
+"""Who may see the operator page: loopback alone, or a token.
+
+A browser lets any site that its user visits open connections to 127.0.0.1, and a site may point
+its own name there. So the Host header must name this machine's loopback, the Origin must be the
+page's own, and off loopback a token is required, which is kept in a cookie that scripts cannot
+read and other sites cannot send.
+"""
+
+from dataclasses import dataclass, field
+import hmac
+import ipaddress
+import secrets
+from urllib.parse import urlsplit
+
+from refdiff_ros.errors import BadRequestError
+
+SHORTEST_TOKEN = 12
+_LOOPBACK_NAMES = frozenset(('localhost', '127.0.0.1', '::1'))
+
+
+@dataclass(frozen=True)
+class Access:
+    """The rules for one server.
+
+    Attributes:
+        address: IP address that is listened on, or 'localhost'.
+        token: what a visitor must know; '' for nothing.
+        session: what the cookie of a visitor who knew it holds; new in each process.
+
+    Raises:
+        BadRequestError: the address is none, or the token is missing or short.
+    """
+
+    address: str
+    token: str = ''
+    session: str = field(default_factory=secrets.token_urlsafe, repr=False)
+
+    def __post_init__(self):
+        if not self.loopback and not self.token:
+            raise BadRequestError(
+                f"expected web_token with web_address '{self.address}', which other machines "
+                f'reach: set web_token to {SHORTEST_TOKEN} characters or more, or leave '
+                'web_address at 127.0.0.1')
+        if self.token and len(self.token) < SHORTEST_TOKEN:
+            raise BadRequestError(
+                f'expected web_token of {SHORTEST_TOKEN} characters or more, got '
+                f'{len(self.token)}: take a longer one')
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches the address."""
+        if self.address == 'localhost':
+            return True
+        try:
+            return ipaddress.ip_address(self.address).is_loopback
+        except ValueError as error:
+            raise BadRequestError(
+                "expected web_address as an IP address, such as 127.0.0.1 for this machine alone "
+                f"or 0.0.0.0 for all its networks, got '{self.address}'") from error
+
+    def host_allowed(self, host: str) -> bool:
+        """Whether a request's Host header is this machine's; off loopback the token decides.
+
+        The port may be any: a tunnel has its own.
+        """
+        return not self.loopback or _name(f'//{host}') in _LOOPBACK_NAMES | {self.address}
+
+    @staticmethod
+    def origin_allowed(origin: str | None, host: str) -> bool:
+        """Whether the page that asks is this server's; programs that are no browser send none."""
+        if origin is None:
+            return True
+        try:
+            return urlsplit(origin).netloc.lower() == host.lower() != ''
+        except ValueError:
+            return False
+
+    def knows_token(self, token: str) -> bool:
+        """Compare a visitor's token, in a time that does not tell how much of it is right."""
+        return bool(self.token) and _same(token, self.token)
+
+    def admitted(self, cookie: str, authorization: str) -> bool:
+        """Whether a visitor may see the page.
+
+        Args:
+            cookie: the session cookie, '' for none.
+            authorization: the Authorization header, '' for none; 'Bearer <token>' is for programs.
+        """
+        if not self.token or _same(cookie, self.session):
+            return True
+        kind, _, token = authorization.partition(' ')
+        return kind.lower() == 'bearer' and self.knows_token(token.strip())
+
+
+def _name(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ''
+    except ValueError:
+        return ''
+
+
+def _same(first: str, second: str) -> bool:
+    return hmac.compare_digest(first.encode(errors='replace'), second.encode(errors='replace'))

@@ -1,0 +1,106 @@
+"""An answer as the operator page shows it."""
+
+from dataclasses import dataclass
+import time
+from typing import Any
+
+import numpy as np
+
+from refdiff_ros.grasp.rectangle import Rectangle
+from refdiff_ros.grasp.results import GraspRegion
+from refdiff_ros.overlay import grasp_words
+from refdiff_ros.results import Segmentation
+from refdiff_ros.ros.answers import Answer
+from refdiff_ros.ros.messages import box
+from refdiff_ros.ros.web.pictures import attention_png, inner_point, jpeg, outlines, pack
+
+_CLEAR_PX = 6.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An answer on its way to the page.
+
+    Attributes:
+        answer: the answer.
+        number: counts the answers of this server.
+        latency_ms: as published with it.
+        candidates: most regions listed.
+    """
+
+    answer: Answer
+    number: int
+    latency_ms: float
+    candidates: int
+
+
+def answer_message(shown: Shown, attention: bool) -> bytes:
+    """The binary message of an answer: head, its picture, and its attention where asked for."""
+    answer = shown.answer
+    result, parts = answer.segmentation, []
+    head: dict[str, Any] = {
+        'what': 'answer', 'number': shown.number, 'status': answer.status.name,
+        'reason': answer.reason, 'expression': answer.expression,
+        'latency_ms': shown.latency_ms, 'model_ms': answer.model_ms,
+        'notes': list(answer.notes), 'models': f'{answer.bundle}, {answer.preset}, {answer.mode}',
+        'grasp': grasp_view(answer.grasp), 'candidates': [], 'mask': [],
+        'picture': answer.frame is not None, 'attention': False,
+    }
+    if answer.frame is not None:
+        head['size'] = list(answer.frame.size_hw[::-1])
+        parts.append(jpeg(answer.frame.image_rgb))
+    if result is not None:
+        # Another version of the engine may ask back in words.
+        head['question'] = str(getattr(result, 'question', '') or '')
+        head['score'], head['confidence'] = float(result.score), float(result.confidence)
+        head['mask'] = outlines(result.mask)
+        if result.rivals:
+            head['candidates'] = _candidates(result, shown.candidates)
+        if attention and result.correlation is not None:
+            head['attention'] = True
+            parts.append(attention_png(result.correlation))
+    head['age_ms'] = (time.monotonic() - answer.received_s) * 1e3
+    return pack(head, parts)
+
+
+def _candidates(result: Segmentation, limit: int) -> list[dict[str, Any]]:
+    rows = (result.index, *result.rivals)[:limit]
+    return [{
+        'outline': outlines(result.proposals[row]), 'point': inner_point(result.proposals[row]),
+        'box': _box(result.proposals[row]), 'score': float(result.scores.total[row]),
+        'description': _description(result, place),
+    } for place, row in enumerate(rows)]
+
+
+def _description(result: Segmentation, place: int) -> str:
+    descriptions = getattr(result, 'descriptions', ())
+    return str(descriptions[place]) if place < len(descriptions) else ''
+
+
+def _box(mask: np.ndarray) -> list[int]:
+    found = box(mask)
+    return [found.x_offset, found.y_offset, found.width, found.height]
+
+
+def grasp_view(grasp: GraspRegion | None) -> dict[str, Any] | None:
+    """The grasp region in pixels and its sentence; None without one."""
+    if grasp is None:
+        return None
+    view: dict[str, Any] = {'words': grasp_words(grasp), 'valid': bool(grasp.valid)}
+    if not grasp.valid:
+        return view
+    # The frame goes just outside the region, so that it does not cover the mask's outline.
+    rectangle = Rectangle((grasp.center_u, grasp.center_v), grasp.length_px + _CLEAR_PX,
+                          grasp.width_px + _CLEAR_PX, grasp.angle)
+    half = rectangle.axis * grasp.length_px / 2
+    center = np.array(rectangle.center)
+    view['corners'] = _rounded(rectangle.corners)
+    view['axis'] = _rounded(np.stack((center - half, center + half)))
+    if grasp.candidates:
+        best = grasp.candidates[0]
+        view['contacts'] = _rounded(np.array(((best.u1, best.v1), (best.u2, best.v2))))
+    return view
+
+
+def _rounded(points: np.ndarray) -> list[list[float]]:
+    return [[round(float(u), 1), round(float(v), 1)] for u, v in points]
