@@ -13,6 +13,8 @@ _ONE = re.compile(r'\bone\b', re.IGNORECASE)
 # Words that tell two of a kind apart, by what they tell.
 _CONTRASTS = (COLOURS, SIZES | frozenset('thick thin tall short'.split()))
 
+_FOR_CONTAINERS = frozenset('open close lock'.split())
+
 HeadNoun = Callable[[str], str]
 
 
@@ -42,13 +44,13 @@ def resolve(
         found = []
         for reference in references:
             new = [_with_noun(one, [*(n.reference for n in named), *forbidden], head_noun)
-                   for one in _resolved(reference, named, at)]
+                   for one in _resolved(reference, named, at, step.verb)]
             for one in new:
                 named.append(_Named(len(named), at, one))
             found += new
         alternatives = tuple(
             tuple(one for reference in _completed(split, head_noun)
-                  for one in _resolved(reference, named, at)) for split in step.alternatives)
+                  for one in _resolved(reference, named, at, step.verb)) for split in step.alternatives)
         resolved.append(replace(step, references=tuple(found), alternatives=alternatives))
     left_alone = tuple(one for reference in forbidden
                        for one in _resolved(reference, named, len(steps)))
@@ -56,7 +58,7 @@ def resolve(
 
 
 def _resolved(
-    reference: Reference, named: Sequence[_Named], step: int,
+    reference: Reference, named: Sequence[_Named], step: int, verb: str = '',
 ) -> list[Reference]:
     """The reference with its antecedent; one for each object that 'them' stands for."""
     if not reference.pronoun:
@@ -67,7 +69,7 @@ def _resolved(
         return [reference]
     plural = (said if inner is None else inner.group().lower()) != 'it'
     before = [one for one in named if one.step < step or inner is not None]
-    antecedents = _antecedents(before, plural)
+    antecedents = _antecedents(before, plural, verb)
     if not antecedents:
         return [reference]
     if inner is None:
@@ -80,8 +82,13 @@ def _resolved(
                     expression=_INNER.sub(lambda _: names, reference.expression, count=1))]
 
 
-def _antecedents(before: Sequence[_Named], plural: bool) -> list[_Named]:
-    """The objects of the last step that had some; without one, the last place."""
+def _antecedents(before: Sequence[_Named], plural: bool, verb: str) -> list[_Named]:
+    """The objects of the last step that had some; without one, the last place.
+
+    What is closed after something was put into it is the place.
+    """
+    if verb in _FOR_CONTAINERS and before and before[-1].reference.relation == 'in':
+        return [before[-1]]
     themes = [one for one in before if one.reference.role in THEMES]
     if not themes:
         return [one for one in before if one.reference.role is Role.PLACE][-1:]

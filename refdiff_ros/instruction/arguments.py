@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from refdiff_ros.instruction.frames import Frame, Goal
 from refdiff_ros.instruction.prepositions import Kind
 from refdiff_ros.instruction.results import Action
-from refdiff_ros.instruction.segments import cut, PEOPLE, Segment, Span
+from refdiff_ros.instruction.segments import cut, is_body, is_pronoun, PEOPLE, Segment, Span
 from refdiff_ros.phrase import Token
 from refdiff_ros.words import COLOURS
 
+_TURNS = frozenset('turn rotate tilt twist'.split())
+_PAIRED = frozenset('both neither either'.split())
 _WHERE = frozenset(
     'down back away aside here there together apart forward forwards backward backwards sideways '
     'left right home over'.split())
@@ -77,11 +79,13 @@ def read_arguments(
     More than one only where the verb is said once for several places: 'put the apple in the bowl
     and the pear in the basket'.
     """
+    if tokens[start].lower in _PAIRED and start + 1 < end and tokens[start + 1].lower != 'of':
+        start += 1
     segments = cut(tokens, start, end)
     person, segments = _person(tokens, segments)
     found: list[Arguments] = []
     waiting: list[list[Segment]] = []
-    for group in _groups(segments):
+    for group in _groups(tokens, segments):
         if _candidates(tokens, group, frame):
             found.append(_with_place(tokens, waiting, group, frame))
             waiting = []
@@ -113,13 +117,14 @@ def _person(
     return None, segments
 
 
-def _groups(segments: list[Segment]) -> list[list[Segment]]:
+def _groups(tokens: list[Token], segments: list[Segment]) -> list[list[Segment]]:
     """The segments between 'and's; a comma alone parts a list that ends with 'and'."""
     groups: list[list[Segment]] = [[]]
     for at, segment in enumerate(segments):
         if segment.kind == 'and':
             groups.append([])
-        elif segment.kind == 'noun' and groups[-1] and groups[-1][-1].kind == 'noun' \
+        elif segment.kind == 'noun' and groups[-1] and (
+                groups[-1][-1].kind == 'noun' or tokens[segment.start].comma) \
                 and any(later.kind == 'and' for later in segments[at:]):
             groups.append([segment])
         else:
@@ -144,7 +149,8 @@ def _with_place(
     splits = [_split(tokens, group, at, frame) for at in [best, *candidates] if at == best
               or _head(tokens, group, frame)]
     objects, places = splits[0]
-    other = [split for split in dict.fromkeys(splits[1:]) if split != splits[0]]
+    other = [split for split in dict.fromkeys(splits[1:]) if split != splits[0]
+             and not (group[0].kind == 'noun' and is_pronoun(tokens, group[0]))]
     rest = _others(tokens, group, best, frame)
     return replace(
         rest, objects=before + objects, places=places,
@@ -174,6 +180,8 @@ def _split(
 
 
 def _best(tokens: list[Token], group: list[Segment], candidates: list[int], frame: Frame) -> int:
+    if group[0].kind == 'noun' and is_pronoun(tokens, group[0]):
+        return candidates[0]  # nothing describes 'it'
     ranks = {at: _rank(tokens, group[at], frame) for at in candidates}
     top = max(ranks.values())
     tied = [at for at in candidates if ranks[at] == top]
@@ -222,7 +230,7 @@ def _without_place(
 def _cut_at(tokens: list[Token], group: list[Segment], frame: Frame) -> int:
     """The first segment that is no part of the object, when there is no place."""
     ends = [*_sources(group, frame), *_tools(tokens, group, frame), *_grips(tokens, group, frame),
-            *_recipients(group, frame), *_ways(group, frame), len(group)]
+            *_recipients(group, frame), *_ways(tokens, group, frame), len(group)]
     return min(ends)
 
 
@@ -232,13 +240,13 @@ def _others(
     """All but objects and places."""
     starts = sorted({*_sources(group, frame), *_tools(tokens, group, frame),
                      *_grips(tokens, group, frame), *_recipients(group, frame),
-                     *_ways(group, frame), *([] if place is None else [place]), len(group)})
+                     *_ways(tokens, group, frame), *([] if place is None else [place]), len(group)})
 
     def phrase(at: int) -> Span:
         end = next(start for start in starts if start > at)
         return group[at].nouns[0][0], _trimmed(tokens, group[at:end], frame)[-1].end
 
-    ways = _ways(group, frame) if place is None else []
+    ways = _ways(tokens, group, frame) if place is None else []
     where = (group[ways[0]].start, group[ways[0]].end) if ways else None
     if place is None and where is None:
         where = _adverb(tokens, group, frame)
@@ -276,7 +284,7 @@ def _tools(tokens: list[Token], group: list[Segment], frame: Frame) -> list[int]
         words = [token.lower for token in tokens[segment.nouns[0][0]:segment.end]]
         part = tokens[segment.start].lower != 'with' or words[-1] in _PARTS and (
             words[0] == 'a' or any(word in COLOURS for word in words))
-        if using or frame.tool and not part:
+        if using or is_body(words) or frame.tool and not part:
             found.append(at)
     return found[:1]
 
@@ -297,11 +305,14 @@ def _recipients(group: list[Segment], frame: Frame) -> list[int]:
             and segment.preposition.kind is Kind.TOWARDS and not segment.direction][-1:]
 
 
-def _ways(group: list[Segment], frame: Frame) -> list[int]:
+def _ways(tokens: list[Token], group: list[Segment], frame: Frame) -> list[int]:
     """The last segment, where it says a way and no object: 'move the mug | to the left'."""
-    if frame.goal not in (Goal.NEEDED, Goal.OPTIONAL, Goal.PUSHED) or not group:
+    turns = frame.verb in _TURNS
+    if not (turns or frame.goal in (Goal.NEEDED, Goal.OPTIONAL, Goal.PUSHED)) or not group:
         return []
     last = group[-1]
+    if last.kind == 'clause' and tokens[last.start].lower == 'where':
+        return [len(group) - 1]
     if last.kind != 'preposition' or not last.direction or len(group) < 2:
         return []
     kind = last.preposition.kind
@@ -319,15 +330,15 @@ def _head(tokens: list[Token], group: list[Segment], frame: Frame) -> bool:
 def _span(tokens: list[Token], group: list[Segment], end: int, frame: Frame) -> Span:
     kept = _trimmed(tokens, group[:end], frame) or group[:1]
     start = kept[0].start
-    if tokens[start].lower == 'both' and kept[-1].end > start + 1 and tokens[
-            start + 1].lower != 'of':
-        start += 1
     return start, kept[-1].end
 
 
 def _trimmed(tokens: list[Token], group: list[Segment], frame: Frame) -> list[Segment]:
     """Without adverbs at its end; 'there' stays where it tells which one is meant."""
     kept = list(group)
+    if frame.action in (Action.OTHER, Action.PLACE) and kept and kept[-1].kind == 'clause' \
+            and tokens[kept[-1].start].lower == 'to':  # 'press the button | to ring the bell'
+        kept.pop()
     moved = frame.goal in (Goal.NEEDED, Goal.OPTIONAL, Goal.PUSHED)
     tells = frame.action in (Action.PICK, Action.POINT, Action.REFER, Action.OTHER) and not moved
     while len(kept) > 1 and kept[-1].kind == 'adverb':

@@ -10,7 +10,9 @@ from refdiff_ros.instruction.verbs import verb_at
 from refdiff_ros.phrase import Token
 from refdiff_ros.words import COLOURS, DETERMINERS
 
-_JOINERS = frozenset('and then but so before'.split())
+JOINERS = frozenset('and then but so before'.split())
+# What opens a condition or a reason, which is not read.
+CONDITIONS = frozenset('if unless until while because'.split())
 _STOP = re.compile(r'[.;!?\n]|\s[-–—]\s')
 # After these a verb begins no clause of its own.
 _BINDING = DETERMINERS | frozenset(
@@ -58,9 +60,9 @@ def _starts(tokens: list[Token], text: str, row: int) -> bool:
             tokens[row - 1].lower) < 3):
         return True
     lower = tokens[row].lower
-    if _excludes(tokens, row):
+    if _excludes(tokens, row) or _condition(tokens, row):
         return True
-    if lower in _JOINERS or tokens[row].comma:
+    if lower in JOINERS or tokens[row].comma:
         return _command_follows(tokens, row)
     return _unjoined(tokens, row)
 
@@ -74,6 +76,16 @@ def _excludes(tokens: list[Token], row: int) -> bool:
     if lower[row] == 'without':
         return after.endswith('ing') and frame_of(after) is not None
     return any(tuple(lower[row:row + len(words)]) == words for words in _EXCEPT)
+
+
+def _condition(tokens: list[Token], row: int) -> bool:
+    """'... if it is clean', '... until I say stop'; not the polite '... if you can'."""
+    lower = [token.lower for token in tokens]
+    if lower[row] == 'only' and lower[row + 1:row + 2] and lower[row + 1] in CONDITIONS:
+        return True
+    if lower[row] not in CONDITIONS or lower[row - 1] == 'only' or row + 1 >= len(tokens):
+        return False
+    return lower[row + 1] not in ('you', 'possible', 'necessary')
 
 
 def _command_follows(tokens: list[Token], row: int) -> bool:

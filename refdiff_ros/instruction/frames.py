@@ -57,9 +57,9 @@ _PICK = 'pick grasp collect hold seize snatch scoop catch gather unhook extract 
 _TAKE = 'grab take lift get fetch bring carry deliver retrieve haul'
 _PUT = 'put place set stack insert pour hang lay position stick store load deposit stow lower ' \
     'tuck pop mount arrange rest stash lean balance attach pile rearrange fit hook line align'
-_MOVE = 'move slide transfer return relocate shift drag'
+_MOVE = 'move scoot slide transfer return relocate shift drag'
 _DROP = 'drop throw toss release leave discard dump chuck plug unload sling'
-_PUSH = 'push pull shove roll nudge knock'
+_PUSH = 'sweep push pull shove roll nudge knock'
 _HAND = 'give hand pass offer lend'
 _POINT = 'point show find locate highlight select choose segment identify look see indicate spot ' \
     'detect search mark inspect check watch tell'
@@ -68,7 +68,7 @@ _VISIT = 'approach'
 # Other verbs, listed so that a slip of the pen is not looked for in them.
 _OTHER = 'open close press turn switch wipe cut touch fill shake rotate clean cover stir slice ' \
     'unscrew flip tighten squeeze follow wash dry peel chop unlock lock fold screw hammer brush ' \
-    'sweep scrape poke tap scrub mix spread draw write wrap tie fasten loosen dust polish water ' \
+    'scrape poke tap scrub mix spread draw write wrap tie fasten loosen dust polish water ' \
     'hit kick click use track empty pack unpack sort count measure tilt twist crank bend break ' \
     'tear light paint spray fix repair assemble connect disconnect unplug rinse heat cook bake ' \
     'boil eat drink smell taste read wear clear park pat pet rub pin plant sand wave feed bump ' \

@@ -45,6 +45,7 @@ def _phrases(*lines: str) -> list[tuple[str, ...]]:
 FILLERS = frozenset(
     'please kindly now ok okay hey hi hello just so then well also yes yeah alright and but '
     'actually maybe perhaps again before after good great'.split())
+_INSIDE = frozenset('please just kindly maybe possibly also'.split())
 _ASK = _phrases(
     'can you, could you, would you, will you, might you, can we, could we, shall we, can somebody',
     'could somebody, can someone, could someone, would somebody, can anyone, could anyone',
@@ -61,11 +62,13 @@ _ASK = _phrases(
     'i would appreciate it if you, i would appreciate it if you could, i would be grateful if you',
     'it would be great if you could, it would be nice if you could, i would be glad if you',
     'make sure to, make sure you, be sure to, remember to, do not forget to, do not hesitate to',
-    'feel free to, if you do not mind, if you can, if you could, if you would, if possible',
+    'feel free to, would you like to, do you want to, if you do not mind, if you can, if you could, if you would, if possible',
     'if you please, if you like, when you can, when you are ready, when you get a chance',
     'when you have time, when you have a moment, after that, once you are done, excuse me, pardon',
     'why do not you, have to, need to, ought to, it is time to, i ask you to, you to, if it is ok',
-    'thank you, whatever you do, no')
+    'thank you, whatever you do, no, under any circumstances, by any means, in any case, at all',
+    'ever, on any account, even, accidentally, could you just, can you just, you know, i know',
+    'i think, i guess, i believe, note that, please note, in your life, you know that')
 _GERUNDS = _phrases(
     'would you mind, could you mind, do you mind, start by, begin by, finish by, try, keep')
 _ANY_GERUND = _phrases('how about, what about')
@@ -83,16 +86,22 @@ _WHERE = _phrases(
     'i am looking for, we are looking for, i am searching for, i can not find, i can not see',
     'let me see, i want to see, i would like to see, i wonder where, i do not know where',
     'what is, what are, if you see, when you see, if you find, when you find, once you see')
+_QUESTIONS = _phrases('would you like, do you want, do you like, do you have, do you need')
 _NAME = _phrases(
     'there is, there are, this is, that is, these are, those are, here is, here are, it is',
-    'i see, i mean, i meant, a picture of, a photo of, an image of, picture of, photo of',
+    'i see, i mean, i meant, i said, a picture of, a photo of, an image of, picture of, photo of',
     'how about, what about')
 _FORBID = _phrases(
     'stay away from, keep away from, keep off, keep clear of, steer clear of, hands off, beware of',
     'rather than, instead of, except, except for, apart from, other than, avoid, but not, watch out',
     'i do not want, i do not need, we do not want, we do not need, without')
 _FORBID_GERUND = _phrases(
-    'stop, quit, avoid, refrain from, without, instead of, rather than, keep from, i do not want to')
+    'stop, quit, avoid, refrain from, without, instead of, rather than, keep from, no')
+_FORBID_VERB = _phrases(
+    'try not to, be careful not to, take care not to, make sure not to, be sure not to',
+    'make sure you do not, make sure that you do not, you had better not, under no circumstances',
+    'i do not want you to, i would rather you did not, i do not want to, we do not want you to',
+    'on no account, by no means, in no case, be careful you do not')
 # Between subject and verb; with 'not' they forbid.
 _AUXILIARIES = frozenset('do does did must should shall may can could'.split())
 
@@ -102,7 +111,9 @@ _TABLE = sorted(
          (_ASK, Mood.COMMAND, False, False), (_GERUNDS, Mood.COMMAND, False, True),
          (_ANY_GERUND, Mood.COMMAND, False, True), (_WANT, Mood.WANT, False, False),
          (_WHERE, Mood.WHERE, False, False), (_NAME, Mood.NAME, False, False),
-         (_FORBID, Mood.NAME, True, False), (_FORBID_GERUND, Mood.COMMAND, True, True))
+         (_QUESTIONS, Mood.QUESTION, False, False),
+         (_FORBID, Mood.NAME, True, False), (_FORBID_VERB, Mood.COMMAND, True, False),
+         (_FORBID_GERUND, Mood.COMMAND, True, True))
      for phrase in phrases],
     # Longest first; of the same words, those that only a verb in '-ing' may follow.
     key=lambda entry: (-len(entry[0]), not entry[3]))
@@ -138,9 +149,8 @@ def read_opening(lower: Sequence[str], start: int, end: int) -> Opening:
 def _one_more(lower: Sequence[str], found: Opening, end: int) -> Opening | None:
     row = found.end
     for phrase, mood, negated, gerund in _TABLE:
-        after = row + len(phrase)
-        if after > end or tuple(lower[row:after]) != phrase or not _fits(
-                lower, after, end, mood, gerund, phrase):
+        after = _after(lower, row, end, phrase)
+        if after is None or not _fits(lower, after, end, mood, gerund, phrase):
             continue
         return Opening(after, mood, found.negated or negated, gerund, True)
     word = lower[row]
@@ -155,6 +165,17 @@ def _one_more(lower: Sequence[str], found: Opening, end: int) -> Opening | None:
     return None
 
 
+def _after(lower: Sequence[str], row: int, end: int, phrase: tuple[str, ...]) -> int | None:
+    """The row after a phrase that stands at `row`, also with 'please' inside it."""
+    for at, word in enumerate(phrase):
+        while at and row < end and lower[row] in _INSIDE and lower[row] != word:
+            row += 1
+        if row >= end or lower[row] != word:
+            return None
+        row += 1
+    return row
+
+
 def _fits(lower: Sequence[str], after: int, end: int, mood: Mood, gerund: bool,
           phrase: tuple[str, ...]) -> bool:
     following = lower[after] if after < end else ''
@@ -164,8 +185,9 @@ def _fits(lower: Sequence[str], after: int, end: int, mood: Mood, gerund: bool,
         noun = lower[after + 1] if after + 1 < end else ''
         return following in ('the', 'that', 'this', 'those', 'these') and bool(noun) \
             and noun not in _NO_THINGS | {'over', 'on', 'in', 'there', 'of', 'next', 'behind'}
-    if phrase in (('that', 'is'), ('it', 'is')):
-        return following in DETERMINERS
+    if phrase in (('that', 'is'), ('it', 'is'), ('which', 'one', 'is'), ('which', 'is'),
+                  ('which', 'are'), ('which', 'ones', 'are')):
+        return following in DETERMINERS or phrase[0] != 'which' and following == 'not'
     if phrase == ('no',):
         return following in ('not', 'do', 'i', 'the', 'that', 'this')
     if phrase == ('without',):
@@ -183,4 +205,6 @@ def is_question(lower: Sequence[str], row: int, end: int) -> bool:
         return False
     if lower[row] in _QUESTION_WORDS and end - row > 1:
         return True
-    return lower[row] in _QUESTION_VERBS and end - row > 1 and lower[row + 1] not in ('not',)
+    if lower[row] == 'do':  # 'do it again' is none
+        return end - row > 1 and lower[row + 1] in ('you', 'we', 'they', 'i', 'these')
+    return lower[row] in _QUESTION_VERBS and end - row > 1

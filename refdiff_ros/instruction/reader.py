@@ -17,10 +17,19 @@ from typing import Any
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.expression import clean_text, parse
 from refdiff_ros.instruction.anaphora import resolve
-from refdiff_ros.instruction.clauses import clauses
-from refdiff_ros.instruction.results import Instruction, NoObject, NoObjectReason
+from refdiff_ros.instruction.clauses import clauses, JOINERS
+from refdiff_ros.instruction.openings import Mood, read_opening
+from refdiff_ros.instruction.results import (
+    Action,
+    Instruction,
+    NoObject,
+    NoObjectReason,
+    Role,
+    THEMES,
+)
 from refdiff_ros.instruction.speech import Heard, listen
-from refdiff_ros.instruction.steps import read_clause
+from refdiff_ros.instruction.steps import ClauseReading, read_clause
+from refdiff_ros.instruction.verbs import verb_at
 from refdiff_ros.phrase import is_modifier, make_tokens, Token
 from refdiff_ros.words import DETERMINERS, PREPOSITIONS, split_words, Word
 
@@ -58,7 +67,7 @@ def read_instruction(text: str, nlp: Callable[[str], Any] | None = None) -> Inst
                               "for example 'pick up the red mug'")
     heard = listen(text)
     tokens = _tokens(heard, nlp)
-    readings = [read_clause(heard, tokens, span) for span in clauses(tokens, text)]
+    readings = _fronted(_readings(heard, tokens))
     steps, forbidden = resolve(
         [step for reading in readings for step in reading.steps],
         [reference for reading in readings for reference in reading.forbidden],
@@ -71,7 +80,40 @@ def read_instruction(text: str, nlp: Callable[[str], Any] | None = None) -> Inst
         names = ' and '.join(repr(reference.said) for reference in forbidden)
         no_object = NoObject(reason, _SENTENCES[reason].format(text=text, forbidden=names))
     return Instruction(
-        text, steps, forbidden, no_object, 'rules' if nlp is None else _name(nlp), heard.notes)
+        text, steps, forbidden, no_object, 'rules' if nlp is None else _name(nlp),
+        (*heard.notes, *(reading.note for reading in readings if reading.note)))
+
+
+def _readings(heard: Heard, tokens: list[Token]) -> list[ClauseReading]:
+    """The clauses read; 'do not | <something> | touch it' forbids to the next mark or 'and'."""
+    found, negated = [], False
+    for start, end in clauses(tokens, heard.text):
+        reading = read_clause(heard, tokens, (start, end))
+        joined = tokens[start].comma or tokens[start].lower in JOINERS
+        reading = replace(reading, joined=tokens[start].lower in JOINERS)
+        found.append(reading.forbidding() if negated and not joined else reading)
+        opening = read_opening([token.lower for token in tokens], start, end)
+        negated = opening.negated and opening.mood is Mood.COMMAND and verb_at(
+            tokens, opening.end, end, opening.gerund) is None
+    return found
+
+
+def _fronted(readings: list[ClauseReading]) -> list[ClauseReading]:
+    """'in the cabinet | grasp the blue block': the phrase goes with the command after it."""
+    found: list[ClauseReading] = []
+    for reading in readings:
+        before = found[-1].steps if found else ()
+        fronted = before[0].references if len(before) == 1 and not any(
+            before[0].of(role) for role in THEMES) and before[0].action is Action.REFER else ()
+        if not fronted or not reading.steps or reading.joined:
+            found.append(reading)
+            continue
+        first = reading.steps[0]
+        role = Role.PLACE if first.missing else Role.SOURCE
+        references = (*first.references, *(replace(one, role=role) for one in fronted))
+        found[-1] = replace(reading, steps=(
+            replace(first, references=references, missing=()), *reading.steps[1:]))
+    return found
 
 
 def _name(nlp: Any) -> str:

@@ -9,6 +9,10 @@ from refdiff_ros.words import DETERMINERS, ED_NOUNS, ING_NOUNS
 
 Span = tuple[int, int]  # rows of tokens: the first, and the one after the last
 
+BODY = frozenset(
+    'gripper grippers arm arms hand hands wrist finger fingers elbow claw claws joint joints '
+    'shoulder effector yourself'.split())
+_OF_BODY = frozenset('the your both left right robot its a all'.split())
 PEOPLE = frozenset('me us him her you myself yourself himself herself'.split())
 POINTING = frozenset('this that these those'.split())
 PRONOUNS = frozenset('it them they'.split()) | POINTING
@@ -29,9 +33,13 @@ _ADVERBS = tuple(tuple(phrase.split()) for phrase in (
     'a little', 'a bit', 'a little bit', 'the other way', 'for me', 'for us', 'for him', 'for her',
     'down', 'back', 'away', 'aside', 'up', 'here', 'there', 'together', 'apart', 'forward',
     'forwards', 'backward', 'backwards', 'sideways', 'now', 'please', 'again', 'instead', 'too',
-    'out', 'off', 'on', 'over', 'in', 'home', 'around', 'through', 'along', 'by', 'past'))
+    'out', 'off', 'on', 'over', 'in', 'home', 'around', 'clockwise', 'counterclockwise', 'anticlockwise', 'through', 'along', 'by', 'past'))
+_UNITS = frozenset(
+    'cm mm m inch inches centimeter centimeters centimetre centimetres meter meters metre metres '
+    'foot feet degree degrees percent times'.split())
+_RESULTS = frozenset('open closed shut'.split())
 _SIDEWAYS = frozenset('left right'.split())
-_COORDINATORS = ('and', 'or', 'plus')
+_COORDINATORS = ('and', 'or', 'nor', 'plus')
 _AS_AND = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'))
 
 
@@ -62,8 +70,9 @@ def cut(tokens: list[Token], start: int, end: int) -> list[Segment]:
     row = start
     while row < end:
         last = segments[-1] if segments else None
-        described = last is not None and last.kind in ('noun', 'preposition', 'clause') and (
-            tokens[last.end - 1].lower not in PEOPLE)  # 'grab me | that bottle'
+        described = last is not None and last.kind != 'and' and (
+            tokens[last.end - 1].lower not in PEOPLE) and any(  # 'grab me | that bottle'
+            segment.kind in ('noun', 'preposition') for segment in segments)
         segment = cutter.next(row, described)
         segments.append(segment)
         row = segment.end
@@ -73,6 +82,16 @@ def cut(tokens: list[Token], start: int, end: int) -> list[Segment]:
 def describes(token: Token) -> bool:
     """Whether the word describes a noun and names no object."""
     return is_modifier(token) or token.pos == 'ADJ' and token.dep == 'amod'
+
+
+def is_body(words: list[str]) -> bool:
+    """Whether words in lower case name a part of the robot: 'your left hand'."""
+    return words[-1] in BODY and all(word in _OF_BODY for word in words[:-1])
+
+
+def is_pronoun(tokens: list[Token], segment: Segment) -> bool:
+    """Whether a noun phrase is 'it', 'that' or the like."""
+    return segment.end == segment.start + 1 and tokens[segment.start].lower in PRONOUNS
 
 
 class _Cutter:
@@ -112,13 +131,25 @@ class _Cutter:
         if found or not after_noun:
             return found
         token = self.tokens[row]
+        if self._is_amount(row):
+            return 2
+        if token.lower in _RESULTS and row + 1 == self.end:
+            return 1
         if token.lower in _SIDEWAYS and (row + 1 == self.end or self.adverb(row + 1)):
             return 1
         manner = token.lower.endswith('ly') and token.lower not in ED_NOUNS
         return int(manner and (row + 1 == self.end or token.pos == 'ADV'))
 
+    def _is_amount(self, row: int) -> bool:
+        """'10 cm', 'ninety degrees'."""
+        return row + 1 < self.end and self.lower[row + 1] in _UNITS and (
+            self.lower[row][0].isdigit() or self.tokens[row].pos == 'NUM'
+            or self.lower[row] in ('few', 'two', 'three', 'five', 'ten', 'one', 'a'))
+
     def _prepositional(self, row: int) -> Segment | None:
         lead = row
+        if self._is_purpose(row):
+            return None
         while lead < self.end and (self.lower[lead] in _INTENSIFIERS or self.lower[lead] == 'a'
                                    and self.lower[lead + 1:lead + 2] in (['bit'], ['little'])):
             lead += 1
@@ -136,15 +167,24 @@ class _Cutter:
         return Segment('preposition', row, nouns[-1][1], found, tuple(nouns),
                        self._is_direction(first, last))
 
+    def _is_purpose(self, row: int) -> bool:
+        """'something | to drink'."""
+        return self.lower[row] == 'to' and row + 1 < self.end and (
+            self.tokens[row + 1].pos == 'VERB')
+
     def _no_noun(self, row: int) -> bool:
         """Whether what stands after a preposition is none ('on | next to', 'over | here')."""
         if preposition_at(self.lower, row, self.end) is not None:
             return self.lower[row] not in ('inside', 'outside', 'off')
+        if self._is_amount(row):
+            return True
         return self.adverb(row, after_noun=False) > 0 and self.lower[row] not in (
             'back', 'a', 'the', 'home')
 
     def _is_direction(self, first: int, last: int) -> bool:
         words = [word for word in self.lower[first:last] if word not in DETERMINERS]
+        if self.lower[first:last] in (['each', 'other'], ['one', 'another']):
+            return True
         if 'of' in words:
             at = words.index('of')
             if not words[at + 1:] or words[-1] not in _PICTURE:
@@ -162,7 +202,8 @@ class _Cutter:
         while row < self.end:
             if row > start and self._ends_noun(row, seen):
                 break
-            if seen and self.lower[row] == 'of' and row + 1 < self.end:
+            if row > start and self.lower[row] == 'of' and row + 1 < self.end:
+                seen = True
                 row = self._end_of_whole(row + 1)
                 continue
             seen = seen or not describes(self.tokens[row])
@@ -210,7 +251,7 @@ class _Cutter:
         return self._is_phrase(row) or self.adverb(row) > 0 or self._opens_clause(row)
 
     def _is_phrase(self, row: int) -> bool:
-        if self.lower[row] in _INTENSIFIERS:
+        if self.lower[row] in _INTENSIFIERS or self._is_purpose(row):
             return self._prepositional(row) is not None
         found = preposition_at(self.lower, row, self.end)
         return found is not None and found.relation != 'of'
@@ -219,7 +260,7 @@ class _Cutter:
         lower, token = self.lower[row], self.tokens[row]
         if lower in _RELATIVES or lower in _SUBJECTS:
             return row + 1 < self.end
-        if lower in _BE:
+        if lower in _BE or self._is_purpose(row):
             return True
         participle = lower.endswith('ing') and len(lower) > 4 and lower not in ING_NOUNS or (
             lower in _POSTURES)

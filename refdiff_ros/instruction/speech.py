@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from refdiff_ros.instruction.frames import frame_of, FRAMES
 from refdiff_ros.phrase import is_modifier, Token
-from refdiff_ros.words import COLOURS, DETERMINERS, PREPOSITIONS, split_words, Word
+from refdiff_ros.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES, split_words, Word
 
 _FILLERS = frozenset('uh uhh um umm er err erm uhm hmm hm ah eh oh'.split())
 _SHORT = {
@@ -135,7 +135,8 @@ def _may_be_slip(word: Word) -> bool:
     lower = word.lower
     return len(lower) > 2 and lower not in PREPOSITIONS | DETERMINERS and not is_modifier(
         Token(word)) and lower not in ('and', 'then', 'but', 'the', 'you', 'not', 'can', 'could',
-                                       'would', 'will', 'what', 'where', 'who', 'how', 'both')
+                                       'would', 'will', 'what', 'where', 'who', 'how', 'both', 'like',
+                                       'love', 'have', 'want', 'need', 'know', 'mean', 'think')
 
 
 def is_one_slip(typed: str, meant: str) -> bool:
@@ -213,10 +214,8 @@ def _taken_back(words: tuple[Word, ...], row: int, after: int) -> int | None:
     """Where what was taken back begins: the nearest word before that is like the first after."""
     lower = [word.lower for word in words]
     first = lower[after]
-    kinds = (DETERMINERS, PREPOSITIONS, COLOURS)
+    kinds = (DETERMINERS, PREPOSITIONS, COLOURS | SIZES)
     kind = next((kind for kind in kinds if first in kind), None)
     if kind is not None:
         return next((at for at in range(row - 1, -1, -1) if lower[at] in kind), None)
-    if frame_of(first) is not None:
-        return 0
-    return row - 1 if lower[row] == 'no' else None
+    return 0 if frame_of(first) is not None else None

@@ -9,17 +9,21 @@ from refdiff_ros.words import CLAUSE_WORDS, DETERMINERS, PREPOSITIONS
 
 _OBJECT_STARTS = DETERMINERS | frozenset(
     'it them me us him her both all two three four five something anything everything '
-    'whichever one'.split())
+    'whichever one nothing none neither either'.split())
+_SURE_OBJECTS = DETERMINERS | frozenset('it them me us him her both all everything'.split())
+_SUBORDINATORS = frozenset('if when while because unless until once since though as only'.split())
 _CLAUSAL = frozenset('ROOT conj parataxis ccomp xcomp advcl'.split())
 _NO_OBJECT = frozenset('is are was were has have which of'.split())
 _WAYS = frozenset('left right around back here there home away forward forwards straight up down '
                   'over backwards closer'.split())
 # Verbs that may end a sentence: 'lift the box and wait'.
 _ALONE = frozenset('wait stop stay return leave come go'.split())
+_AUXILIARIES = frozenset('can could would will should may might must shall do does did had'.split())
 _IDIOMS = {
     ('let', 'go', 'of'): 'release', ('let', 'go'): 'release', ('get', 'rid', 'of'): 'discard',
     ('dispose', 'of'): 'discard', ('get', 'hold', 'of'): 'grab', ('take', 'hold', 'of'): 'grab',
     ('grab', 'hold', 'of'): 'grab', ('catch', 'hold', 'of'): 'grab',
+    ('hold', 'on', 'to'): 'hold', ('hang', 'on', 'to'): 'hold',
     ('take', 'a', 'look', 'at'): 'look', ('have', 'a', 'look', 'at'): 'look',
     ('go', 'get'): 'get', ('go', 'grab'): 'grab', ('go', 'fetch'): 'fetch', ('go', 'find'): 'find',
     ('go', 'pick', 'up'): 'pick', ('come', 'get'): 'get', ('be', 'careful'): '',
@@ -106,7 +110,7 @@ def _is_verb(tokens: list[Token], row: int, end: int, frame: Frame, joined: bool
     if lower in _OBJECT_STARTS:
         return not (lower == 'that' and joined and token.pos not in ('VERB', ''))
     if lower in frame.particles:
-        return not frame.noun or lower not in PREPOSITIONS or _particle_holds(tokens, row, end)
+        return not frame.noun or lower not in PREPOSITIONS or _particle_holds(tokens, row)
     if frame.goes and (lower in _WAYS or lower == 'and' or _goes_somewhere(tokens, row + 1, end)):
         return True
     if not frame.noun:
@@ -119,18 +123,18 @@ def _is_verb(tokens: list[Token], row: int, end: int, frame: Frame, joined: bool
         frame.goal is Goal.NEEDED or not joined)
 
 
-def _particle_holds(tokens: list[Token], row: int, end: int) -> bool:
+def _particle_holds(tokens: list[Token], row: int) -> bool:
     """Whether 'on' in 'turn on the lamp' is a particle: 'light on the table' is a noun phrase."""
-    verb = tokens[row]
-    return verb.pos in ('VERB', '') or verb.lower in (
-        'point', 'look', 'search', 'turn', 'switch', 'head', 'pick', 'hand', 'take', 'reach')
+    verb, particle = tokens[row], tokens[row + 1].lower
+    return verb.pos in ('VERB', '') or particle not in ('on', 'in') or verb.lower in (
+        'turn', 'switch')
 
 
 def _is_telegram(tokens: list[Token], row: int, end: int, frame: Frame) -> bool:
     """'place cup left of bowl', without articles, against 'place mat on the table'."""
     lower = [token.lower for token in tokens]
     return frame.goal in (Goal.NEEDED, Goal.OPTIONAL) and not any(
-        word in DETERMINERS for word in lower[row:end]) and any(
+        word in DETERMINERS - {'each'} for word in lower[row:end]) and any(
         found is not None and found.kind >= Kind.BESIDE
         for found in (preposition_at(lower, at, end) for at in range(row + 2, end - 1)))
 
@@ -143,12 +147,12 @@ def _unknown(tokens: list[Token], row: int, end: int, joined: bool) -> Verb | No
     """A verb that is not listed, seen by what follows it or by the parser."""
     token = tokens[row]
     lower = token.lower
-    closed = lower in DETERMINERS | PREPOSITIONS | CLAUSE_WORDS | _OBJECT_STARTS
+    closed = lower in _AUXILIARIES | _SUBORDINATORS or lower in DETERMINERS | PREPOSITIONS | CLAUSE_WORDS | _OBJECT_STARTS
     if closed or is_modifier(token) or lower.endswith("'s"):
         return None
     following = tokens[row + 1] if row + 1 < end else None
     object_follows = following is not None and not following.comma and (
-        following.lower in _OBJECT_STARTS)
+        following.lower in _SURE_OBJECTS)
     verbal = token.pos == 'VERB' and token.dep in _CLAUSAL and not lower.endswith(('ing', 'ed'))
     if joined:
         found = verbal and object_follows
