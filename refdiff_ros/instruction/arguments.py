@@ -11,15 +11,19 @@ from dataclasses import dataclass, replace
 from refdiff_ros.instruction.frames import Frame, Goal
 from refdiff_ros.instruction.prepositions import Kind
 from refdiff_ros.instruction.results import Action
-from refdiff_ros.instruction.segments import cut, is_body, is_pronoun, PEOPLE, Segment, Span
+from refdiff_ros.instruction.segments import cut, describes, is_body, is_pronoun, PEOPLE, Segment, Span
 from refdiff_ros.phrase import Token
-from refdiff_ros.words import COLOURS
+from refdiff_ros.words import COLOURS, SIZES
 
 _TURNS = frozenset('turn rotate tilt twist'.split())
 _PAIRED = frozenset('both neither either'.split())
 _WHERE = frozenset(
     'down back away aside here there together apart forward forwards backward backwards sideways '
     'left right home over'.split())
+_TO = frozenset('to toward towards closer nearer'.split())
+_NEAR = frozenset(
+    'closest closet nearest closer nearer near close farthest furthest farther further far first '
+    'second third last'.split())
 _GRIPS = frozenset('handle handles edge rim neck stem base lid cap side sides corner'.split())
 # What has these has them as parts: 'the box with the red lid'.
 _PARTS = frozenset(
@@ -82,7 +86,7 @@ def read_arguments(
     if tokens[start].lower in _PAIRED and start + 1 < end and tokens[start + 1].lower != 'of':
         start += 1
     segments = cut(tokens, start, end)
-    person, segments = _person(tokens, segments)
+    person, segments = _person(tokens, segments, frame)
     found: list[Arguments] = []
     waiting: list[list[Segment]] = []
     for group in _groups(tokens, segments):
@@ -103,12 +107,14 @@ def read_arguments(
 
 
 def _person(
-    tokens: list[Token], segments: list[Segment],
+    tokens: list[Token], segments: list[Segment], frame: Frame,
 ) -> tuple[Span | None, list[Segment]]:
     """'me' in 'hand me the cup' or 'bring it to me', and the other segments."""
+    given = frame.action is Action.HAND or frame.goal in (Goal.TO, Goal.OPTIONAL, Goal.NEEDED)
     for at, segment in enumerate(segments):
         first = segment.nouns[0][0] if segment.nouns else segment.start
-        to = segment.preposition is not None and segment.preposition.relation == 'to'
+        to = segment.preposition is not None and tokens[segment.start].lower in _TO and (
+            given and not _says_near(tokens, segments[:at]))  # 'the closest cup to me'
         indirect = at == 0 and segment.kind == 'noun' and len(segments) > 1 and (
             segments[1].kind == 'noun')
         someone = tokens[first].lower in PEOPLE | ({'them'} if indirect else set())
@@ -117,11 +123,18 @@ def _person(
     return None, segments
 
 
+def _says_near(tokens: list[Token], segments: list[Segment]) -> bool:
+    return any(token.lower in _NEAR for segment in segments
+               for token in tokens[segment.start:segment.end])
+
+
 def _groups(tokens: list[Token], segments: list[Segment]) -> list[list[Segment]]:
     """The segments between 'and's; a comma alone parts a list that ends with 'and'."""
     groups: list[list[Segment]] = [[]]
     for at, segment in enumerate(segments):
-        if segment.kind == 'and':
+        if segment.kind == 'and' and not _names(tokens, segments[at + 1:]):
+            groups[-1].append(segment)
+        elif segment.kind == 'and':
             groups.append([])
         elif segment.kind == 'noun' and groups[-1] and (
                 groups[-1][-1].kind == 'noun' or tokens[segment.start].comma) \
@@ -132,11 +145,21 @@ def _groups(tokens: list[Token], segments: list[Segment]) -> list[list[Segment]]
     return [group for group in groups if group]
 
 
+def _names(tokens: list[Token], segments: list[Segment]) -> bool:
+    """Whether what comes after 'and' is another object, and no more of the same ('and below it',
+    'and the furthest from you')."""
+    if not segments or segments[0].kind != 'noun':
+        return False
+    words = tokens[segments[0].start:segments[0].end]
+    return any(not describes(token) or token.lower in COLOURS | SIZES for token in words)
+
+
 def _candidates(tokens: list[Token], group: list[Segment], frame: Frame) -> list[int]:
     """The segments that may say where something goes."""
     return [at for at, segment in enumerate(group)
             if segment.kind == 'preposition' and not segment.direction
             and segment.preposition.kind in _PLACES[frame.goal]
+            and (frame.goal is not Goal.TO or segment.preposition.relation != 'away from')
             and not _is_grip(tokens, segment, frame)]
 
 
@@ -272,7 +295,9 @@ def _sources(group: list[Segment], frame: Frame) -> list[int]:
     if frame.action in (Action.POINT, Action.REFER, Action.GO):
         return []
     return [at for at, segment in enumerate(group) if at and segment.kind == 'preposition'
-            and segment.preposition.kind is Kind.SOURCE and not segment.direction][:1]
+            and not segment.direction and (
+                segment.preposition.kind is Kind.SOURCE
+                or segment.preposition.relation == 'away from' and frame.goal is Goal.TO)][:1]
 
 
 def _tools(tokens: list[Token], group: list[Segment], frame: Frame) -> list[int]:
@@ -316,7 +341,8 @@ def _ways(tokens: list[Token], group: list[Segment], frame: Frame) -> list[int]:
     if last.kind != 'preposition' or not last.direction or len(group) < 2:
         return []
     kind = last.preposition.kind
-    way = kind is Kind.TOWARDS or kind is Kind.INSIDE and frame.goal is Goal.NEEDED
+    person = tokens[last.nouns[0][0]].lower in PEOPLE and kind > Kind.SOURCE
+    way = kind is Kind.TOWARDS or frame.goal is Goal.NEEDED and (kind is Kind.INSIDE or person)
     return [len(group) - 1] if way else []
 
 

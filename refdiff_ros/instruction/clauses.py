@@ -13,6 +13,7 @@ from refdiff_ros.words import COLOURS, DETERMINERS
 JOINERS = frozenset('and then but so before'.split())
 # What opens a condition or a reason, which is not read.
 CONDITIONS = frozenset('if unless until while because'.split())
+_ABBREVIATIONS = frozenset('mr mrs ms dr st vs e g i'.split())
 _STOP = re.compile(r'[.;!?\n]|\s[-–—]\s')
 # After these a verb begins no clause of its own.
 _BINDING = DETERMINERS | frozenset(
@@ -56,14 +57,14 @@ def _without_tail(tokens: list[Token], start: int, end: int) -> int:
 
 def _starts(tokens: list[Token], text: str, row: int) -> bool:
     between = text[tokens[row - 1].word.end:tokens[row].word.start]
-    if _STOP.search(between) and not (between.startswith('. ') and len(
-            tokens[row - 1].lower) < 3):
+    if _STOP.search(between) and not (between.startswith('.') and (
+            tokens[row - 1].lower in _ABBREVIATIONS)):
         return True
     lower = tokens[row].lower
     if _excludes(tokens, row) or _condition(tokens, row):
         return True
     if lower in JOINERS or tokens[row].comma:
-        return _command_follows(tokens, row)
+        return _command_follows(tokens, row) or lower == 'but' and _object_follows(tokens, row)
     return _unjoined(tokens, row)
 
 
@@ -76,6 +77,13 @@ def _excludes(tokens: list[Token], row: int) -> bool:
     if lower[row] == 'without':
         return after.endswith('ing') and frame_of(after) is not None
     return any(tuple(lower[row:row + len(words)]) == words for words in _EXCEPT)
+
+
+def _object_follows(tokens: list[Token], row: int) -> bool:
+    """'not the red one | but the blue one'."""
+    lower = [token.lower for token in tokens]
+    return row + 1 < len(lower) and lower[row + 1] in DETERMINERS and any(
+        word in ('not', 'never') for word in lower[:row])
 
 
 def _condition(tokens: list[Token], row: int) -> bool:

@@ -28,7 +28,7 @@ from refdiff_ros.instruction.results import (
     THEMES,
 )
 from refdiff_ros.instruction.speech import Heard, listen
-from refdiff_ros.instruction.steps import ClauseReading, read_clause
+from refdiff_ros.instruction.steps import ClauseReading, read_clause, theme_of
 from refdiff_ros.instruction.verbs import verb_at
 from refdiff_ros.phrase import is_modifier, make_tokens, Token
 from refdiff_ros.words import DETERMINERS, PREPOSITIONS, split_words, Word
@@ -67,7 +67,7 @@ def read_instruction(text: str, nlp: Callable[[str], Any] | None = None) -> Inst
                               "for example 'pick up the red mug'")
     heard = listen(text)
     tokens = _tokens(heard, nlp)
-    readings = _fronted(_readings(heard, tokens))
+    readings = _fronted(_contrasted(_readings(heard, tokens)))
     steps, forbidden = resolve(
         [step for reading in readings for step in reading.steps],
         [reference for reading in readings for reference in reading.forbidden],
@@ -98,6 +98,24 @@ def _readings(heard: Heard, tokens: list[Token]) -> list[ClauseReading]:
     return found
 
 
+def _contrasted(readings: list[ClauseReading]) -> list[ClauseReading]:
+    """'don't take the red one | but the blue one': the blue one is to be taken."""
+    found: list[ClauseReading] = []
+    for reading in readings:
+        before = found[-1] if found else ClauseReading()
+        named = reading.joined and len(reading.steps) == 1 and reading.steps[0].action is \
+            Action.REFER and before.forbidden and not before.steps
+        frames = [one.frame for one in found if one.frame is not None and one.frame.verb]
+        if named and frames:
+            step, frame = reading.steps[0], frames[-1]
+            reading = replace(reading, steps=(replace(
+                step, action=frame.action, verb=frame.verb, references=tuple(
+                    replace(one, role=theme_of(frame.action)) if one.role is Role.OBJECT else one
+                    for one in step.references)),))
+        found.append(reading)
+    return found
+
+
 def _fronted(readings: list[ClauseReading]) -> list[ClauseReading]:
     """'in the cabinet | grasp the blue block': the phrase goes with the command after it."""
     found: list[ClauseReading] = []
@@ -105,7 +123,8 @@ def _fronted(readings: list[ClauseReading]) -> list[ClauseReading]:
         before = found[-1].steps if found else ()
         fronted = before[0].references if len(before) == 1 and not any(
             before[0].of(role) for role in THEMES) and before[0].action is Action.REFER else ()
-        if not fronted or not reading.steps or reading.joined:
+        towards = any(one.relation == 'to' for one in fronted)
+        if not fronted or towards or not reading.steps or reading.joined:
             found.append(reading)
             continue
         first = reading.steps[0]

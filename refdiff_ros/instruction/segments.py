@@ -19,6 +19,7 @@ PRONOUNS = frozenset('it them they'.split()) | POINTING
 _PICTURE = frozenset('picture image photo photograph screen frame view'.split())
 _RELATIVES = frozenset('that which who whose whom where'.split())
 _SUBJECTS = frozenset('i you we they he she'.split())
+_HAVE = frozenset('has have had touches looks lies sits stands'.split())
 _BE = frozenset('is are was were be been being'.split())
 # Participles that go with a place: 'standing behind the box'.
 _POSTURES = frozenset(
@@ -112,9 +113,14 @@ class _Cutter:
         adverb = self.adverb(row, after_noun)
         if adverb:
             return Segment('adverb', row, row + adverb)
-        if after_noun and self._opens_clause(row):
+        if self._goes_on(row, after_noun):
             return Segment('clause', row, self._clause_end(row))
         return Segment('noun', row, self.noun_end(row))
+
+    def _goes_on(self, row: int, after_noun: bool) -> bool:
+        """Whether a clause begins, or goes on after 'and': 'that is red and | has a handle'."""
+        again = row > 0 and self.lower[row - 1] == 'and' and self.lower[row] in _BE | _HAVE
+        return again or after_noun and self._opens_clause(row)
 
     def coordinator(self, row: int) -> int:
         """How many words join what comes after with what came; 0 for none."""
@@ -183,7 +189,9 @@ class _Cutter:
 
     def _is_direction(self, first: int, last: int) -> bool:
         words = [word for word in self.lower[first:last] if word not in DETERMINERS]
-        if self.lower[first:last] in (['each', 'other'], ['one', 'another']):
+        said = self.lower[first:last]
+        if said in (['each', 'other'], ['one', 'another']) or (
+                len(said) == 1 and said[0] in PEOPLE | {'yours', 'mine'}):
             return True
         if 'of' in words:
             at = words.index('of')
@@ -236,6 +244,9 @@ class _Cutter:
     def _ends_noun(self, row: int, seen: bool) -> bool:
         lower = self.lower[row]
         if not seen:  # 'the | red and white can', 'the small, red mug', 'the back burner'
+            if self.tokens[row].comma and (
+                    self.adverb(row) or not describes(self.tokens[row])):
+                return True
             joined = self.coordinator(row) and (
                 self.lower[row + 1] in DETERMINERS or not describes(self.tokens[row - 1])
                 or self.lower[row - 1] in DETERMINERS)

@@ -20,7 +20,7 @@ from refdiff_ros.instruction.segments import cut, describes, is_body, PEOPLE, PR
 from refdiff_ros.instruction.speech import Heard
 from refdiff_ros.instruction.verbs import Verb, verb_at
 from refdiff_ros.phrase import is_superlative, Token
-from refdiff_ros.words import COLOURS, DETERMINERS, SIZES
+from refdiff_ros.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES
 
 _CHAT = frozenset(
     'help thanks thank hello hi hey bye goodbye yes no ok okay robot abort cancel undo repeat quit '
@@ -52,13 +52,14 @@ class ClauseReading:
     reason: NoObjectReason | None = None
     note: str = ''
     joined: bool = False
+    frame: Frame | None = None
 
     def forbidding(self) -> 'ClauseReading':
         """The same clause where a 'not' that was said elsewhere is about it."""
         left_alone = [reference for step in self.steps for reference in (
             [one for one in step.references if one.role in THEMES] or step.references)]
         named = [reference for reference in left_alone if reference.said.lower() != 'nothing']
-        return ClauseReading((), (*self.forbidden, *named), self.reason, self.note)
+        return replace(self, steps=(), forbidden=(*self.forbidden, *named))
 
 
 def read_clause(heard: Heard, tokens: list[Token], span: Span) -> ClauseReading:
@@ -345,6 +346,11 @@ def _names_something(tokens: list[Token], row: int, end: int, opening: Opening) 
         return False
     if ' '.join(words) in _PHRASE_PRONOUNS:
         return True
+    first = tokens[row]
+    following = words[1] if len(words) > 1 else ''
+    if first.lower.endswith('ing') and first.pos == 'VERB' and (
+            following in DETERMINERS | PREPOSITIONS):  # 'looking at the table, ...'
+        return False
     telling = any(
         token.lower in COLOURS | SIZES | _WHICH_ONES or is_superlative(token.lower)
         or token.pos in ('', 'NOUN', 'PROPN', 'X') or token.lower in PRONOUNS
@@ -376,10 +382,10 @@ def _as_reading(
                 step.of(role) for role in THEMES):
             steps.append(step)
     if steps or forbidden:
-        return ClauseReading(tuple(steps), tuple(forbidden))
+        return ClauseReading(tuple(steps), tuple(forbidden), frame=frame)
     if negated:
         return ClauseReading(reason=NoObjectReason.NOT_MENTIONED)
-    return ClauseReading(reason=_why_not(tokens, found, frame, known, own_body))
+    return ClauseReading(reason=_why_not(tokens, found, frame, known, own_body), frame=frame)
 
 
 def _why_not(
@@ -406,8 +412,7 @@ def _is_body(tokens: list[Token], span: Span) -> bool:
 
 def _step(heard: Heard, tokens: list[Token], found: Arguments, frame: Frame) -> Step:
     action = _action(tokens, found, frame)
-    theme = {Action.PICK: Role.PICK, Action.PLACE: Role.PICK, Action.HAND: Role.PICK,
-             Action.POINT: Role.POINT}.get(action, Role.OBJECT)
+    theme = theme_of(action)
 
     def references(
         objects: tuple[Span, ...], places: tuple[Phrase, ...],
@@ -429,11 +434,19 @@ def _step(heard: Heard, tokens: list[Token], found: Arguments, frame: Frame) -> 
         tuple(references(*split) for split in found.other_splits))
 
 
+def theme_of(action: Action) -> Role:
+    """The role of what an action is done to."""
+    if action in (Action.PICK, Action.PLACE, Action.HAND):
+        return Role.PICK
+    return Role.POINT if action is Action.POINT else Role.OBJECT
+
+
 def _action(tokens: list[Token], found: Arguments, frame: Frame) -> Action:
     if frame.action is Action.PICK and found.places:
         return Action.PLACE
-    to_person = found.where is not None and any(
-        token.lower in ('me', 'us', 'him', 'her') for token in tokens[slice(*found.where)])
+    where = [] if found.where is None else [t.lower for t in tokens[slice(*found.where)]]
+    to_person = bool(where) and where[-1] in ('me', 'us', 'him', 'her') and where[:-1] in (
+        [], ['to'])
     if to_person and (frame.goal is not Goal.NONE or frame.action is Action.PICK):
         return Action.HAND
     return Action.HAND if frame.verb == 'bring' and not found.places else frame.action
