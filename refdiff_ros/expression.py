@@ -44,7 +44,7 @@ def parse(
     Raises:
         BadRequestError: the expression is empty, too long, or has no word in it.
     """
-    text = _clean(text)
+    text = clean_text(text)
     words = split_words(text)
     if not words:
         raise BadRequestError(
@@ -126,7 +126,7 @@ def _no_noun(word: Word) -> str:
     return f'no object noun was found: {word.text!r} stands for the object'
 
 
-def _clean(text: str) -> str:
+def clean_text(text: str) -> str:
     if not isinstance(text, str):
         raise BadRequestError(f'expected an expression as str, got {type(text).__name__}')
     if len(text) > MAX_CHARACTERS:
