@@ -25,6 +25,7 @@ _COMMANDS = (
     'refdiff_ros.models.cli',
     'refdiff_ros.demo',
     'refdiff_ros.evaluation.cli',
+    'refdiff_ros.benchmark.cli',
     'refdiff_ros.evaluation.bags.record_cli',
     'refdiff_ros.evaluation.bags.label_cli',
 )

@@ -61,7 +61,7 @@ class MemoryReport:
 
 def report(models: ModelSet) -> MemoryReport:
     """What `models` and this process hold now."""
-    rss, peak = _host_rss()
+    rss, peak = host_rss()
     device = torch.device(models.device)
     values = {}
     if device.type == 'cuda':
@@ -114,7 +114,7 @@ def free_caches() -> None:
         torch.cuda.empty_cache()
 
 
-def _host_rss() -> tuple[int, int]:
+def host_rss() -> tuple[int, int]:
     """Resident memory now and at most, in bytes."""
     status = Path('/proc/self/status')
     if status.exists():

@@ -1,0 +1,144 @@
+"""What is measured: presets of the engine with all that a robot waits for, and the baseline."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+from refdiff_ros.engine import Engine
+from refdiff_ros.errors import MissingPackageError
+from refdiff_ros.models.model_set import ModelSet
+from refdiff_ros.presets import Preset
+from refdiff_ros.results import Frame, Segmentation
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What can be compared between contestants.
+
+    Attributes:
+        proposals: (N, H, W) bool.
+        rows: proposals that passed the filter, ascending.
+        scores: of those rows, by name: 'generative', 'discriminative', 'total'.
+        index: row of the chosen proposal; -1 without one.
+        mask: (H, W) bool.
+        correlation: (H, W) the map c.
+    """
+
+    proposals: np.ndarray
+    rows: np.ndarray
+    scores: dict[str, np.ndarray]
+    index: int
+    mask: np.ndarray
+    correlation: np.ndarray
+
+
+class Contestant(Protocol):
+    """One way to answer.
+
+    Attributes:
+        name: short.
+        keeps: whether a second expression on a frame may cost less than the first.
+        notes: what was not done, a sentence each.
+    """
+
+    name: str
+    keeps: bool
+    notes: tuple[str, ...]
+
+    def answer(self, frame: Frame, expression: str) -> Outcome:
+        """Everything from the picture to the messages."""
+
+    def forget(self) -> None:
+        """Drop what is kept of frames."""
+
+
+class EngineContestant:
+    """A preset of the engine, with grasp region and ROS messages where they can be made."""
+
+    keeps = True
+
+    def __init__(self, models: ModelSet, preset: Preset, seed: int = 0):
+        self.name = preset.name
+        self.engine = Engine(models, preset, seed=seed)
+        self._grasp, grasp_note = _grasp_stage()
+        self._messages, message_note = _message_stage()
+        self.notes = tuple(note for note in (grasp_note, message_note) if note)
+
+    def answer(self, frame: Frame, expression: str) -> Outcome:
+        """Segment, find the grasp region, make the service's response."""
+        found = self.engine.segment(frame, expression)
+        if self._grasp is not None:
+            grasp = self._grasp(found.mask, frame.depth_m, frame.camera)
+            if self._messages is not None:
+                self._messages(self.engine, frame, found, grasp)
+        rows = np.flatnonzero(np.isfinite(found.scores.total))
+        return Outcome(
+            proposals=found.proposals, rows=rows, index=found.index, mask=found.mask,
+            scores={name: getattr(found.scores, name)[rows]
+                    for name in ('generative', 'discriminative', 'total')},
+            correlation=found.correlation)
+
+    def forget(self) -> None:
+        """Drop what the engine keeps."""
+        self.engine.forget_frames()
+
+
+class PublishedContestant:
+    """The baseline: answers by `bench/published_order`, and keeps nothing."""
+
+    keeps = False
+    notes = ('no grasp region and no messages: the published code has none',)
+
+    def __init__(
+        self, package: ModuleType, models: ModelSet, released: Preset, fused: bool, seed: int = 0,
+    ):
+        """`released` is the preset whose values are taken; `fused` see `PublishedSettings`."""
+        self.name = 'published, fused' if fused else 'published'
+        self._package = package
+        self._models = models
+        self._settings = package.settings_of(released, fused)
+        self._seed = seed
+
+    def answer(self, frame: Frame, expression: str) -> Outcome:
+        """Everything, from the beginning."""
+        found = self._package.answer(
+            self._models, frame.image_rgb, expression, self._settings, self._seed)
+        rows = np.flatnonzero(found.survivors)
+        mask = found.masks[found.index] if found.index >= 0 else np.zeros(frame.size_hw, bool)
+        return Outcome(
+            proposals=found.masks, rows=rows, index=found.index, mask=mask,
+            scores={name: getattr(found, name)[rows]
+                    for name in ('generative', 'discriminative', 'total')},
+            correlation=found.correlation)
+
+    def forget(self) -> None:
+        """Nothing is kept."""
+
+
+def _grasp_stage() -> tuple[Callable[..., Any] | None, str]:
+    try:
+        from refdiff_ros.grasp.region import grasp_region
+        grasp_region(np.ones((8, 8), bool), None, None)  # OpenCV is imported when it is needed
+    except MissingPackageError as error:
+        return None, f'no grasp region and no messages: {error}'
+    return grasp_region, ''
+
+
+def _message_stage() -> tuple[Callable[..., Any] | None, str]:
+    try:
+        from std_msgs.msg import Header
+
+        from refdiff_ros.ros.answers import Answer
+        from refdiff_ros.ros.messages import service_response
+    except ModuleNotFoundError as error:
+        return None, (f"no messages: '{error.name}' cannot be imported; source the built "
+                      'workspace to measure them')
+
+    def messages(engine: Engine, frame: Frame, found: Segmentation, grasp: Any) -> None:
+        service_response(Answer(
+            found.status, found.reason, found.expression.text, Header(), frame, found, grasp,
+            engine.models.name, engine.preset.name, str(engine.mode.value)))
+    return messages, ''

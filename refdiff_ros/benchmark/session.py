@@ -1,0 +1,285 @@
+"""One run of `refdiff bench`: every contestant in every situation, told and kept as it comes."""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+import itertools
+import logging
+from typing import Any
+
+import torch
+
+from refdiff_ros.benchmark import LEGEND, report
+from refdiff_ros.benchmark.agreement import compare
+from refdiff_ros.benchmark.contestants import (
+    Contestant,
+    EngineContestant,
+    Outcome,
+    PublishedContestant,
+)
+from refdiff_ros.benchmark.machine import describe, free_bytes, written_out_bytes
+from refdiff_ros.benchmark.measure import measure
+from refdiff_ros.benchmark.peak import measure_peak
+from refdiff_ros.benchmark.pictures import (
+    draw_picture,
+    MIXED_EXPRESSIONS,
+    moved_frames,
+    PLAIN_EXPRESSIONS,
+)
+from refdiff_ros.benchmark.proposal_count import ProposalCount
+from refdiff_ros.benchmark.published import load_published_order
+from refdiff_ros.benchmark.random_masks import spread_masks
+from refdiff_ros.benchmark.record import failed_part, part_values, Record
+from refdiff_ros.benchmark.scale import scale, ScaleSetup
+from refdiff_ros.engine import resolve_preset
+from refdiff_ros.evaluation.cli import override, parse_overrides
+from refdiff_ros.models.devices import choose_device, choose_dtype
+from refdiff_ros.models.manager import load_bundle
+from refdiff_ros.models.memory import free_caches, module_bytes, modules
+from refdiff_ros.models.model_set import ModelSet
+from refdiff_ros.models.sizes import size_text
+from refdiff_ros.models.untrained import build_untrained
+from refdiff_ros.picture_files import read_image
+from refdiff_ros.presets import Preset
+from refdiff_ros.results import Frame
+from refdiff_ros.shipped_parser import load_parser
+
+_LOG = logging.getLogger(__name__)
+_DEFAULT_PROPOSALS = 100
+
+
+class Session:
+    """The models, the picture and what was measured."""
+
+    def __init__(self, args: argparse.Namespace):
+        """Load everything.
+
+        Raises:
+            RefDiffError: the models, the picture or a preset's value cannot be used.
+        """
+        self._args = args
+        self._values = parse_overrides(args.overrides)
+        image = read_image(args.image) if args.image else draw_picture(args.resolution)
+        self._frame = Frame(image)
+        self._plain_texts = tuple(args.say) or PLAIN_EXPRESSIONS
+        self._mixed_texts = tuple(args.say) or MIXED_EXPRESSIONS
+        self._record = Record(args.json, {'asked': _plain(args)})
+        self._models = _load(args, self._frame)
+        self._device = self._models.device
+        self._baselines: list[str] = []
+        self._outcomes: dict[str, Outcome] = {}
+        self._bad = False
+
+    def run(self) -> int:
+        """Measure everything; 0, or 1 where something failed or does not agree."""
+        self._tell_setup()
+        contestants = self._contestants(self._frame, self._args.proposals)
+        for contestant in contestants:
+            for note in contestant.notes:
+                print(f'note: {contestant.name}: {note}', flush=True)
+        for contestant in contestants:
+            self._measure(contestant)
+            contestant.forget()
+            free_caches()
+        self._tell_agreement()
+        for axis in self._args.scale:
+            self._measure_scale(axis)
+        names = [contestant.name for contestant in contestants]
+        print('\n' + report.summary_text(self._record, names, self._baselines))
+        print('\n' + LEGEND, flush=True)
+        return int(self._bad)
+
+    def _tell_setup(self) -> None:
+        models, frame = self._models, self._frame
+        machine = describe(self._device)
+        dtypes = (torch.float32, models.dtype)
+        self._peak = measure_peak(self._device, dtypes)
+        weights = {name: module_bytes(module) for name, module in modules(models).items()}
+        self._record.set('machine', {
+            **machine, 'peak_flops': dict(self._peak.flops), 'peak_bytes_per_s': self._peak.moved})
+        self._record.set('models', {
+            'name': models.name, 'trained': models.trained, 'dtype': str(models.dtype),
+            'parameter_bytes': weights})
+        self._record.set('picture_hw', list(frame.size_hw))
+        if models.notice:
+            print(f'NOTE: {models.notice}')
+        rates = ', '.join(f'{dtype} {rate / 1e9:.4g} GFLOP/s'
+                          for dtype, rate in self._peak.flops.items())
+        print(f'{models.name}, {size_text(sum(weights.values()))} of weights, '
+              f'{str(models.dtype).removeprefix("torch.")}; picture '
+              f'{frame.size_hw[1]}x{frame.size_hw[0]}\n'
+              f'{machine.get("gpu", machine["cpu"])}, {machine["threads"]} CPU threads, torch '
+              f'{machine["torch"]}; measured peak: {rates}, copies {self._peak.moved / 1e9:.4g} '
+              'GB/s', flush=True)
+
+    def _contestants(self, frame: Frame, proposals: int | None) -> list[Contestant]:
+        """Baselines first: they see the models as they were loaded."""
+        presets = {name: self._preset(name) for name in {*self._args.preset, 'released'}}
+        if proposals is None and not self._models.trained:
+            proposals = _DEFAULT_PROPOSALS
+        if proposals is not None:
+            limit = ProposalCount(self._models, frame)
+            # The finest grid first: with random weights its qualities set the others' zero.
+            order = sorted(presets, key=lambda n: -presets[n].proposals.points_per_side)
+            for name in order:
+                presets[name] = limit.limit(presets[name], proposals)
+        found: list[Contestant] = self._published(presets['released'])
+        self._baselines = [contestant.name for contestant in found]
+        return found + [EngineContestant(self._models, presets[name], self._args.seed)
+                        for name in self._args.preset]
+
+    def _preset(self, name: str) -> Preset:
+        return override(resolve_preset(self._models, name), self._values)
+
+    def _published(self, released: Preset) -> list[Contestant]:
+        wanted = [name for name in self._args.baseline if name != 'none']
+        if not wanted:
+            return []
+        package = load_published_order()
+        if package is None:
+            if not self._record.parts:
+                print('note: no baseline: bench/published_order was not found; it comes with a '
+                      'checkout, not with the installed package', flush=True)
+            return []
+        return [PublishedContestant(
+            package, self._models, released, name == 'fused', self._args.seed)
+            for name in wanted if name == 'fused' or self._fits(released)]
+
+    def _fits(self, released: Preset) -> bool:
+        """Whether attention written out fits into memory; says so where it does not."""
+        needed = written_out_bytes(self._models.diffusion, released.generative.image_size)
+        free = free_bytes(self._device)
+        if free is None or needed < 0.8 * free:
+            return True
+        reason = (f'attention written out takes {size_text(needed)} and {size_text(free)} are '
+                  "free: see 'published, fused'")
+        if not any('failed' in part for part in self._record.parts):
+            self._add(failed_part('first', 'published', reason))
+        return False
+
+    def _measure(self, contestant: Contestant) -> None:
+        """All situations of one contestant."""
+        texts = _endless(self._plain_texts)
+        first = next(texts)
+
+        def ask_first() -> None:
+            self._outcomes[contestant.name] = contestant.answer(self._frame, first)
+        if not self._part('first', contestant, ask_first, contestant.forget):
+            return
+        if not contestant.keeps:
+            for name in ('next', 'stream'):
+                self._add({**self._record.find('first', contestant.name), 'part': name,
+                           'same_as': 'first'})
+        else:
+            contestant.forget()
+            contestant.answer(self._frame, first)
+            self._part('next', contestant,
+                       lambda: contestant.answer(self._frame, next(texts)))
+        self._measure_expressions(contestant)
+        if contestant.keeps and self._args.frames:
+            self._measure_stream(contestant, first)
+
+    def _measure_expressions(self, contestant: Contestant) -> None:
+        count = self._args.expressions
+        if count == 1:
+            return
+        asked = list(itertools.islice(_endless(self._mixed_texts), count))
+
+        def ask_all() -> None:
+            for text in asked:
+                contestant.answer(self._frame, text)
+        self._part('expressions', contestant, ask_all, contestant.forget,
+                   repeats=max(1, self._args.repeats), counted=False, count=count)
+
+    def _measure_stream(self, contestant: Contestant, text: str) -> None:
+        passes = self._args.frames * (2 if self._device.type == 'cuda' else 1)
+        frames = iter(moved_frames(self._frame, passes + 1))
+        contestant.forget()
+        contestant.answer(next(frames), text)
+        self._part('stream', contestant, lambda: contestant.answer(next(frames), text),
+                   repeats=self._args.frames, counted=False)
+
+    def _part(
+        self,
+        part: str,
+        contestant: Contestant,
+        work: Callable[[], object],
+        prepare: Callable[[], object] | None = None,
+        repeats: int | None = None,
+        counted: bool = True,
+        **more: Any,
+    ) -> bool:
+        """Measure one part, tell it and keep it; False where that failed."""
+        repeats = self._args.repeats if repeats is None else repeats
+        try:
+            measured = measure(work, self._device, repeats, prepare, counted,
+                               numbered=part in ('first', 'next'))
+        except Exception as error:  # what was measured before and after must not be lost with it
+            _LOG.debug('part failed', exc_info=True)
+            self._add(failed_part(part, contestant.name, f'{type(error).__name__}: {error}',
+                                  **more))
+            self._bad = True
+            return False
+        self._add(part_values(part, contestant.name, measured, self._peak, **more))
+        return True
+
+    def _add(self, part: dict[str, Any]) -> None:
+        self._record.add(part)
+        if 'same_as' in part:
+            print(f'\n{report.title(part)}: as the first, for nothing is kept', flush=True)
+        else:
+            print('\n' + report.part_text(part), flush=True)
+
+    def _tell_agreement(self) -> None:
+        found = []
+        for baseline in self._baselines:
+            for name in self._args.preset:
+                if baseline in self._outcomes and name in self._outcomes:
+                    found.append({'baseline': baseline, 'contestant': name, **compare(
+                        self._outcomes[baseline], self._outcomes[name], name == 'released')})
+        self._record.set('agreement', found)
+        self._bad |= any(not each.get('agrees', True) for each in found)
+        self._outcomes.clear()
+        if found:
+            print('\n' + '\n'.join(report.agreement_text(each) for each in found), flush=True)
+
+    def _measure_scale(self, axis: str) -> None:
+        setup = ScaleSetup(
+            frame=self._frame, proposals=self._args.proposals or _DEFAULT_PROPOSALS,
+            device=self._device, repeats=max(1, self._args.repeats), expressions=self._mixed_texts)
+        rows: list[dict[str, Any]] = []
+        print(f'\nseconds by {axis}:', flush=True)
+        try:
+            for row in scale(axis, self._contestants, setup):
+                rows.append(row)
+                self._record.set(f'scale_{axis}', rows)
+                print(f'  {row["value"]} {row["contestant"]}: '
+                      f'{report.seconds_text(row["seconds"])}', flush=True)
+        except Exception as error:
+            _LOG.debug('scale failed', exc_info=True)
+            print(f'  stopped: {type(error).__name__}: {error}', flush=True)
+            self._bad = True
+        if rows:
+            print(report.scale_text(rows), flush=True)
+
+
+def _load(args: argparse.Namespace, frame: Frame) -> ModelSet:
+    if args.bundle:
+        return load_bundle(args.bundle, device=args.device, dtype=args.dtype)
+    device = choose_device(args.device)
+    models = build_untrained(
+        device=device, dtype=choose_dtype(args.dtype, device), size=args.size)
+    models.nlp = load_parser()
+    spread_masks(models.sam, frame)
+    return models
+
+
+def _plain(args: argparse.Namespace) -> dict[str, Any]:
+    """The options, ready for JSON."""
+    return {name: str(value) if hasattr(value, 'parts') else value
+            for name, value in vars(args).items() if not callable(value)}
+
+
+def _endless(texts: Sequence[str]) -> Iterator[str]:
+    """`texts`, then the same with numbers: an engine must not know one already."""
+    for turn in itertools.count():
+        yield from (f'{text} {turn}' if turn else text for text in texts)

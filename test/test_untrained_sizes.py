@@ -1,0 +1,45 @@
+"""Random weights in the published sizes, without the memory: on torch's meta device."""
+
+import pytest
+import torch
+
+from refdiff_ros.errors import BundleError
+from refdiff_ros.models import untrained
+from refdiff_ros.models.mini_tokenizer import build_tokenizer
+from refdiff_ros.models.sam_config import build_sam
+from refdiff_ros.models.untrained_sizes import FULL, SIZES
+from refdiff_ros.presets import get_preset, PRESETS
+
+
+def parameters(module):
+    return sum(weight.numel() for weight in module.parameters())
+
+
+def test_the_full_size_has_as_many_parameters_as_the_published_models():
+    tokenizer = build_tokenizer()
+    with torch.device('meta'):
+        diffusion = untrained._diffusion(tokenizer, FULL)
+        clip = untrained._clip(tokenizer, FULL)
+        sam = build_sam(dict(FULL.sam))
+    assert {name: parameters(module) for name, module in {
+        'unet': diffusion.unet, 'vae': diffusion.vae, 'text': diffusion.text_encoder,
+        'clip': clip.model, 'sam': sam}.items()} == {
+        'unet': 859_520_964, 'vae': 83_653_863, 'text': 123_060_480, 'clip': 149_620_737,
+        'sam': 641_090_608}
+
+
+@pytest.mark.parametrize('size', sorted(SIZES))
+def test_the_values_of_each_size_suit_the_presets(size):
+    for name in PRESETS:
+        get_preset(name).override(SIZES[size].overrides[name])
+
+
+def test_the_full_size_leaves_the_presets_their_own_sizes():
+    preset = get_preset('released').override(FULL.overrides['released'])
+    assert preset.generative == get_preset('released').generative
+    assert preset.proposals.points_per_side == 32
+
+
+def test_an_unknown_size_is_told():
+    with pytest.raises(BundleError, match="'full', 'medium', 'mini'.*got 'huge'"):
+        untrained.build_untrained(size='huge')
