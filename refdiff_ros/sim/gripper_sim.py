@@ -1,0 +1,179 @@
+"""The gripper and the objects as they move: one object that is stepped, asked and looked at.
+
+World frame, which is also the robot's base: metres, z up, the table's top is z = 0.
+"""
+
+from dataclasses import dataclass, replace
+import math
+from typing import Any
+
+import numpy as np
+
+from refdiff_ros.errors import RefDiffError
+from refdiff_ros.grasp.results import Pose, quaternion
+from refdiff_ros.sim.gripper_model import gripper_model, HOME_POSITION, MAX_OPENING_M, TIMESTEP_S
+from refdiff_ros.sim.mjcf import camera_pose, show_scene
+from refdiff_ros.sim.render import load_mujoco
+from refdiff_ros.sim.scene import Scene, View
+
+# Fingers down, closing along the base's x.
+HOME = Pose(HOME_POSITION, (1.0, 0.0, 0.0, 0.0))
+# The mocap body is moved once in this many steps.
+_STEPS = 2
+TICK_S = _STEPS * TIMESTEP_S
+_SPEED, _ACCELERATION, _TURN_SPEED = 0.6, 2.5, 3.0  # m/s, m/s^2, rad/s
+_CLOSING_SPEED = 0.25  # of the opening, m/s
+_SETTLE_S = 0.6
+# What leans or has shifted more than this after settling was not laid well.
+_LEAN, _SHIFT_M = math.radians(15), 0.02
+JOINTS = ('hand_x', 'hand_y', 'hand_z', 'finger_left', 'finger_right')
+
+
+@dataclass(frozen=True)
+class JointReading:
+    """What the joints report: positions in metres, speeds in m/s, forces in N, by `JOINTS`."""
+
+    position: tuple[float, ...]
+    velocity: tuple[float, ...]
+    effort: tuple[float, ...]
+
+    @property
+    def opening_m(self) -> float:
+        """Distance between the fingers."""
+        return self.position[3] + self.position[4]
+
+
+class GripperSim:
+    """Physics of one scene; not safe to use from two threads at once.
+
+    Args:
+        scene: what lies on the table.
+        size_hw: of the pictures that will be taken.
+
+    Raises:
+        MissingPackageError, RefDiffError: as in `render.load_mujoco`.
+        RefDiffError: an object fell over or off the table while the scene settled.
+    """
+
+    def __init__(self, scene: Scene, size_hw: tuple[int, int] = (480, 640)):
+        self.mujoco = load_mujoco()
+        self.model = gripper_model(self.mujoco, scene, size_hw)
+        show_scene(self.mujoco, self.model, [scene], 0)
+        self.data = self.mujoco.MjData(self.model)
+        self._things = [self.data.body(f'thing_0_{row}') for row in range(len(scene.things))]
+        self._hand, self._grip = self.data.body('hand'), self.data.actuator('grip')
+        self._fingers = [self.data.joint(f'finger_{side}') for side in ('left', 'right')]
+        self._pads = [int(self.model.body(f'finger_{side}').geomadr[0])
+                      for side in ('left', 'right')]
+        self.target, self._speed = HOME, 0.0
+        self._position, self._quat = np.array(HOME.position), np.array([0.0, 1.0, 0.0, 0.0])
+        self.grip(MAX_OPENING_M)
+        self.run(_SETTLE_S)
+        self.scene = self._settled(scene)
+        self.start_m = self.positions()
+
+    def aim(self, pose: Pose) -> None:
+        """Where the hand goes from now on: the frame between the fingertips, z the approach."""
+        self.target = pose
+
+    def grip(self, opening_m: float) -> None:
+        """Distance that the fingers go to, metres; what is between them stops them."""
+        self._opening = float(np.clip(opening_m, 0.0, MAX_OPENING_M))
+
+    def run(self, seconds: float) -> None:
+        """Let that much time pass."""
+        for _ in range(max(round(seconds / TICK_S), 1)):
+            self._drive()
+            self.mujoco.mj_step(self.model, self.data, _STEPS)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the hand's guide is at its target; the hand follows it closely."""
+        return self._speed == 0.0 and np.allclose(self._position, self.target.position)
+
+    def joints(self) -> JointReading:
+        """What the joints report."""
+        velocity = self.data.joint('hand').qvel
+        fingers = self._fingers
+        return JointReading(
+            (*self._hand.xpos.tolist(), *(float(f.qpos[0]) for f in fingers)),
+            (*velocity[:3].tolist(), *(float(f.qvel[0]) for f in fingers)),
+            (0.0, 0.0, 0.0, *(float(self._grip.force[0]) / 2,) * 2))
+
+    def hand_pose(self) -> Pose:
+        """Where the hand is."""
+        return Pose(tuple(self._hand.xpos.tolist()),
+                    quaternion(self._hand.xmat.reshape(3, 3)))
+
+    def positions(self) -> np.ndarray:
+        """(N, 3) where the objects' bases are."""
+        return np.array([thing.xpos for thing in self._things])
+
+    def raised_m(self) -> np.ndarray:
+        """(N,) how far each object's base has risen since the start."""
+        return self.positions()[:, 2] - self.start_m[:, 2]
+
+    def touched(self) -> set[int]:
+        """Rows of the objects that both fingers touch."""
+        first = [thing.id for thing in self._things]
+        by_pad: list[set[int]] = [set(), set()]
+        for contact in self.data.contact:
+            for pad, found in zip(self._pads, by_pad, strict=True):
+                if pad in contact.geom:
+                    other = contact.geom[0] if contact.geom[1] == pad else contact.geom[1]
+                    body = int(self.model.geom_bodyid[other])
+                    if body in first:
+                        found.add(first.index(body))
+        return by_pad[0] & by_pad[1]
+
+    def _drive(self) -> None:
+        """Move the mocap body one tick towards the target, along a line, without a jerk."""
+        last, most = float(self._grip.ctrl[0]) * 2, _CLOSING_SPEED * TICK_S
+        self._grip.ctrl = (last + float(np.clip(self._opening - last, -most, most))) / 2
+        gap = np.array(self.target.position) - self._position
+        distance = float(np.linalg.norm(gap))
+        brake = math.sqrt(2 * _ACCELERATION * distance)
+        self._speed = min(self._speed + _ACCELERATION * TICK_S, _SPEED, brake)
+        step = self._speed * TICK_S
+        if distance <= max(step, 1e-4):
+            self._position, self._speed = np.array(self.target.position), 0.0
+        else:
+            self._position = self._position + gap * (step / distance)
+        self._quat = self._turned()
+        self.data.mocap_pos[0], self.data.mocap_quat[0] = self._position, self._quat
+
+    def _turned(self) -> np.ndarray:
+        x, y, z, w = self.target.orientation
+        goal, turn = np.array([w, x, y, z]), np.zeros(3)
+        self.mujoco.mju_subQuat(turn, goal, self._quat)
+        angle = float(np.linalg.norm(turn))
+        share = min(_TURN_SPEED * TICK_S / max(angle, 1e-9), 1.0)
+        result = self._quat.copy()
+        self.mujoco.mju_quatIntegrate(result, turn * share, 1.0)
+        return result
+
+    def _settled(self, scene: Scene) -> Scene:
+        """The scene with its objects where they came to rest."""
+        things = []
+        for thing, body in zip(scene.things, self._things, strict=True):
+            rotation, shift = body.xmat.reshape(3, 3), body.xpos[:2] - thing.xy
+            if math.acos(np.clip(rotation[2, 2], -1, 1)) > _LEAN or np.hypot(*shift) > _SHIFT_M:
+                raise RefDiffError(
+                    f'expected every object of scene {scene.seed} to stay where it was laid, '
+                    f'the {thing.name} moved: take another seed')
+            things.append(replace(
+                thing, xy=tuple(body.xpos[:2].tolist()), z=float(body.xpos[2]),
+                yaw=math.atan2(rotation[1, 0], rotation[0, 0])))
+        return replace(scene, things=tuple(things))
+
+
+def camera_in_base(view: View) -> Pose:
+    """The camera's optical frame in the base."""
+    position, rotation = camera_pose(view)
+    return Pose(tuple(position.tolist()), quaternion(rotation))
+
+
+def looker(sim: GripperSim, size_hw: tuple[int, int]) -> Any:
+    """A renderer of the simulation's model; it belongs to the thread that makes it."""
+    from refdiff_ros.sim.render import open_renderer
+    return open_renderer(sim.mujoco, sim.model, size_hw)
