@@ -23,6 +23,7 @@ _COMMANDS = (
     'refdiff_ros.segment_cli',
     'refdiff_ros.models.cli',
     'refdiff_ros.demo',
+    'refdiff_ros.pick.eval_cli',
     'refdiff_ros.evaluation.cli',
     'refdiff_ros.evaluation.bags.record_cli',
     'refdiff_ros.evaluation.bags.label_cli',

@@ -208,21 +208,22 @@ def _across(grip: Grip, top: float, reach: Reach) -> GraspPlan:
 
 def _edge(box: _Box, grip: Grip, reach: Reach) -> GraspPlan:
     """One finger inside, one outside of the nearer of both edges."""
-    # A flat thing seen from the side is foreshortened across: its ends are where it is seen whole.
-    if box.lying:
-        grip = Grip(np.array([*box.centre[:2], box.top_z]), box.main, box.length_m, grip.quality)
-    if box.top_z - reach.table_z_m < _LEAST_EDGE_M:
+    # A hollow thing shows its inside, whose middle is about half-way up.
+    top = max(box.top_z, 2 * float(box.centre[2]) - reach.table_z_m)
+    if top - reach.table_z_m < _LEAST_EDGE_M:
         raise NoGraspError(
             f'the region is {grip.width_m * 100:.0f} cm wide, more than the '
             f'{reach.max_opening_m * 100:.0f} cm of the gripper, and too flat to hold by its '
             'edge: use a wider gripper')
+    # Seen from the side it is foreshortened across: at its ends it is seen whole.
+    if box.lying:
+        grip = Grip(np.array([*box.centre[:2], top]), box.main, box.length_m, grip.quality)
     ends = [grip.position[:2] + sign * grip.closing * (grip.width_m / 2 - _EDGE_INSET_M)
             for sign in (1, -1)]
     # The edge that is nearer to the base's origin needs no reaching across.
     end = min(ends, key=lambda xy: float(np.hypot(*xy)))
-    rim = min(float(grip.position[2]), box.top_z)
-    z = max(rim - _EDGE_DEPTH_M, reach.table_z_m + reach.clearance_m)
-    plan = _through(np.array([*end, z]), grip.closing, _EDGE_OPENING_M, box.top_z, reach)
+    z = max(min(float(grip.position[2]), top) - _EDGE_DEPTH_M, reach.table_z_m + reach.clearance_m)
+    plan = _through(np.array([*end, z]), grip.closing, _EDGE_OPENING_M, top, reach)
     return replace(plan, edge=True)
 
 

@@ -13,7 +13,7 @@ from refdiff_ros.errors import RefDiffError
 from refdiff_ros.grasp.results import Pose, quaternion
 from refdiff_ros.sim.gripper_model import gripper_model, HOME_POSITION, MAX_OPENING_M, TIMESTEP_S
 from refdiff_ros.sim.mjcf import camera_pose, show_scene
-from refdiff_ros.sim.render import load_mujoco
+from refdiff_ros.sim.render import load_mujoco, picture, SceneView
 from refdiff_ros.sim.scene import Scene, View
 
 # Fingers down, closing along the base's x.
@@ -63,8 +63,6 @@ class GripperSim:
         self._things = [self.data.body(f'thing_0_{row}') for row in range(len(scene.things))]
         self._hand, self._grip = self.data.body('hand'), self.data.actuator('grip')
         self._fingers = [self.data.joint(f'finger_{side}') for side in ('left', 'right')]
-        self._pads = [int(self.model.body(f'finger_{side}').geomadr[0])
-                      for side in ('left', 'right')]
         self.target, self._speed = HOME, 0.0
         self._position, self._quat = np.array(HOME.position), np.array([0.0, 1.0, 0.0, 0.0])
         self.grip(MAX_OPENING_M)
@@ -86,10 +84,19 @@ class GripperSim:
             self._drive()
             self.mujoco.mj_step(self.model, self.data, _STEPS)
 
+    def look(self, renderer: Any) -> SceneView:
+        """What the camera sees, and the truth about it as it was after settling."""
+        return picture(self.mujoco, self.model, self.data, renderer, self.scene)
+
     @property
     def arrived(self) -> bool:
         """Whether the hand's guide is at its target; the hand follows it closely."""
         return self._speed == 0.0 and np.allclose(self._position, self.target.position)
+
+    @property
+    def gripped(self) -> bool:
+        """Whether the fingers have been driven all the way, be it against an object."""
+        return abs(float(self._grip.ctrl[0]) * 2 - self._opening) < 1e-6
 
     def joints(self) -> JointReading:
         """What the joints report."""
@@ -113,18 +120,19 @@ class GripperSim:
         """(N,) how far each object's base has risen since the start."""
         return self.positions()[:, 2] - self.start_m[:, 2]
 
-    def touched(self) -> set[int]:
-        """Rows of the objects that both fingers touch."""
-        first = [thing.id for thing in self._things]
-        by_pad: list[set[int]] = [set(), set()]
-        for contact in self.data.contact:
-            for pad, found in zip(self._pads, by_pad, strict=True):
-                if pad in contact.geom:
-                    other = contact.geom[0] if contact.geom[1] == pad else contact.geom[1]
-                    body = int(self.model.geom_bodyid[other])
-                    if body in first:
-                        found.add(first.index(body))
-        return by_pad[0] & by_pad[1]
+    def snapshot(self) -> tuple[Any, ...]:
+        """The present moment, for `restore`."""
+        part = self.mujoco.mjtState.mjSTATE_INTEGRATION
+        state = np.zeros(self.mujoco.mj_stateSize(self.model, part))
+        self.mujoco.mj_getState(self.model, self.data, state, part)
+        return state, self.target, self._speed, self._position, self._quat, self._opening
+
+    def restore(self, moment: tuple[Any, ...]) -> None:
+        """Go back to a moment of this simulation."""
+        state, self.target, self._speed, self._position, self._quat, self._opening = moment
+        self.mujoco.mj_setState(
+            self.model, self.data, state, self.mujoco.mjtState.mjSTATE_INTEGRATION)
+        self.mujoco.mj_forward(self.model, self.data)
 
     def _drive(self) -> None:
         """Move the mocap body one tick towards the target, along a line, without a jerk."""
@@ -171,9 +179,3 @@ def camera_in_base(view: View) -> Pose:
     """The camera's optical frame in the base."""
     position, rotation = camera_pose(view)
     return Pose(tuple(position.tolist()), quaternion(rotation))
-
-
-def looker(sim: GripperSim, size_hw: tuple[int, int]) -> Any:
-    """A renderer of the simulation's model; it belongs to the thread that makes it."""
-    from refdiff_ros.sim.render import open_renderer
-    return open_renderer(sim.mujoco, sim.model, size_hw)
