@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         raise RefDiffError('expected --timeout > 0 and --expressions >= 1, got '
                            f'{args.timeout} and {args.expressions}')
     print(first_line(args.bundle), flush=True)
-    private_domain = _ros_module('refdiff_ros.ros.private_domain')
+    private_domain = ros_module('refdiff_ros.ros.private_domain')
     signal.signal(signal.SIGTERM, _interrupt)
     domain, claim = private_domain.claim_domain()
     # Before anything of ROS is started in this process: it reads them once.
@@ -86,7 +86,12 @@ def first_line(bundle: str) -> str:
     return f"Bundle '{manifest.name}'. {manifest.notice}".rstrip()
 
 
-def _ros_module(name: str) -> ModuleType:
+def ros_module(name: str) -> ModuleType:
+    """A module that needs ROS and the built workspace.
+
+    Raises:
+        MissingPackageError: they are not there.
+    """
     try:
         importlib.import_module('refdiff_ros.srv')
         importlib.import_module('rclpy')

@@ -207,7 +207,7 @@ def _across(grip: Grip, top: float, reach: Reach) -> GraspPlan:
 
 
 def _edge(box: _Box, grip: Grip, reach: Reach) -> GraspPlan:
-    """One finger inside, one outside of the nearer of both edges."""
+    """One finger inside, one outside of an edge."""
     # A hollow thing shows its inside, whose middle is about half-way up.
     top = max(box.top_z, 2 * float(box.centre[2]) - reach.table_z_m)
     if top - reach.table_z_m < _LEAST_EDGE_M:
@@ -220,8 +220,8 @@ def _edge(box: _Box, grip: Grip, reach: Reach) -> GraspPlan:
         grip = Grip(np.array([*box.centre[:2], top]), box.main, box.length_m, grip.quality)
     ends = [grip.position[:2] + sign * grip.closing * (grip.width_m / 2 - _EDGE_INSET_M)
             for sign in (1, -1)]
-    # The edge that is nearer to the base's origin needs no reaching across.
-    end = min(ends, key=lambda xy: float(np.hypot(*xy)))
+    # The end that is farther from the middle may be a handle's.
+    end = min(ends, key=lambda xy: float(np.hypot(*(xy - box.centre[:2]))))
     z = max(min(float(grip.position[2]), top) - _EDGE_DEPTH_M, reach.table_z_m + reach.clearance_m)
     plan = _through(np.array([*end, z]), grip.closing, _EDGE_OPENING_M, top, reach)
     return replace(plan, edge=True)

@@ -72,14 +72,17 @@ def objects_json(view: SceneView) -> str:
     """The truth about a scene as JSON.
 
     `{"seed": 0, "objects": [{"id": 1, "name": "red mug", "shape": "mug", "colour": "red",
-    "centre": [x, y, z], "rotation": [[...], ...], "extents": [x, y, z], "round": true}, ...],
+    "centre": [x, y, z], "rotation": [[...], ...], "extents": [x, y, z], "round": true,
+    "on": null}, ...],
     "expressions": [{"text": "the red mug", "id": 1, "kind": "attribute"}, ...]}`; metres, in the
-    optical frame of the images; `id` is the value in `~/instances`.
+    optical frame of the images; `id` is the value in `~/instances`, `on` the row (from 0) of the
+    object that it stands on.
     """
     objects = [{
         'id': row + 1, 'name': thing.name, 'shape': thing.shape, 'colour': thing.colour,
         'centre': thing.centre.tolist(), 'rotation': thing.rotation.tolist(),
         'extents': list(thing.extents), 'round': thing.round,
+        'on': thing.on,
     } for row, thing in enumerate(view.objects)]
     said = [{'text': e.text, 'id': e.row + 1, 'kind': e.kind} for e in expressions(view)]
     return json.dumps({'seed': view.scene.seed, 'objects': objects, 'expressions': said})

@@ -3,6 +3,7 @@
 World frame, which is also the robot's base: metres, z up, the table's top is z = 0.
 """
 
+import copy
 from dataclasses import dataclass, replace
 import math
 from typing import Any
@@ -84,9 +85,18 @@ class GripperSim:
             self._drive()
             self.mujoco.mj_step(self.model, self.data, _STEPS)
 
-    def look(self, renderer: Any) -> SceneView:
-        """What the camera sees, and the truth about it as it was after settling."""
-        return picture(self.mujoco, self.model, self.data, renderer, self.scene)
+    def look(self, renderer: Any, data: Any = None) -> SceneView:
+        """What the camera sees; the truth beside it is that of the settled scene.
+
+        Args:
+            renderer: of this simulation's model.
+            data: from `copy_state`; None looks at the present.
+        """
+        return picture(self.mujoco, self.model, data or self.data, renderer, self.scene)
+
+    def copy_state(self) -> Any:
+        """A copy of the present that may be looked at while time goes on."""
+        return copy.copy(self.data)
 
     @property
     def arrived(self) -> bool:
@@ -111,6 +121,11 @@ class GripperSim:
         """Where the hand is."""
         return Pose(tuple(self._hand.xpos.tolist()),
                     quaternion(self._hand.xmat.reshape(3, 3)))
+
+    def poses(self) -> list[Pose]:
+        """Where the N objects are."""
+        return [Pose(tuple(thing.xpos.tolist()), quaternion(thing.xmat.reshape(3, 3)))
+                for thing in self._things]
 
     def positions(self) -> np.ndarray:
         """(N, 3) where the objects' bases are."""
