@@ -2,7 +2,7 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 import sys
 from typing import Any
@@ -55,34 +55,40 @@ def run(args: argparse.Namespace) -> int:
         raise RefDiffError('expected --episodes >= 1, --seed >= 0 and --size of at least 64, got '
                            f'{args.episodes}, {args.seed} and {tuple(args.size)}')
     sources = _SOURCES if args.masks == 'both' else (args.masks,)
+    found: dict[str, list[Trial]] = {source: [] for source in sources}
+
+    def keep(trials: dict[str, Trial]) -> None:
+        for source, trial in trials.items():
+            found[source].append(trial)
+        _tell(trials)
+        # Kept as it comes, so that a run that is broken off is not for nothing.
+        write_figures(args.json, _values(args, found))
+
     if args.ros:
         from refdiff_ros.pick.graph_trials import run_trials
-        found = run_trials(args, sources, _progress)
+        run_trials(args, sources, keep)
     else:
-        found = _in_process(args, sources)
+        _in_process(args, sources, keep)
     if not any(found.values()):
         raise RefDiffError('expected an episode that could be laid, there was none: see above')
     print(_report(found))
     return write_figures(args.json, _values(args, found))
 
 
-def _in_process(args: argparse.Namespace, sources: Sequence[str]) -> dict[str, list[Trial]]:
+def _in_process(args: argparse.Namespace, sources: Sequence[str],
+                keep: Callable[[dict[str, Trial]], None]) -> None:
     from refdiff_ros.pick.trials import Episode, our_masks, true_masks
 
     grounders = {'true': true_masks}
     if 'ours' in sources:
         grounders['ours'] = our_masks(_engine(args))
-    found: dict[str, list[Trial]] = {source: [] for source in sources}
     for seed in range(args.seed, args.seed + args.episodes):
         try:
             episode = Episode(seed, tuple(args.size))
         except RefDiffError as error:
             print(f'episode {seed} left out: {error}', file=sys.stderr, flush=True)
             continue
-        for source in sources:
-            found[source].append(episode.run(grounders[source]))
-        _progress(seed, {source: trials[-1] for source, trials in found.items()})
-    return found
+        keep({source: episode.run(grounders[source]) for source in sources})
 
 
 def _engine(args: argparse.Namespace) -> Any:
@@ -94,11 +100,11 @@ def _engine(args: argparse.Namespace) -> Any:
     return Engine(models, resolve_preset(models, args.preset), Mode(args.mode))
 
 
-def _progress(seed: int, trials: dict[str, Trial]) -> None:
+def _tell(trials: dict[str, Trial]) -> None:
     first = next(iter(trials.values()))
     told = '; '.join(f'{source}: {trial.verdict.value}, {trial.seconds:.1f} s'
                      for source, trial in trials.items())
-    print(f'{seed:>5}  {first.text:<40} {told}', file=sys.stderr, flush=True)
+    print(f'{first.seed:>5}  {first.text:<40} {told}', file=sys.stderr, flush=True)
 
 
 def _report(found: dict[str, list[Trial]]) -> str:

@@ -24,13 +24,17 @@ _TIMEOUT_S = 180.0
 
 
 def run_trials(args: argparse.Namespace, sources: Sequence[str],
-               progress: Callable[[int, dict[str, Trial]], None]) -> dict[str, list[Trial]]:
+               keep: Callable[[dict[str, Trial]], None]) -> None:
     """The episodes of `refdiff pick-eval`, all with one source of masks, then with the other.
+
+    Args:
+        args: of the command.
+        sources: 'ours', 'true'.
+        keep: called with each trial as it ends.
 
     Raises:
         RefDiffError: as in `graph.graph`.
     """
-    found: dict[str, list[Trial]] = {source: [] for source in sources}
     for source in sources:
         with tempfile.TemporaryDirectory() as folder:
             options = GraphOptions(
@@ -45,9 +49,7 @@ def run_trials(args: argparse.Namespace, sources: Sequence[str],
                     except RefDiffError as error:
                         print(f'episode {seed} left out: {error}', file=sys.stderr, flush=True)
                         continue
-                    found[source].append(trial)
-                    progress(seed, {source: trial})
-    return found
+                    keep({source: trial})
 
 
 def _trial(client: 'PickClient', seed: int, size_hw: tuple[int, int]) -> Trial:

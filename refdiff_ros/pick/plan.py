@@ -53,7 +53,7 @@ class Reach:
     finger_length_m: float = 0.12
     table_z_m: float = 0.0
     clearance_m: float = 0.004
-    margin_m: float = 0.03
+    margin_m: float = 0.02
     tip_depth_m: float = 0.012
     standoff_m: float = 0.12
     lift_m: float = 0.15

@@ -25,7 +25,7 @@ _GRIP_FORCE_N = 20.0
 _MASS_KG = {'mug': 0.3, 'bowl': 0.3, 'bottle': 0.4, 'can': 0.35, 'box': 0.3, 'plate': 0.4,
             'ball': 0.12, 'banana': 0.12}
 # As stiff as the time step allows: a soft pad would sink through the wall of a mug.
-_PAD_SOLREF, _PAD_SOLIMP = (0.004, 1.0), (0.95, 0.99, 0.001, 0.5, 2.0)
+_STIFF, _PAD_SOLIMP = (0.004, 1.0), (0.95, 0.99, 0.001, 0.5, 2.0)
 # Groups 0 to 2 are rendered.
 _SEEN, _HIDDEN = 1, 3
 # Sliding, torsional, rolling: without the last a ball would roll off a level table.
@@ -92,12 +92,12 @@ def _add_hand(mujoco: ModuleType, spec: Any) -> None:
         finger = hand.add_body(name=f'finger_{name}', gravcomp=1)
         finger.add_joint(name=f'finger_{name}', type=mujoco.mjtJoint.mjJNT_SLIDE,
                          axis=[sign, 0, 0], range=[0, MAX_OPENING_M / 2], limited=True,
-                         damping=5.0)
+                         damping=5.0, solref_limit=_STIFF)
         finger.add_geom(
             type=box, mass=0.08, group=_SEEN, friction=_PAD_FRICTION, condim=4, priority=1,
             size=[FINGER_HALF_THICKNESS_M, FINGER_HALF_WIDTH_M, FINGER_LENGTH_M / 2],
             pos=[sign * FINGER_HALF_THICKNESS_M, 0, -FINGER_LENGTH_M / 2],
-            solref=_PAD_SOLREF, solimp=_PAD_SOLIMP, rgba=[0.1, 0.1, 0.1, 1])
+            solref=_STIFF, solimp=_PAD_SOLIMP, rgba=[0.1, 0.1, 0.1, 1])
     for body in ('finger_left', 'finger_right'):
         spec.add_exclude(bodyname1='hand', bodyname2=body)
     spec.add_exclude(bodyname1='finger_left', bodyname2='finger_right')
@@ -109,11 +109,11 @@ def _couple(mujoco: ModuleType, spec: Any) -> None:
         type=mujoco.mjtEq.mjEQ_WELD, objtype=mujoco.mjtObj.mjOBJ_BODY, name1='hand',
         name2='target', solref=[0.01, 1.0])
     # Anchor, relative position, relative turn, and how turning weighs against shifting.
-    weld.data[:11] = [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0.3]
+    weld.data[:11] = [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]
     # Both fingers move alike, or an object off the middle would be pushed aside for ever.
     coupling = spec.add_equality(
         type=mujoco.mjtEq.mjEQ_JOINT, objtype=mujoco.mjtObj.mjOBJ_JOINT, name1='finger_left',
-        name2='finger_right', solref=[0.004, 1.0])
+        name2='finger_right', solref=_STIFF)
     coupling.data[:2] = 0.0, 1.0
     grip = spec.add_actuator(
         name='grip', target='finger_left', trntype=mujoco.mjtTrn.mjTRN_JOINT)
