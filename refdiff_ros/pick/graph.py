@@ -22,6 +22,8 @@ _IMAGES = {'image': f'{GRIPPER}/color/image_raw', 'depth': f'{GRIPPER}/depth/ima
            'camera_info': f'{GRIPPER}/color/camera_info'}
 _TRUTH = {'instances': f'{GRIPPER}/tabletop_gripper/instances',
           'objects': f'{GRIPPER}/tabletop_gripper/objects'}
+# A machine with a lot to do simulates slower than the clock.
+_MOTION_S = 60.0
 _ROBOT = {name: f'{GRIPPER}/{name}'
           for name in ('target_pose', 'gripper_command', 'current_pose', 'joint_states')}
 
@@ -67,7 +69,7 @@ def graph(options: GraphOptions) -> Iterator['PickClient']:
     os.environ.update(private_domain.environment(domain))
     os.environ.pop('ROS_LOCALHOST_ONLY', None)
     with claim, ExitStack() as stack:
-        yield _start(options, stack)
+        yield start(options, stack)
 
 
 def show_scene(client: 'PickClient', seed: int, timeout_s: float) -> None:
@@ -83,11 +85,12 @@ def show_scene(client: 'PickClient', seed: int, timeout_s: float) -> None:
     client.wait_for_scene(seed, timeout_s)
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
+    """Start the nodes on this process's own domain; they end with the stack.
 
-
-def _start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
+    Raises:
+        RefDiffError: a node ended by itself, or nothing became active in time.
+    """
     from refdiff_ros.ros.child_process import ChildProcess
     from refdiff_ros.ros.pick_client import PickClient
 
@@ -97,7 +100,7 @@ def _start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
         'bundle': options.bundle, 'preset': options.preset, 'mode': options.mode,
         'device': options.device, 'service_timeout': options.timeout_s, 'max_age': 30.0,
     }, _IMAGES)
-    server = {'goal_timeout': options.timeout_s, 'motion_timeout': options.timeout_s}
+    server = {'goal_timeout': options.timeout_s, 'motion_timeout': min(options.timeout_s, _MOTION_S)}
     processes = []
     for command, values, remaps in (
             ('gripper', gripper, {'__ns': GRIPPER}), grounder, ('pick-server', server, _ROBOT)):
@@ -114,6 +117,10 @@ def _start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
     if not options.true_masks:
         client.wait_until_active(options.timeout_s)
     return client
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _command(name: str, values: Mapping[str, Any], remaps: Mapping[str, str]) -> Sequence[str]:

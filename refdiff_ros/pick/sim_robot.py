@@ -37,7 +37,7 @@ class SimRobot:
         self._sim.aim(pose)
         for _ in range(round(_PATIENCE_S / _LOOK_S)):
             self._run(_LOOK_S)
-            if self._sim.arrived:
+            if self._sim.arrived or self._sim.blocked:
                 self._run(_SETTLE_S)
                 break
         gap_m = np.linalg.norm(np.subtract(self._sim.hand_pose().position, pose.position))

@@ -14,6 +14,7 @@ import numpy as np
 from rcl_interfaces.srv import SetParameters
 import rclpy
 from rclpy.action import ActionClient
+from rclpy.action.client import ClientGoalHandle
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -93,7 +94,8 @@ class PickClient:
         self._heights: np.ndarray | None = None
         self._start: np.ndarray | None = None
         self._peak: np.ndarray | None = None
-        self._began_s, self._frames, self._events = 0.0, [], []
+        self._began_s, self._frames = 0.0, []
+        self.events: list[Event] = []
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -119,6 +121,8 @@ class PickClient:
             self._wait(future.done, 10.0, 'an answer of the refdiff node')
             return future.result().current_state.label == 'active'
         self._wait(active, timeout_s, 'the refdiff node to be active')
+        # It has subscribed just now: what came before, it has not heard.
+        self._frames_since_scene = 0
 
     def set_parameter(self, target: str, name: str, value: Any, timeout_s: float = 60.0) -> None:
         """Set a parameter of the 'gripper' or the 'server'.
@@ -150,21 +154,37 @@ class PickClient:
         Raises:
             RefDiffError: the server is not there, or gives no result.
         """
-        self._wait(self._action.server_is_ready, timeout_s, 'the action server')
-        self._start, self._peak = self._heights, np.zeros_like(self._heights)
-        self._frames, self._events, self._began_s = [], [], time.monotonic()
-        sent = self._action.send_goal_async(
-            PickReferred.Goal(expression=text, timeout=float(timeout_s)), self._feedback_came)
-        self._wait(sent.done, 30.0, 'the goal to be accepted')
-        result = sent.result().get_result_async()
-        self._wait(result.done, timeout_s + 60.0, 'the result of the pick')
+        result = self.finish(self.send(text, timeout_s), timeout_s).result
         seconds = time.monotonic() - self._began_s
         # One more picture shows how it ended.
         shown = len(self._frames)
-        with suppress(RefDiffError):
-            self._wait(lambda: len(self._frames) > shown, 5.0, 'a last picture')
-        return Watched(result.result().result, tuple(self._events), tuple(self._frames),
+        self._wait(lambda: len(self._frames) > shown, 60.0, 'a last picture')
+        return Watched(result, tuple(self.events), tuple(self._frames),
                        self._heights - self._start, self._peak, seconds)
+
+    def send(self, text: str, timeout_s: float) -> ClientGoalHandle:
+        """Send a goal, and begin to watch.
+
+        Raises:
+            RefDiffError: the server is not there.
+        """
+        self._wait(self._action.server_is_ready, timeout_s, 'the action server')
+        self._start, self._peak = self._heights, np.zeros_like(self._heights)
+        self._frames, self.events, self._began_s = [], [], time.monotonic()
+        sent = self._action.send_goal_async(
+            PickReferred.Goal(expression=text, timeout=float(timeout_s)), self._feedback_came)
+        self._wait(sent.done, 30.0, 'the goal to be accepted')
+        return sent.result()
+
+    def finish(self, goal: ClientGoalHandle, timeout_s: float) -> Any:
+        """Wait for a goal's end: its `status` (of `action_msgs/GoalStatus`) and `result`.
+
+        Raises:
+            RefDiffError: none comes.
+        """
+        result = goal.get_result_async()
+        self._wait(result.done, timeout_s + 60.0, 'the result of the pick')
+        return result.result()
 
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):
@@ -198,5 +218,5 @@ class PickClient:
         if image.height:
             mask = np.frombuffer(image.data, np.uint8).reshape(image.height, -1)[
                 :, :image.width].astype(bool)
-        self._events.append(Event(time.monotonic() - self._began_s, Stage(feedback.stage),
+        self.events.append(Event(time.monotonic() - self._began_s, Stage(feedback.stage),
                                   feedback.note, mask))

@@ -24,6 +24,9 @@ _STEPS = 2
 TICK_S = _STEPS * TIMESTEP_S
 _SPEED, _ACCELERATION, _TURN_SPEED = 0.6, 2.5, 3.0  # m/s, m/s^2, rad/s
 _CLOSING_SPEED = 0.25  # of the opening, m/s
+# A hand that hangs further behind its guide than this has met something: it is not pushed on.
+_LAG_M, _LAG_S = 0.005, 0.025  # at rest, and for each m/s more
+_BLOCKED_S = 0.5
 _SETTLE_S = 0.6
 # What leans or has shifted more than this after settling was not laid well.
 _LEAN, _SHIFT_M = math.radians(15), 0.02
@@ -64,7 +67,7 @@ class GripperSim:
         self._things = [self.data.body(f'thing_0_{row}') for row in range(len(scene.things))]
         self._hand, self._grip = self.data.body('hand'), self.data.actuator('grip')
         self._fingers = [self.data.joint(f'finger_{side}') for side in ('left', 'right')]
-        self.target, self._speed = HOME, 0.0
+        self.target, self._speed, self._halted_s = HOME, 0.0, 0.0
         self._position, self._quat = np.array(HOME.position), np.array([0.0, 1.0, 0.0, 0.0])
         self.grip(MAX_OPENING_M)
         self.run(_SETTLE_S)
@@ -73,7 +76,7 @@ class GripperSim:
 
     def aim(self, pose: Pose) -> None:
         """Where the hand goes from now on: the frame between the fingertips, z the approach."""
-        self.target = pose
+        self.target, self._halted_s = pose, 0.0
 
     def grip(self, opening_m: float) -> None:
         """Distance that the fingers go to, metres; what is between them stops them."""
@@ -102,6 +105,11 @@ class GripperSim:
     def arrived(self) -> bool:
         """Whether the hand's guide is at its target; the hand follows it closely."""
         return self._speed == 0.0 and np.allclose(self._position, self.target.position)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the hand has met something and has given up pushing."""
+        return self._halted_s > _BLOCKED_S
 
     @property
     def gripped(self) -> bool:
@@ -148,11 +156,16 @@ class GripperSim:
         self.mujoco.mj_setState(
             self.model, self.data, state, self.mujoco.mjtState.mjSTATE_INTEGRATION)
         self.mujoco.mj_forward(self.model, self.data)
+        self._halted_s = 0.0
 
     def _drive(self) -> None:
         """Move the mocap body one tick towards the target, along a line, without a jerk."""
         last, most = float(self._grip.ctrl[0]) * 2, _CLOSING_SPEED * TICK_S
         self._grip.ctrl = (last + float(np.clip(self._opening - last, -most, most))) / 2
+        lag = float(np.linalg.norm(self._hand.xpos - self._position))
+        if lag > _LAG_M + _LAG_S * self._speed:
+            self._speed, self._halted_s = 0.0, self._halted_s + TICK_S
+            return
         gap = np.array(self.target.position) - self._position
         distance = float(np.linalg.norm(gap))
         brake = math.sqrt(2 * _ACCELERATION * distance)
@@ -163,6 +176,7 @@ class GripperSim:
         else:
             self._position = self._position + gap * (step / distance)
         self._quat = self._turned()
+        self._halted_s = max(self._halted_s - TICK_S, 0.0)
         self.data.mocap_pos[0], self.data.mocap_quat[0] = self._position, self._quat
 
     def _turned(self) -> np.ndarray:
