@@ -8,9 +8,10 @@ ENTER := unset PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH &&
 
 # Targets are steps for a person; make's own parallelism would run two set-ups at once.
 .NOTPARALLEL:
-.PHONY: help setup build demo test lint clean
+.PHONY: help setup build demo pick test lint clean
 help:
 	@echo 'make demo    set up what is missing, then run the node on a simulated camera'
+	@echo 'make pick    likewise, then a simulated gripper picks up what a sentence means'
 	@echo 'make test    set up what is missing, then run the tests (ARGS="-k name" narrows)'
 	@echo 'make setup   virtual environment, pinned packages, build'
 	@echo 'make build   colcon build alone, where set-up is done'
@@ -26,6 +27,9 @@ build:
 
 demo: setup
 	@$(ENTER) python3 -m refdiff_ros.cli demo $(ARGS)
+
+pick: setup
+	@$(ENTER) python3 -m refdiff_ros.cli pick $(ARGS)
 
 test: setup
 	@$(ENTER) python3 -m pytest -q -n 2 --dist loadfile $(ARGS) </dev/null

@@ -13,17 +13,26 @@ _NODES = {
     'node': ('refdiff_ros.ros.node', 'start the refdiff node (takes --ros-args ...)'),
     'camera': ('refdiff_ros.sim.camera_node',
                'start the simulated tabletop camera (takes --ros-args ...)'),
+    'pick-server': ('refdiff_ros.ros.pick_server',
+                    'start the action server that picks (takes --ros-args ...)'),
+    'gripper': ('refdiff_ros.sim.gripper_node',
+                'start the simulated gripper (takes --ros-args ...)'),
+    'truth': ('refdiff_ros.sim.truth_node',
+              "start the stand-in that answers with the simulator's true masks "
+              '(takes --ros-args ...)'),
 }
 # What only a ROS installation and the built workspace bring.
 _OF_ROS = (
     'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs', 'rcl_interfaces',
-    'rclpy', 'refdiff_ros.msg', 'refdiff_ros.srv', 'sensor_msgs', 'std_msgs', 'std_srvs',
-    'visualization_msgs')
+    'rclpy', 'refdiff_ros.action', 'refdiff_ros.msg', 'refdiff_ros.srv', 'sensor_msgs',
+    'std_msgs', 'std_srvs', 'visualization_msgs')
 # Modules with `add_parser(subparsers)`.
 _COMMANDS = (
     'refdiff_ros.segment_cli',
     'refdiff_ros.models.cli',
     'refdiff_ros.demo',
+    'refdiff_ros.pick.demo_cli',
+    'refdiff_ros.pick.eval_cli',
     'refdiff_ros.evaluation.cli',
     'refdiff_ros.benchmark.cli',
     'refdiff_ros.evaluation.bags.record_cli',

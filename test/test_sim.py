@@ -356,7 +356,7 @@ def test_sensor_depth_has_holes_flying_pixels_and_noise(views):
 
 
 def test_models_may_be_loaded_after_a_scene_was_rendered():
-    # Their libraries bring a second LLVM into the process; see `_load_mujoco`.
+    # Their libraries bring a second LLVM into the process; see `load_mujoco`.
     result = subprocess.run(
         [sys.executable, '-c', 'from refdiff_ros.sim.render import generate\n'
          'generate(0, (48, 64))\nimport diffusers, triton'],

@@ -37,7 +37,7 @@ if [ "$(cat "$venv/.complete" 2>/dev/null)" != "$wanted" ]; then
 fi
 
 # Names count, not only contents: --symlink-install must see each new file.
-inputs=$({ echo "$wanted"; cat CMakeLists.txt package.xml msg/* srv/*
+inputs=$({ echo "$wanted"; cat CMakeLists.txt package.xml action/* msg/* srv/*
   { find refdiff_ros scripts launch config bundles -type f ! -path '*/.*' ! -name '*.pyc' \
     2>/dev/null || true; } | sort
 } | sha256sum)

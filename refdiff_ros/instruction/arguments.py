@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 from refdiff_ros.instruction.frames import Frame, Goal
 from refdiff_ros.instruction.prepositions import Kind
 from refdiff_ros.instruction.results import Action
-from refdiff_ros.instruction.segments import cut, describes, is_body, is_pronoun, PEOPLE, Segment, Span
+from refdiff_ros.instruction.segments import (
+    cut,
+    describes,
+    is_body,
+    is_pronoun,
+    PEOPLE,
+    Segment,
+    Span,
+)
 from refdiff_ros.phrase import Token
 from refdiff_ros.words import COLOURS, SIZES
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from refdiff_ros.instruction.arguments import Arguments, Phrase, read_arguments
 from refdiff_ros.instruction.clauses import CONDITIONS
-from refdiff_ros.instruction.frames import frame_of, Frame, FRAMES, Goal
+from refdiff_ros.instruction.frames import Frame, frame_of, FRAMES, Goal
 from refdiff_ros.instruction.openings import is_question, Mood, Opening, read_opening
 from refdiff_ros.instruction.prepositions import Kind, preposition_at
 from refdiff_ros.instruction.results import (

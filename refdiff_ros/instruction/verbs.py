@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from refdiff_ros.instruction.frames import frame_of, Frame, FRAMES, Goal, unknown_frame
+from refdiff_ros.instruction.frames import Frame, frame_of, FRAMES, Goal, unknown_frame
 from refdiff_ros.instruction.prepositions import Kind, preposition_at
 from refdiff_ros.phrase import is_modifier, Token
 from refdiff_ros.words import CLAUSE_WORDS, DETERMINERS, PREPOSITIONS

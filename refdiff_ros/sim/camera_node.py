@@ -1,35 +1,25 @@
 """The node `tabletop_camera`: a simulated RGB-D camera over a random tabletop.
 
 It publishes like a real RGB-D driver, and beside that the truth: `~/instances` (16UC1, 0 is
-background, n is object n) and `~/objects` (JSON, latched: see `objects_json`).
+background, n is object n) and `~/objects` (JSON, latched: see `camera_topics.objects_json`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-import io
-import json
 import threading
 import traceback
 from typing import Any
 
-import numpy as np
-from PIL import Image as Picture
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
-from refdiff_ros.results import Camera
-from refdiff_ros.ros.conversions import image_message
 from refdiff_ros.ros.parameters import ParameterSpec
 from refdiff_ros.ros.spin import run
-from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
-from refdiff_ros.sim.expressions import expressions
-from refdiff_ros.sim.render import FRAME_ID, generate, SceneView
+from refdiff_ros.sim.camera_topics import CameraTopics
+from refdiff_ros.sim.render import generate, SceneView
 
 PARAMETERS = (
     ParameterSpec('seed', 0, 'Seed of the first scene; each next scene adds 1.', 'start',
@@ -78,18 +68,7 @@ class TabletopCamera(Node):
         self._config = CameraConfig(**{
             spec.name: self.declare_parameter(spec.name, spec.default, spec.descriptor()).value
             for spec in PARAMETERS})
-        sensor = qos_profile_sensor_data
-        if self._config.reliable:
-            sensor = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-        self._image = self.create_publisher(Image, 'color/image_raw', sensor)
-        self._jpeg = self.create_publisher(CompressedImage, 'color/image_raw/compressed', sensor)
-        self._info = self.create_publisher(CameraInfo, 'color/camera_info', sensor)
-        self._depth = self.create_publisher(Image, 'depth/image_raw', sensor)
-        self._depth_info = self.create_publisher(CameraInfo, 'depth/camera_info', sensor)
-        self._instances = self.create_publisher(Image, '~/instances', sensor)
-        self._objects = self.create_publisher(String, '~/objects', QoSProfile(
-            depth=1, reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self._topics = CameraTopics(self, self._config.reliable)
         self.create_service(Trigger, '~/next_scene', self._next_scene)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
@@ -144,71 +123,20 @@ class TabletopCamera(Node):
                 self._next.clear()
                 view, laid_at = self._lay_scene(seed), started.nanoseconds
                 started = clock.now()
-            self._publish(view, started.to_msg(), started.nanoseconds)
+            self._topics.publish(
+                view, started.to_msg(),
+                started.nanoseconds if self._config.depth_noise else None,
+                self._config.compressed)
             spent = (clock.now() - started).nanoseconds / 1e9
             self._wake.wait(max(0.0, 1.0 / self._config.rate - spent))
             self._wake.clear()
 
     def _lay_scene(self, seed: int) -> SceneView:
         view = generate(seed, (self._config.height, self._config.width))
-        self._objects.publish(String(data=objects_json(view)))
+        self._topics.publish_truth(view)
         names = ', '.join(thing.name for thing in view.objects)
         self.get_logger().info(f'scene {seed}: {names}')
         return view
-
-    def _publish(self, view: SceneView, stamp: Any, noise_seed: int) -> None:
-        header = Header(stamp=stamp, frame_id=FRAME_ID)
-        depth_m = view.frame.depth_m
-        if self._config.depth_noise:
-            depth_m = sensor_depth(depth_m, np.random.default_rng(noise_seed))
-        info = camera_info(view.frame.camera, header)
-        self._instances.publish(image_message(instance_ids(view.masks), '16UC1', header))
-        self._info.publish(info)
-        self._depth_info.publish(info)
-        self._depth.publish(image_message(as_millimetres(depth_m), '16UC1', header))
-        self._image.publish(image_message(view.frame.image_rgb, 'rgb8', header))
-        if self._config.compressed:
-            self._jpeg.publish(_jpeg(view.frame.image_rgb, header))
-
-
-def objects_json(view: SceneView) -> str:
-    """The truth about a scene as JSON.
-
-    `{"seed": 0, "objects": [{"id": 1, "name": "red mug", "shape": "mug", "colour": "red",
-    "centre": [x, y, z], "rotation": [[...], ...], "extents": [x, y, z], "round": true}, ...],
-    "expressions": [{"text": "the red mug", "id": 1, "kind": "attribute"}, ...]}`; metres, in the
-    optical frame of the images; `id` is the value in `~/instances`.
-    """
-    objects = [{
-        'id': row + 1, 'name': thing.name, 'shape': thing.shape, 'colour': thing.colour,
-        'centre': thing.centre.tolist(), 'rotation': thing.rotation.tolist(),
-        'extents': list(thing.extents), 'round': thing.round,
-    } for row, thing in enumerate(view.objects)]
-    said = [{'text': e.text, 'id': e.row + 1, 'kind': e.kind} for e in expressions(view)]
-    return json.dumps({'seed': view.scene.seed, 'objects': objects, 'expressions': said})
-
-
-def instance_ids(masks: np.ndarray) -> np.ndarray:
-    """(H, W) uint16 from disjoint masks (N, H, W): 0 background, n object n."""
-    ids = np.arange(1, len(masks) + 1, dtype=np.uint16)
-    return (masks * ids[:, None, None]).sum(axis=0, dtype=np.uint16)
-
-
-def camera_info(camera: Camera, header: Header) -> CameraInfo:
-    """`sensor_msgs/CameraInfo` of an ideal pinhole camera, rectified already."""
-    fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
-    return CameraInfo(
-        header=header, width=camera.width, height=camera.height, distortion_model='plumb_bob',
-        d=[0.0] * 5, k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0],
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0])
-
-
-def _jpeg(image_rgb: np.ndarray, header: Header) -> CompressedImage:
-    buffer = io.BytesIO()
-    Picture.fromarray(image_rgb).save(buffer, 'jpeg', quality=90)
-    return CompressedImage(header=header, format='rgb8; jpeg compressed bgr8',
-                           data=buffer.getvalue())
 
 
 def main(args: Sequence[str] | None = None) -> int:

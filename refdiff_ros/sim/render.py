@@ -100,23 +100,40 @@ def render_scenes(
         MissingPackageError: MuJoCo is not installed.
         RefDiffError: no headless OpenGL can be had.
     """
-    mujoco = _load_mujoco()
+    mujoco = load_mujoco()
     model = mujoco.MjModel.from_xml_string(*scenes_xml(scenes, size_hw))
     data = mujoco.MjData(model)
-    with _renderer(mujoco, model, size_hw) as renderer:
+    with open_renderer(mujoco, model, size_hw) as renderer:
         for number, scene in enumerate(scenes):
             show_scene(mujoco, model, scenes, number)
             mujoco.mj_forward(model, data)
-            renderer.update_scene(data, camera_name(number))
-            image = renderer.render().copy()
-            depth_m = _depth(renderer) if depth else None
-            bodies = _bodies(mujoco, model, renderer)  # (H, W)
-            rows = [model.body(f'thing_{number}_{row}').id for row in range(len(scene.things))]
-            masks = np.zeros((len(rows), *size_hw), bool)
-            for row, body in enumerate(rows):
-                masks[row] = bodies == body
-            frame = Frame(image, depth_m, intrinsics(scene.view, size_hw), frame_id=FRAME_ID)
-            yield SceneView(frame, masks, _objects(scene), scene)
+            yield picture(mujoco, model, data, renderer, scene, number, depth)
+
+
+def picture(
+    mujoco: ModuleType, model: Any, data: Any, renderer: Any, scene: Scene, number: int = 0,
+    depth: bool = True,
+) -> SceneView:
+    """What the camera of `scene`, which is scene `number` of `model`, sees of `data`.
+
+    Args:
+        mujoco: the module.
+        model, data: of MuJoCo; forward kinematics must have run on `data`.
+        renderer: of `model`.
+        scene: with its objects where they are in `data`: the truth is taken from it.
+        number: of the scene in the model.
+        depth: whether the frame carries depth.
+    """
+    renderer.update_scene(data, camera_name(number))
+    image = renderer.render().copy()
+    depth_m = _depth(renderer) if depth else None
+    bodies = _bodies(mujoco, model, renderer)  # (H, W)
+    rows = [model.body(f'thing_{number}_{row}').id for row in range(len(scene.things))]
+    masks = np.zeros((len(rows), *bodies.shape), bool)
+    for row, body in enumerate(rows):
+        masks[row] = bodies == body
+    frame = Frame(image, depth_m, intrinsics(scene.view, bodies.shape), frame_id=FRAME_ID)
+    return SceneView(frame, masks, _objects(scene), scene)
 
 
 def _depth(renderer: Any) -> np.ndarray:
@@ -128,7 +145,7 @@ def _depth(renderer: Any) -> np.ndarray:
 
 
 def _without_shadows(renderer: Any) -> np.ndarray:
-    shadow = int(_load_mujoco().mjtRndFlag.mjRND_SHADOW)
+    shadow = int(load_mujoco().mjtRndFlag.mjRND_SHADOW)
     flags, kept = renderer.scene.flags, renderer.scene.flags[shadow]
     flags[shadow] = 0
     rendered = renderer.render().copy()
@@ -169,7 +186,13 @@ def _objects(scene: Scene) -> tuple[SceneObject, ...]:
     return tuple(found)
 
 
-def _load_mujoco() -> ModuleType:
+def load_mujoco() -> ModuleType:
+    """MuJoCo, set to draw without a display.
+
+    Raises:
+        MissingPackageError: it is not installed.
+        RefDiffError: no headless OpenGL can be had.
+    """
     # MuJoCo reads the choice once, when it is imported. A DISPLAY may be set and dead (ssh), and
     # no window is wanted, so it does not count.
     if platform.system() == 'Linux':
@@ -184,7 +207,12 @@ def _load_mujoco() -> ModuleType:
         raise _no_opengl(error) from error
 
 
-def _renderer(mujoco: ModuleType, model: object, size_hw: tuple[int, int]) -> object:
+def open_renderer(mujoco: ModuleType, model: object, size_hw: tuple[int, int]) -> Any:
+    """A renderer of `model`; it belongs to the thread that makes it.
+
+    Raises:
+        RefDiffError: no headless OpenGL can be had.
+    """
     try:
         return mujoco.Renderer(model, *size_hw)
     except (RuntimeError, AttributeError, ImportError, mujoco.FatalError) as error:

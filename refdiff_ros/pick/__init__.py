@@ -1,0 +1,1 @@
+"""From a referring expression to the object in the gripper."""

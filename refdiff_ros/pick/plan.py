@@ -1,0 +1,238 @@
+"""From a grasp region in the camera's frame to poses that a gripper is driven through from above.
+
+The fingers come down vertically, which needs the least room among other objects; what the region
+says about contacts decides where, and along which horizontal direction they close. Poses are in
+the robot's base (metres, z up), of the frame between the fingertips: x closes, z is the approach.
+"""
+
+from dataclasses import dataclass, fields, replace
+import math
+
+import numpy as np
+
+from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.grasp.results import GraspRegion, Pose, quaternion
+
+# Above this height component an axis counts as upright.
+_UPRIGHT = 0.6
+# A rectangle longer than wide by this factor has a main axis.
+_LONG = 1.15
+# Below this height component a closing direction is level: the silhouette's width is the object's.
+_LEVEL = 0.35
+# Least share of the silhouette's width that the object itself is taken to have.
+_LEAST_WIDTH = 0.6
+# An edge is held this deep, with the fingers this far apart before they close.
+_EDGE_DEPTH_M, _EDGE_OPENING_M, _EDGE_INSET_M = 0.02, 0.045, 0.004
+# Less than this over the table an edge cannot be reached under.
+_LEAST_EDGE_M = 0.03
+
+
+class NoGraspError(RefDiffError):
+    """The region cannot be gripped; the message says why."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the gripper can do, and where the table is.
+
+    Attributes:
+        max_opening_m: between the opened fingers.
+        finger_length_m: from the fingertips to the palm.
+        table_z_m: height of the table's top in the base.
+        clearance_m: fingertips stay this far above the table.
+        margin_m: the fingers open this much wider than the object.
+        tip_depth_m: the fingertips go this far below the contacts.
+        standoff_m: height over the grasp at which the approach begins.
+        lift_m: how high the object is lifted.
+
+    Raises:
+        BadRequestError: a length that is not positive.
+    """
+
+    max_opening_m: float = 0.11
+    finger_length_m: float = 0.12
+    table_z_m: float = 0.0
+    clearance_m: float = 0.004
+    margin_m: float = 0.02
+    tip_depth_m: float = 0.012
+    standoff_m: float = 0.12
+    lift_m: float = 0.15
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not math.isfinite(value) or (field.name != 'table_z_m' and value <= 0):
+                raise BadRequestError(f'expected {field.name} > 0 metres, got {value!r}')
+
+
+@dataclass(frozen=True)
+class Grip:
+    """One way to close: between the contacts, along a horizontal direction.
+
+    Attributes:
+        position: (3,) between the contacts, in the base.
+        closing: (2,) unit vector.
+        width_m: between the contacts.
+        quality: 0..1, what prefers one grip to another.
+    """
+
+    position: np.ndarray
+    closing: np.ndarray
+    width_m: float
+    quality: float
+
+
+@dataclass(frozen=True)
+class GraspPlan:
+    """What is driven: `before`, down to `grasp`, close, up to `lifted`.
+
+    Attributes:
+        before, grasp, lifted: poses in the base.
+        opening_m: of the fingers on the way down.
+        edge: whether an edge is held, because the whole is too wide.
+    """
+
+    before: Pose
+    grasp: Pose
+    lifted: Pose
+    opening_m: float
+    edge: bool = False
+
+
+def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None) -> GraspPlan:
+    """Poses in the base for the best grip on a region.
+
+    Args:
+        region: with a pose, in the camera's optical frame.
+        camera: the optical frame in the base.
+        reach: of the gripper.
+
+    Raises:
+        NoGraspError: the region has no pose, or nothing on it fits between the fingers.
+    """
+    reach = reach or Reach()
+    if not region.valid:
+        raise NoGraspError(f'no region to grip: {region.reason}')
+    if not region.pose_valid:
+        raise NoGraspError(f'no grasp pose: {region.pose_reason}')
+    box = _box(region, camera)
+    grips = sorted(_grips(region, camera, box), key=lambda grip: -grip.quality)
+    fitting = [grip for grip in grips if grip.width_m <= reach.max_opening_m - 0.006]
+    if fitting:
+        return _across(fitting[0], box.top_z, reach)
+    return _edge(box, grips[0], reach)
+
+
+def in_base(pose: Pose, camera: Pose) -> Pose:
+    """A pose of the optical frame, in the base."""
+    rotation = camera.rotation
+    position = np.array(camera.position) + rotation @ np.array(pose.position)
+    return Pose(tuple(position.tolist()), quaternion(rotation @ pose.rotation))
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A region's visible surface as a box on the table.
+
+    Attributes:
+        lying: whether it has a main axis on the table.
+        centre: (3,) of the visible surface, in the base.
+        main: (2,) unit vector, its main axis on the table where it is lying.
+        length_m, width_m: along and across that axis; 0 where it is not lying.
+        height_m: of what is seen of it.
+        top_z: height of its top in the base.
+    """
+
+    lying: bool
+    centre: np.ndarray
+    main: np.ndarray
+    length_m: float
+    width_m: float
+    height_m: float
+    top_z: float
+
+
+def _box(region: GraspRegion, camera: Pose) -> _Box:
+    pose = in_base(region.pose, camera)
+    axes, extents = pose.rotation, np.array(region.extents)
+    centre = np.array(pose.position)
+    main = axes[:2, 1] / max(float(np.linalg.norm(axes[:2, 1])), 1e-9)
+    if abs(axes[2, 1]) >= _UPRIGHT or region.length_px < _LONG * region.width_px:
+        height = float(np.abs(axes[2]) @ extents)
+        return _Box(False, centre, main, 0.0, 0.0, height, float(centre[2]) + height / 2)
+    # Across the main axis a box shows its front, of height h, and its top, of width w. Seen at
+    # the elevation e these span w sin e + h cos e across the view, and along it the larger of
+    # w cos e and h sin e.
+    cos, sin = (min(max(abs(float(axes[2, k])), 0.05), 1.0) for k in (0, 2))
+    across, along = float(extents[0]), float(extents[2])
+    if along >= across * sin * cos:
+        width = along / cos
+        height = max((across - width * sin) / cos, 0.0)
+    else:
+        height = along / sin
+        width = max((across - height * cos) / sin, 0.0)
+    return _Box(True, centre, main, float(extents[1]), width, height,
+                float(centre[2]) + height / 2)
+
+
+def _grips(region: GraspRegion, camera: Pose, box: _Box) -> list[Grip]:
+    """The candidates with a pose and the region's own axis, as grips from above."""
+    # The region's own axis comes after every candidate that is of any use.
+    poses = [*((c.pose, c.width_m, c.quality) for c in region.candidates if c.pose_valid),
+             (region.pose, region.width_m, 0.05)]
+    grips = [_grip(in_base(pose, camera), width, quality, box) for pose, width, quality in poses]
+    level = [grip for grip, tilt in grips if tilt < _LEVEL]
+    return level or [grip for grip, _ in grips]
+
+
+def _grip(pose: Pose, width: float, quality: float, box: _Box) -> tuple[Grip, float]:
+    """One grip, and the height component of its contacts' direction."""
+    closing, tilt = pose.rotation[:2, 0], min(abs(float(pose.rotation[2, 0])), 1.0)
+    if box.lying:
+        # The main axis is known on the table; in the picture its normal is foreshortened.
+        normal = np.array([-box.main[1], box.main[0]])
+        closing = normal if closing @ normal >= 0 else -normal
+        if tilt >= _LEVEL:
+            width = max(box.width_m, _LEAST_WIDTH * width)
+    closing = closing / max(float(np.linalg.norm(closing)), 1e-9)
+    return Grip(np.array(pose.position), closing, width,
+                quality * math.sqrt(1 - tilt ** 2)), tilt
+
+
+def _across(grip: Grip, top: float, reach: Reach) -> GraspPlan:
+    z = max(grip.position[2] - reach.tip_depth_m, top - reach.finger_length_m + 0.01,
+            reach.table_z_m + reach.clearance_m)
+    opening = min(grip.width_m + reach.margin_m, reach.max_opening_m)
+    return _through(np.array([*grip.position[:2], z]), grip.closing, opening, top, reach)
+
+
+def _edge(box: _Box, grip: Grip, reach: Reach) -> GraspPlan:
+    """One finger inside, one outside of an edge."""
+    # A hollow thing shows its inside, whose middle is about half-way up.
+    top = max(box.top_z, 2 * float(box.centre[2]) - reach.table_z_m)
+    if top - reach.table_z_m < _LEAST_EDGE_M:
+        raise NoGraspError(
+            f'the region is {grip.width_m * 100:.0f} cm wide, more than the '
+            f'{reach.max_opening_m * 100:.0f} cm of the gripper, and too flat to hold by its '
+            'edge: use a wider gripper')
+    # Seen from the side it is foreshortened across: at its ends it is seen whole.
+    if box.lying:
+        grip = Grip(np.array([*box.centre[:2], top]), box.main, box.length_m, grip.quality)
+    ends = [grip.position[:2] + sign * grip.closing * (grip.width_m / 2 - _EDGE_INSET_M)
+            for sign in (1, -1)]
+    # The end that is farther from the middle may be a handle's.
+    end = min(ends, key=lambda xy: float(np.hypot(*(xy - box.centre[:2]))))
+    z = max(min(float(grip.position[2]), top) - _EDGE_DEPTH_M, reach.table_z_m + reach.clearance_m)
+    plan = _through(np.array([*end, z]), grip.closing, _EDGE_OPENING_M, top, reach)
+    return replace(plan, edge=True)
+
+
+def _through(tip: np.ndarray, closing: np.ndarray, opening: float, top: float,
+             reach: Reach) -> GraspPlan:
+    x = np.array([*closing, 0.0])
+    z = np.array([0.0, 0.0, -1.0])
+    turn = quaternion(np.column_stack([x, np.cross(z, x), z]))
+    def at(height: float) -> Pose:
+        return Pose((float(tip[0]), float(tip[1]), float(height)), turn)
+    before = max(top, tip[2]) + reach.standoff_m
+    return GraspPlan(at(before), at(tip[2]), at(tip[2] + reach.lift_m), opening)

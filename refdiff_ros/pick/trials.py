@@ -1,0 +1,102 @@
+"""Episodes in one process: the stages of the server, without ROS and faster than the clock."""
+
+from collections.abc import Callable
+import math
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refdiff_ros.grasp.region import grasp_region
+from refdiff_ros.pick.episodes import lay, Task, task
+from refdiff_ros.pick.plan import Reach
+from refdiff_ros.pick.sim_robot import SimRobot
+from refdiff_ros.pick.stages import Grounding, pick, PickSettings, PickStatus
+from refdiff_ros.pick.tally import Trial
+from refdiff_ros.pick.verdict import verdict
+from refdiff_ros.results import Frame, Status
+from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
+from refdiff_ros.sim.gripper_sim import camera_in_base, GripperSim
+from refdiff_ros.sim.render import open_renderer, SceneView
+
+if TYPE_CHECKING:
+    from refdiff_ros.engine import Engine
+
+Grounder = Callable[[Frame, Task, SceneView], tuple[Status, str, np.ndarray]]
+"""Answers a task on a frame: status, reason and mask (H, W) bool. The view is the truth."""
+
+
+def true_masks(_frame: Frame, asked: Task, view: SceneView) -> tuple[Status, str, np.ndarray]:
+    """The grounder that knows."""
+    if asked.row is None:
+        return (Status.NOT_FOUND, f'there is no {asked.text.removeprefix("the ")}',
+                np.zeros(view.masks.shape[1:], bool))
+    return Status.FOUND, 'the true mask', view.masks[asked.row]
+
+
+def our_masks(engine: 'Engine') -> Grounder:
+    """The grounder that asks the models."""
+    def ground(frame: Frame, asked: Task, _view: SceneView) -> tuple[Status, str, np.ndarray]:
+        answer = engine.segment(frame, asked.text)
+        return answer.status, answer.reason, answer.mask
+    return ground
+
+
+class Episode:
+    """The settled table of one seed with what is asked about it; picks start anew on it.
+
+    Args:
+        seed: of the episode.
+        size_hw: of the picture.
+
+    Raises:
+        RefDiffError: the scene does not settle, or nothing on it can be spoken of.
+    """
+
+    def __init__(self, seed: int, size_hw: tuple[int, int]):
+        self.seed = seed
+        self._sim = lay(seed, size_hw)
+        self._start = self._sim.snapshot()
+        with open_renderer(self._sim.mujoco, self._sim.model, size_hw) as renderer:
+            self.view = self._sim.look(renderer)
+        self.task = task(self.view, seed)
+        # As the simulated camera sends it: with a sensor's noise, in whole millimetres.
+        noisy = sensor_depth(self.view.frame.depth_m, np.random.default_rng(seed))
+        self.frame = Frame(
+            self.view.frame.image_rgb, (as_millimetres(noisy) / 1000).astype(np.float32),
+            self.view.frame.camera, frame_id=self.view.frame.frame_id)
+
+    @property
+    def sim(self) -> GripperSim:
+        """The simulation as the last pick left it."""
+        return self._sim
+
+    def run(self, grounder: Grounder, reach: Reach | None = None) -> Trial:
+        """One pick from the start."""
+        began_s = time.perf_counter()
+        self._sim.restore(self._start)
+        robot, overlap = SimRobot(self._sim), math.nan
+
+        def ground() -> Grounding:
+            nonlocal overlap
+            status, reason, mask = grounder(self.frame, self.task, self.view)
+            overlap = self._overlap(mask)
+            return Grounding(status, reason,
+                             grasp_region(mask, self.frame.depth_m, self.frame.camera))
+
+        scene = self._sim.scene
+        settings = PickSettings(reach or Reach(), camera_in_base(scene.view))
+        outcome = pick(ground, robot, settings, lambda *_: None)
+        row = self.task.row
+        return Trial(
+            self.seed, self.task.text, self.task.kind,
+            '' if row is None else scene.things[row].shape,
+            verdict(row, outcome.status is PickStatus.REFUSED, self._sim.raised_m(),
+                    robot.peak_m, tuple(thing.on for thing in scene.things)),
+            outcome.status.name, outcome.reason, overlap, time.perf_counter() - began_s)
+
+    def _overlap(self, mask: np.ndarray) -> float:
+        if self.task.row is None:
+            return math.nan
+        truth = self.view.masks[self.task.row]
+        return float((mask & truth).sum() / max((mask | truth).sum(), 1))

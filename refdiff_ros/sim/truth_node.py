@@ -1,0 +1,93 @@
+"""The node `refdiff` that knows: it answers with the simulator's true masks.
+
+The same service, messages and grasp code as the refdiff node, so that whoever calls it cannot
+tell them apart and only the grounding differs. Inputs `image`, `depth`, `camera_info` as there,
+and `instances` and `objects` of a simulated camera.
+"""
+
+from collections.abc import Sequence
+import json
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+
+from refdiff_ros.grasp.region import grasp_region
+from refdiff_ros.results import Status
+from refdiff_ros.ros.answers import Answer
+from refdiff_ros.ros.conversions import camera_from_info, depth_from_image, mask_message
+from refdiff_ros.ros.messages import box, service_response
+from refdiff_ros.ros.spin import run
+from refdiff_ros.srv import ReferSegmentation
+
+_KEPT = 10
+
+
+class TruthNode(Node):
+    """Answers `~/segment` from what the simulator says."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__('refdiff', **kwargs)
+        reliable = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+        self._meant: dict[str, int] = {}
+        self._camera: CameraInfo | None = None
+        # By stamp, newest last.
+        self._depth: dict[tuple[int, int], Image] = {}
+        self._instances: dict[tuple[int, int], Image] = {}
+        self.create_subscription(
+            Image, 'depth', lambda msg: _keep(self._depth, msg), reliable)
+        self.create_subscription(
+            Image, 'instances', lambda msg: _keep(self._instances, msg), reliable)
+        self.create_subscription(CameraInfo, 'camera_info', self._info_came, reliable)
+        self.create_subscription(String, 'objects', self._objects_came, QoSProfile(
+            depth=1, reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self.create_service(ReferSegmentation, '~/segment', self._answer)
+
+    def stop(self) -> None:
+        """Nothing runs beside the callbacks."""
+
+    def _info_came(self, msg: CameraInfo) -> None:
+        self._camera = msg
+
+    def _objects_came(self, msg: String) -> None:
+        self._meant = {said['text']: said['id'] for said in json.loads(msg.data)['expressions']}
+        # Frames of the scene before.
+        self._depth.clear()
+        self._instances.clear()
+
+    def _answer(self, request: ReferSegmentation.Request, _response: Any,
+                ) -> ReferSegmentation.Response:
+        both = [stamp for stamp in self._instances if stamp in self._depth]
+        if not both or self._camera is None:
+            return service_response(Answer(
+                Status.NO_IMAGE, 'no frame with depth and truth has come yet: wait',
+                request.expression))
+        instances, depth = self._instances[both[-1]], self._depth[both[-1]]
+        ids = np.frombuffer(instances.data, '<u2').reshape(instances.height, instances.width)
+        number = self._meant.get(request.expression)
+        mask = ids == number if number is not None else np.zeros(ids.shape, bool)
+        status = Status.FOUND if mask.any() else Status.NOT_FOUND
+        reason = 'the true mask' if mask.any() else \
+            f'{request.expression!r} is true of no object in sight'
+        region = grasp_region(mask, depth_from_image(depth), camera_from_info(self._camera))
+        response = service_response(Answer(
+            status, reason, request.expression, header=instances.header, grasp=region,
+            bundle='truth'))
+        response.mask.mask = mask_message(mask, instances.header)
+        response.mask.box, response.mask.area = box(mask), int(mask.sum())
+        return response
+
+
+def _keep(kept: dict[tuple[int, int], Image], msg: Image) -> None:
+    kept[msg.header.stamp.sec, msg.header.stamp.nanosec] = msg
+    while len(kept) > _KEPT:
+        kept.pop(next(iter(kept)))
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until SIGINT; the process' exit status."""
+    return run(TruthNode, args)
