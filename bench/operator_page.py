@@ -5,7 +5,7 @@
 Load: from the start of the navigation to the load event, to the first byte, and to the first
 camera picture on the canvas, for a page that the browser has not seen before. Rates: pictures and
 answers that were drawn, counted in the page over `--seconds`, with answered frames alone and with
-the camera live under them, beside the rate at which the node answered. Frame age: of the picture
+the camera live under them, beside the rates at which the camera sent and the node answered. Frame age: of the picture
 as it was drawn, from its receipt by the node, a sample every 0.1 s.
 """
 
@@ -116,7 +116,8 @@ def _count(browser: object, client: object, seconds: float, what: str) -> dict:
     after = list(map(int, browser.js(read).split()))
     latency = browser.js('refdiff.now.answer ? refdiff.now.answer.latency_ms : 0')
     return {
-        'what': what, 'pictures_hz': round((after[0] - before[0]) / took_s, 2),
+        'what': what, 'camera_hz': float(browser.js('refdiff.now.state.images_hz')),
+        'pictures_hz': round((after[0] - before[0]) / took_s, 2),
         'answers_drawn_hz': round((after[1] - before[1]) / took_s, 2),
         'answers_published_hz': round((len(client.masks) - published) / took_s, 2),
         'frame_age_ms': round(statistics.median(ages)), 'last_latency_ms': round(latency)}

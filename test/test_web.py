@@ -341,6 +341,27 @@ def test_a_token_opens_the_page_and_a_wrong_one_does_not():
         served.stop()
 
 
+@mark.skipif(not chromium.find(), reason='no Chromium is installed on this machine')
+def test_in_a_browser_the_token_is_typed_and_stays_known(tmp_path):
+    port = free_port()
+    served = page(web_port=port, web_token=TOKEN)
+    browser = chromium.Chromium(tmp_path / 'profile')
+    try:
+        browser.open(f'http://127.0.0.1:{port}/')
+        for token, there in (('a wrong token', '.error'), (TOKEN, '#stage')):
+            browser.wait_for('document.activeElement.id === "token"')
+            browser.type(token)
+            browser.press('Enter')
+            browser.wait_for(f'document.querySelector("{there}") !== null')
+        browser.wait_for('refdiff.now.link === "open"')
+        assert browser.js('document.cookie') == ''  # not for scripts
+        browser.open(f'http://127.0.0.1:{port}/')
+        browser.wait_for('window.refdiff && refdiff.now.link === "open"')
+    finally:
+        browser.close()
+        served.stop()
+
+
 def test_a_port_that_is_taken_is_said_and_a_page_that_stands_stays():
     with socket.socket() as other:
         other.bind(('127.0.0.1', 0))

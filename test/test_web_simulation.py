@@ -49,11 +49,13 @@ def test_an_object_that_is_asked_for_on_the_page_is_outlined_there(tmp_path):
             good += _iou(browser.js('refdiff.now.answer.mask'), ids[-1], number) > 0.5
         assert good >= 3
         assert browser.trouble == []
-        browser.screenshot(tmp_path / 'page.png')
+        assert node.stop() == 0, node.output
+        browser.wait_for('document.getElementById("link").textContent.includes("lost")')
+        browser.wait_for('document.getElementById("age").textContent.includes("is old")')
     finally:
         browser.close()
         client.close()
-        assert node.stop() == 0, node.output
+        node.stop()
         camera.stop()
 
 
