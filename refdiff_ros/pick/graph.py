@@ -100,7 +100,8 @@ def start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
         'bundle': options.bundle, 'preset': options.preset, 'mode': options.mode,
         'device': options.device, 'service_timeout': options.timeout_s, 'max_age': 30.0,
     }, _IMAGES)
-    server = {'goal_timeout': options.timeout_s, 'motion_timeout': min(options.timeout_s, _MOTION_S)}
+    server = {'goal_timeout': options.timeout_s,
+              'motion_timeout': min(options.timeout_s, _MOTION_S)}
     processes = []
     for command, values, remaps in (
             ('gripper', gripper, {'__ns': GRIPPER}), grounder, ('pick-server', server, _ROBOT)):
