@@ -58,7 +58,7 @@ def test_feedback_tells_each_stage_with_mask_and_grasp(lifted):
 
 
 def test_the_film_shows_the_frames(lifted, tmp_path):
-    write_gif(tmp_path / 'pick.gif', lifted.frames[::8], lifted.events, 'the white ball')
+    write_gif(tmp_path / 'pick.gif', lifted.frames[::8], lifted.events, 'the white ball', 0.1)
     film = Image.open(tmp_path / 'pick.gif')
     assert film.n_frames >= 2 and film.size[0] == 480
 
