@@ -5,14 +5,19 @@ from contextlib import ExitStack
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
 import numpy as np
+from PIL import Image
 import pytest
+from rclpy.action import ActionClient
 from ros_graph import GraphClient, NodeProcess, ROOT, wait_for
 
 from refdiff_ros.action import PickReferred
+from refdiff_ros.errors import BadRequestError
 from refdiff_ros.pick.film import write_gif
 from refdiff_ros.pick.graph import GraphOptions, GRIPPER, show_scene, start
-from refdiff_ros.pick.stages import PickStatus, Stage
+from refdiff_ros.pick.stages import Stage
 from refdiff_ros.ros.pick_server import pose_of
+from refdiff_ros.sim.gripper_sim import camera_in_base
+from refdiff_ros.sim.scene import random_scene
 
 SEED = 3
 _TIMEOUT_S = 120.0
@@ -23,7 +28,7 @@ def client(tmp_path_factory):
     log = tmp_path_factory.mktemp('pick')
     with ExitStack() as stack:
         client = start(GraphOptions(
-            SEED, (96, 128), True, '', 'onboard', 'full', 'cpu', _TIMEOUT_S, log, speed=4.0),
+            SEED, (192, 256), True, '', 'onboard', 'full', 'cpu', _TIMEOUT_S, log, speed=4.0),
             stack)
         show_scene(client, SEED, _TIMEOUT_S)
         yield client
@@ -49,12 +54,11 @@ def test_feedback_tells_each_stage_with_mask_and_grasp(lifted):
     assert [event.stage for event in lifted.events] == [
         Stage.GROUNDING, Stage.APPROACH, Stage.GRASP, Stage.LIFT, Stage.VERIFY]
     assert lifted.events[0].mask is None
-    assert all(event.mask.shape == (96, 128) and event.mask.any() for event in lifted.events[1:])
+    assert all(event.mask.shape == (192, 256) and event.mask.any() for event in lifted.events[1:])
 
 
 def test_the_film_shows_the_frames(lifted, tmp_path):
-    from PIL import Image
-    write_gif(tmp_path / 'pick.gif', lifted.frames, lifted.events, 'the white ball')
+    write_gif(tmp_path / 'pick.gif', lifted.frames[::8], lifted.events, 'the white ball', 0.1)
     film = Image.open(tmp_path / 'pick.gif')
     assert film.n_frames >= 2 and film.size[0] == 480
 
@@ -92,30 +96,37 @@ def test_a_pick_that_takes_too_long_ends_and_says_so(client, lifted):
     assert '0.3 s' in done.result.reason
 
 
-def test_a_robot_that_is_silent_is_named():
-    client = GraphClient()
-    server = NodeProcess({'motion_timeout': 0.5}, script=ROOT / 'scripts' / 'pick_server',
-                         arguments=('-r', '__ns:=/alone', '-r',
-                                    '/alone/refdiff/segment:=/refdiff/segment'))
+def _ask_another(server, graph, namespace, text):
+    """A goal to a further server; its result."""
+    action = ActionClient(graph.node, PickReferred, f'{namespace}/pick_referred')
+    wait_for(action.server_is_ready, message=lambda: server.output)
+    goal = graph.result(action.send_goal_async(PickReferred.Goal(expression=text, timeout=2.0)))
+    return graph.result(goal.get_result_async()).result
+
+
+def test_a_silent_robot_and_a_missing_refdiff_node_are_named(client, lifted):
+    camera = camera_in_base(random_scene(SEED).view)
+    numbers = ', '.join(f'{value:.6f}' for value in (*camera.position, *camera.orientation))
+    script = ROOT / 'scripts' / 'pick_server'
+    values = {'motion_timeout': 0.5, 'camera_in_base': f'[{numbers}]'}
+    mute = NodeProcess(
+        values, script, ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment'))
+    alone = NodeProcess(values, script, ('-r', '__ns:=/alone'))
+    graph = GraphClient()
     try:
-        heard = []
-        client.listen(PoseStamped, '/alone/target_pose', heard)
-        from rclpy.action import ActionClient
-        action = ActionClient(client.node, PickReferred, '/alone/pick_referred')
-        wait_for(action.server_is_ready)
-        goal = client.result(action.send_goal_async(PickReferred.Goal(expression='the mug',
-                                                                      timeout=1.0)))
-        result = client.result(goal.get_result_async()).result
-        # Neither a refdiff node nor a robot is there.
-        assert result.status in (PickStatus.TIMEOUT, PickStatus.ROBOT_FAILED, PickStatus.REFUSED)
-        assert result.reason and not heard
+        result = _ask_another(mute, graph, '/mute', 'the white ball')
+        assert result.status == PickReferred.Result.ROBOT_FAILED, result.reason
+        assert "'joint_states'" in result.reason
+        result = _ask_another(alone, graph, '/alone', 'the white ball')
+        assert result.status == PickReferred.Result.TIMEOUT
+        assert '/alone/refdiff/segment' in result.reason
     finally:
-        server.stop()
-        client.close()
+        mute.stop()
+        alone.stop()
+        graph.close()
 
 
 def test_a_pose_parameter_that_is_none_is_refused():
-    from refdiff_ros.errors import BadRequestError
     with pytest.raises(BadRequestError, match='camera_in_base'):
         pose_of('camera_in_base', [0.0] * 7)
     assert pose_of('home', [0, 0, 1, 0, 0, 0, 2]).orientation == (0, 0, 0, 1)

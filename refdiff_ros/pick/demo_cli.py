@@ -14,7 +14,7 @@ from refdiff_ros.presets import Mode, PRESETS
 if TYPE_CHECKING:
     from refdiff_ros.ros.pick_client import PickClient, Watched
 
-_SIZE_HW = (480, 640)
+_SIZE_HW, _FILM_HZ = (240, 320), 10.0
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -33,11 +33,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
     parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda[:N]'")
     parser.add_argument('--size', type=int, nargs=2, default=_SIZE_HW, metavar=('H', 'W'),
-                        help='of the pictures (default 480 640)')
+                        help='of the pictures (default 240 320)')
     parser.add_argument('--out', type=Path, default=Path('out/pick'),
                         help='folder for the film, the timeline and logs (default out/pick)')
-    parser.add_argument('--timeout', type=float, default=180.0, metavar='S',
-                        help='seconds to become active, and for the pick (default 180)')
+    parser.add_argument('--timeout', type=float, default=300.0, metavar='S',
+                        help='seconds to become active, and for the pick (default 300)')
     parser.set_defaults(run=run)
 
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
           else "The simulator's truth answers in place of the models.", flush=True)
     options = GraphOptions(
         args.seed, tuple(args.size), args.true_masks, args.bundle, args.preset, args.mode,
-        args.device, args.timeout, args.out / 'log')
+        args.device, args.timeout, args.out / 'log', film_hz=_FILM_HZ)
     print(f'starting the gripper, the refdiff node and the action server; logs in {options.log}',
           flush=True)
     with graph(options) as client:
@@ -90,7 +90,8 @@ def _truth(client: 'PickClient', watched: 'Watched', row: int | None) -> Verdict
 
 
 def _write(args: argparse.Namespace, text: str, watched: 'Watched', truth: Verdict) -> int:
-    write_gif(args.out / 'pick.gif', watched.frames, watched.events, text)
+    write_gif(args.out / 'pick.gif', watched.frames, watched.events, text,
+              1.0 / _FILM_HZ)
     result = watched.result
     write_timeline(args.out, {
         'expression': text, 'seed': args.seed, 'truth': truth.value,

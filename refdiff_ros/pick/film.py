@@ -11,13 +11,13 @@ from refdiff_ros.optional import require_package
 
 _TINT = np.array([40, 220, 90])
 _WIDTH = 480
-_SHORTEST_S, _LONGEST_S, _LAST_S = 0.06, 0.5, 2.0
+_LAST_S = 2.0
 _BAND_PX = 22
 
 
 def write_gif(path: Path, frames: Sequence[tuple[float, np.ndarray]],
-              events: Sequence[Any], title: str) -> None:
-    """Write a GIF that plays as fast as it was.
+              events: Sequence[Any], title: str, frame_s: float) -> None:
+    """Write a GIF.
 
     Args:
         path: of the file; its folder is made.
@@ -25,11 +25,10 @@ def write_gif(path: Path, frames: Sequence[tuple[float, np.ndarray]],
         events: with `at_s`, `stage`, and `mask` (H, W) bool or None; the mask is shown as a
             tint from its coming until the fingers close.
         title: shown beside the stage.
+        frame_s: how long each picture stays, seconds; the last stays longer.
     """
     pictures = [_frame(image, _stage_at(events, at_s), title) for at_s, image in frames]
-    times = [at_s for at_s, _ in frames]
-    seconds = [min(max(after - before, _SHORTEST_S), _LONGEST_S)
-               for before, after in zip(times, times[1:], strict=False)] + [_LAST_S]
+    seconds = [frame_s] * (len(pictures) - 1) + [_LAST_S]
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures[0].save(path, save_all=True, append_images=pictures[1:], loop=0, optimize=False,
                      duration=[round(value * 1000) for value in seconds])

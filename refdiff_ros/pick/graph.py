@@ -40,6 +40,7 @@ class GraphOptions:
         timeout_s: for the models to load, for an answer, for a pick.
         log: folder of the processes' outputs.
         speed: simulated seconds per second.
+        film_hz: pictures per simulated second, on each of which the physics waits; 0 lets it run.
     """
 
     seed: int
@@ -52,6 +53,7 @@ class GraphOptions:
     timeout_s: float
     log: Path
     speed: float = 1.0
+    film_hz: float = 0.0
 
 
 @contextmanager
@@ -96,11 +98,14 @@ def start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
 
     height, width = options.size_hw
     gripper = {'seed': options.seed, 'width': width, 'height': height, 'speed': options.speed}
+    if options.film_hz:
+        gripper |= {'lockstep': 'true', 'rate': options.film_hz}
     grounder = ('truth', {}, {**_IMAGES, **_TRUTH}) if options.true_masks else ('node', {
         'bundle': options.bundle, 'preset': options.preset, 'mode': options.mode,
         'device': options.device, 'service_timeout': options.timeout_s, 'max_age': 30.0,
     }, _IMAGES)
-    server = {'goal_timeout': options.timeout_s, 'motion_timeout': min(options.timeout_s, _MOTION_S)}
+    server = {'goal_timeout': options.timeout_s, 'motion_timeout': (
+        options.timeout_s if options.film_hz else min(options.timeout_s, _MOTION_S))}
     processes = []
     for command, values, remaps in (
             ('gripper', gripper, {'__ns': GRIPPER}), grounder, ('pick-server', server, _ROBOT)):

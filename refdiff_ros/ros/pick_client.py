@@ -98,6 +98,7 @@ class PickClient:
         self.events: list[Event] = []
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
@@ -105,8 +106,12 @@ class PickClient:
         return self
 
     def __exit__(self, *_: object) -> None:
-        rclpy.try_shutdown(context=self._context)
+        # The thread first: it must not wait on what is taken apart.
+        self._stopping.set()
         self._thread.join(5.0)
+        self._action.destroy()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
 
     def wait_until_active(self, timeout_s: float) -> None:
         """Until the refdiff node is active.
@@ -188,7 +193,8 @@ class PickClient:
 
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):
-            self._executor.spin()
+            while not self._stopping.is_set():
+                self._executor.spin_once(0.1)
 
     def _wait(self, ready: Callable[[], Any], timeout_s: float, what: str) -> None:
         end = time.monotonic() + timeout_s

@@ -166,8 +166,10 @@ class PickServer(Node):
             try:
                 check()
             except StoppedError as error:
-                raise StoppedError(error.status, f'{error}: the service '
-                                   f"'{self._segment.srv_name}' is not there") from None
+                name = self.resolve_service_name(self._segment.srv_name)
+                raise StoppedError(
+                    error.status, f"{error}: the service '{name}' is not there: start the "
+                    'refdiff node, or check the remapping') from None
             time.sleep(_LOOK_S)
         future = self._segment.call_async(
             ReferSegmentation.Request(expression=text, timeout=float(limit_s)))

@@ -41,6 +41,9 @@ PARAMETERS = (
     ParameterSpec('rate', 5.0, 'Frames per second, Hz.', low=0.05, high=120.0),
     ParameterSpec('speed', 1.0, 'Simulated seconds per second, as far as the machine can.',
                   low=0.1, high=100.0),
+    ParameterSpec('lockstep', False,
+                  'Let no more than 1/rate of simulated time pass between two pictures: a smooth '
+                  'film where drawing is slower than that.', 'start'),
 )
 _BY_NAME = {spec.name: spec for spec in PARAMETERS}
 
@@ -64,6 +67,7 @@ class TabletopGripper(Node):
         self.add_post_set_parameters_callback(self._take_parameters)
         self._sim: GripperSim | None = None
         self._lock = threading.Lock()
+        self._since_picture_s = 0.0
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True)
                          for work in (self._step, self._look)]
@@ -116,9 +120,10 @@ class TabletopGripper(Node):
         due = time.monotonic()
         while not self._stopping.is_set():
             with self._lock:
-                sim = self._sim
+                sim = None if self._must_wait() else self._sim
                 if sim is not None:
                     sim.run(_PERIOD_S)
+                    self._since_picture_s += _PERIOD_S
                     told = sim.joints(), sim.hand_pose(), sim.poses()
             if sim is not None:
                 self._tell(*told)
@@ -126,6 +131,10 @@ class TabletopGripper(Node):
             due = max(due + _PERIOD_S / self._values['speed'], time.monotonic() - _PERIOD_S)
             # At least a moment, or the other threads would wait for the lock for ever.
             self._stopping.wait(max(due - time.monotonic(), 0.001))
+
+    def _must_wait(self) -> bool:
+        return self._values['lockstep'] and (
+            self._since_picture_s >= 1.0 / self._values['rate'] - 1e-9)
 
     def _tell(self, joints: Any, hand: Pose, objects: list[Pose]) -> None:
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=BASE_FRAME)
@@ -174,7 +183,7 @@ class TabletopGripper(Node):
     def _publish(self, sim: GripperSim, renderer: Any) -> None:
         now = self.get_clock().now()
         with self._lock:
-            seen = sim.copy_state()
+            seen, self._since_picture_s = sim.copy_state(), 0.0
         self._camera.publish(sim.look(renderer, seen), now.to_msg(), now.nanoseconds)
 
 
