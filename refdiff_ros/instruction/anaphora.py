@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import re
 
 from refdiff_ros.instruction.results import Reference, Role, Step, THEMES
-from refdiff_ros.words import COLOURS, DETERMINERS, SIZES, split_words
+from refdiff_ros.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES, split_words
 
 _RESOLVED = frozenset(('it', 'them', 'they'))
 _INNER = re.compile(r'\b(it|them)\b', re.IGNORECASE)
@@ -114,6 +114,15 @@ def _only_tells_apart(expression: str) -> bool:
     return bool(told) and all(any(word in kind for kind in _CONTRASTS) for word in told)
 
 
+def _told_by(expression: str, noun: str, kind: frozenset[str]) -> bool:
+    """Whether a word of `kind` describes the noun itself: 'the red block'."""
+    words = [word.text for word in split_words(expression)]
+    at = words.index(noun) if noun in words else 0
+    described = next((row + 1 for row in range(at - 1, -1, -1)
+                      if words[row].lower in PREPOSITIONS), 0)
+    return any(word.lower() in kind for word in words[described:at])
+
+
 def _with_noun(
     reference: Reference, before: Sequence[Reference], head_noun: HeadNoun,
 ) -> Reference:
@@ -124,9 +133,10 @@ def _with_noun(
     at = words.index('one') if 'one' in words else 0
     kinds = [kind for kind in _CONTRASTS if any(word in kind for word in words[:at])]
     for other in reversed(before):
-        noun = head_noun(other.expression) if other.expression else ''
-        told = {word.lower for word in split_words(other.expression)}
-        if noun and noun.lower() != 'one' and any(told & kind for kind in kinds) \
-                and not noun.lower().endswith('s'):
+        if not other.expression or _ONE.search(other.expression):
+            continue
+        noun = head_noun(other.expression)
+        if noun and not noun.lower().endswith('s') and any(
+                _told_by(other.expression, noun, kind) for kind in kinds):
             return replace(reference, expression=_ONE.sub(noun, reference.expression, count=1))
     return reference

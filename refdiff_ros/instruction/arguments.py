@@ -27,7 +27,9 @@ _TURNS = frozenset('turn rotate tilt twist'.split())
 _PAIRED = frozenset('both neither either'.split())
 _WHERE = frozenset(
     'down back away aside here there together apart forward forwards backward backwards sideways '
-    'left right home over'.split())
+    'left right home over way'.split())
+_DEFINITE = frozenset('the that this those these my your'.split())
+_INDEFINITE = frozenset('a an another other two three four some'.split())
 _TO = frozenset('to toward towards closer nearer'.split())
 _NEAR = frozenset(
     'closest closet nearest closer nearer near close farthest furthest farther further far first '
@@ -140,17 +142,35 @@ def _groups(tokens: list[Token], segments: list[Segment]) -> list[list[Segment]]
     """The segments between 'and's; a comma alone parts a list that ends with 'and'."""
     groups: list[list[Segment]] = [[]]
     for at, segment in enumerate(segments):
-        if segment.kind == 'and' and not _names(tokens, segments[at + 1:]):
+        if segment.kind == 'and' and (not _names(tokens, segments[at + 1:])
+                                      or _describes_on(tokens, groups[-1], segments[at + 1])):
             groups[-1].append(segment)
         elif segment.kind == 'and':
             groups.append([])
         elif segment.kind == 'noun' and groups[-1] and (
                 groups[-1][-1].kind == 'noun' or tokens[segment.start].comma) \
+                and _names_next(tokens, segment) \
                 and any(later.kind == 'and' for later in segments[at:]):
             groups.append([segment])
         else:
             groups[-1].append(segment)
     return [group for group in groups if group]
+
+
+def _describes_on(tokens: list[Token], group: list[Segment], noun: Segment) -> bool:
+    """'the cup next to a plate | and a fork': two that are only named stand beside the one meant;
+    'the cup next to the plate and the fork' are two that are meant."""
+    if len(group) < 2 or tokens[noun.start].lower not in _INDEFINITE:
+        return False
+    first = tokens[group[0].start].lower
+    last = [token.lower for token in tokens[group[-1].start:group[-1].end]]
+    return first in _DEFINITE and any(word in _INDEFINITE for word in last)
+
+
+def _names_next(tokens: list[Token], segment: Segment) -> bool:
+    """Whether a noun phrase after a comma is the next of a list: not ', the one on the left'."""
+    words = [token.lower for token in tokens[segment.start:segment.end]]
+    return words != ['the', 'one'] and tokens[segment.end - 1].pos in ('NOUN', 'PROPN', 'X', '')
 
 
 def _names(tokens: list[Token], segments: list[Segment]) -> bool:

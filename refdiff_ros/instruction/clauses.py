@@ -21,6 +21,8 @@ _BINDING = DETERMINERS | frozenset(
     'is are was were must should never do does'.split())
 _AUXILIARIES = frozenset(
     'is are was were be do does did can could will would should must has have may but'.split())
+_SUBJECTS = frozenset('i you it we they he she there'.split())
+_SEEN = (('you', 'will', 'see'), ('you', 'will', 'find'))
 _EXCEPT = (('instead', 'of'), ('rather', 'than'), ('except',), ('but', 'not'), ('apart', 'from'),
            ('other', 'than'))
 _TAILS = tuple(tuple(phrase.split()) for phrase in (
@@ -62,6 +64,9 @@ def _starts(tokens: list[Token], text: str, row: int) -> bool:
         return True
     lower = tokens[row].lower
     if _excludes(tokens, row) or _condition(tokens, row):
+        return True
+    if tokens[row].comma and lower in _SUBJECTS and row + 1 < len(tokens) and (
+            tokens[row + 1].pos in ('AUX', 'VERB') or tokens[row + 1].lower in _AUXILIARIES):
         return True
     if lower in JOINERS or tokens[row].comma:
         return _command_follows(tokens, row) or lower == 'but' and _object_follows(tokens, row)
@@ -117,14 +122,18 @@ def _unjoined(tokens: list[Token], row: int) -> bool:
     lower = [token.lower for token in tokens]
     if lower[row - 1] in _BINDING or preposition_at(lower, row - 1, row) is not None:
         return False
-    if lower[row] in ('i', 'we') and row > 1:
+    if lower[row] in ('i', 'we', 'you') and row > 1:
         opening = read_opening(lower, row, len(tokens))
         after = lower[opening.end] if opening.end < len(lower) else ''
-        return opening.said and opening.mood is Mood.WANT and after in DETERMINERS
+        named = opening.mood is Mood.WANT or tuple(lower[row:row + 3]) in _SEEN
+        command = opening.mood is Mood.COMMAND and lower[row + 1:row + 2] == ['would'] and verb_at(
+            tokens, opening.end, len(tokens)) is not None
+        return opening.said and (command or named and (
+            after in DETERMINERS or lower[row] == 'you'))
     frame = frame_of(lower[row])
     if frame is None or frame.verb != lower[row] or row + 1 >= len(tokens):
         return False
     sure = not frame.noun or tokens[row].pos == 'VERB'
     particle = row + 2 < len(tokens) and lower[row + 1] in frame.particles and (
         lower[row + 2] in ('it', 'them', 'the'))
-    return sure and (lower[row + 1] in ('it', 'them', 'me', 'the', 'a', 'an') or particle)
+    return particle or sure and lower[row + 1] in ('it', 'them', 'me', 'the', 'a', 'an')

@@ -62,7 +62,7 @@ _ASK = _phrases(
     'i would appreciate it if you, i would appreciate it if you could, i would be grateful if you',
     'it would be great if you could, it would be nice if you could, i would be glad if you',
     'make sure to, make sure you, be sure to, remember to, do not forget to, do not hesitate to',
-    'you want to, i would ask them to, i would ask you to, i would tell the robot to, i would',
+    'you want to, you will want to, you are going to want to, i would ask them to, i would ask you to, i would tell the robot to, i would',
     'i would tell them to, i would tell you to, i would like for you to, i will ask you to',
     'i would ask the robot to, i would instruct the robot to',
     'feel free to, would you like to, do you want to, if you do not mind, if you can, if you could, if you would, if possible',
@@ -92,7 +92,8 @@ _WHERE = _phrases(
 _QUESTIONS = _phrases('would you like, do you want, do you like, do you have, do you need')
 _NAME = _phrases(
     'there is, there are, this is, that is, these are, those are, here is, here are, it is',
-    'i see, i mean, i meant, i said, a picture of, a photo of, an image of, picture of, photo of',
+    'you want, you will want, the one you want is, the one i want is, you will see, you will find',
+    'you should see, i see, i mean, i meant, i said, a picture of, a photo of, an image of, picture of, photo of',
     'how about, what about')
 _FORBID = _phrases(
     'stay away from, keep away from, keep off, keep clear of, steer clear of, hands off, beware of',

@@ -45,6 +45,8 @@ _SENTENCES = {
     NoObjectReason.FORBIDDEN: '{text!r} forbids and asks for nothing: {forbidden} is to be left '
                               'alone',
 }
+# What a phrase before a verb ends with when it says how one looks, and not where a thing is.
+_VIEWS = ('view', 'perspective', 'position', 'side', 'left', 'right')
 # The first of these that a clause gave is the answer's reason.
 _TELLING = (NoObjectReason.OWN_BODY, NoObjectReason.MISSING, NoObjectReason.QUESTION,
             NoObjectReason.NOT_MENTIONED)
@@ -86,12 +88,18 @@ def read_instruction(text: str, nlp: Callable[[str], Any] | None = None) -> Inst
 
 def _readings(heard: Heard, tokens: list[Token]) -> list[ClauseReading]:
     """The clauses read; 'do not | <something> | touch it' forbids to the next mark or 'and'."""
-    found, negated = [], False
+    found, negated, body = [], False, False
     for start, end in clauses(tokens, heard.text):
         reading = read_clause(heard, tokens, (start, end))
         joined = tokens[start].comma or tokens[start].lower in JOINERS
         reading = replace(reading, joined=tokens[start].lower in JOINERS)
-        found.append(reading.forbidding() if negated and not joined else reading)
+        reading = reading.forbidding() if negated and not joined else reading
+        if body and reading.steps and all(  # 'raise your hand and put it on the table'
+                one.said.lower() == 'it' for step in reading.steps for one in step.references
+                if one.role in THEMES):
+            reading = ClauseReading(reason=NoObjectReason.OWN_BODY)
+        body = reading.reason is NoObjectReason.OWN_BODY
+        found.append(reading)
         opening = read_opening([token.lower for token in tokens], start, end)
         negated = opening.negated and opening.mood is Mood.COMMAND and verb_at(
             tokens, opening.end, end, opening.gerund) is None
@@ -123,8 +131,12 @@ def _fronted(readings: list[ClauseReading]) -> list[ClauseReading]:
         before = found[-1].steps if found else ()
         fronted = before[0].references if len(before) == 1 and not any(
             before[0].of(role) for role in THEMES) and before[0].action is Action.REFER else ()
-        towards = any(one.relation == 'to' for one in fronted)
-        if not fronted or towards or not reading.steps or reading.joined:
+        aside = any(one.relation == 'to' or one.expression.lower().endswith(_VIEWS)
+                    for one in fronted)
+        if fronted and aside and reading.steps:
+            found[-1] = reading
+            continue
+        if not fronted or not reading.steps or reading.joined:
             found.append(reading)
             continue
         first = reading.steps[0]

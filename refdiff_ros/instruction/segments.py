@@ -31,9 +31,9 @@ _INTENSIFIERS = frozenset(
 _ADVERBS = tuple(tuple(phrase.split()) for phrase in (
     'over here', 'over there', 'up there', 'down there', 'in there', 'back there', 'out here',
     'in here', 'right here', 'right there', 'upside down', 'out of the way', 'of the way',
-    'a little', 'a bit', 'a little bit', 'the other way', 'for me', 'for us', 'for him', 'for her',
+    'all the way', 'a little', 'a bit', 'a little bit', 'the other way', 'for me', 'for us', 'for him', 'for her',
     'down', 'back', 'away', 'aside', 'up', 'here', 'there', 'together', 'apart', 'forward',
-    'forwards', 'backward', 'backwards', 'sideways', 'now', 'please', 'again', 'instead', 'too',
+    'forwards', 'backward', 'backwards', 'sideways', 'upwards', 'upward', 'downwards', 'downward', 'now', 'please', 'again', 'instead', 'too',
     'out', 'off', 'on', 'over', 'in', 'home', 'around', 'clockwise', 'counterclockwise', 'anticlockwise', 'through', 'along', 'by', 'past'))
 _UNITS = frozenset(
     'cm mm m inch inches centimeter centimeters centimetre centimetres meter meters metre metres '
@@ -119,7 +119,8 @@ class _Cutter:
 
     def _goes_on(self, row: int, after_noun: bool) -> bool:
         """Whether a clause begins, or goes on after 'and': 'that is red and | has a handle'."""
-        again = row > 0 and self.lower[row - 1] == 'and' and self.lower[row] in _BE | _HAVE
+        again = row > 0 and self.lower[row - 1] == 'and' and (
+            self.lower[row] in _BE | _HAVE | {'which', 'who'})
         return again or after_noun and self._opens_clause(row)
 
     def coordinator(self, row: int) -> int:
@@ -154,8 +155,8 @@ class _Cutter:
 
     def _prepositional(self, row: int) -> Segment | None:
         lead = row
-        if self._is_purpose(row):
-            return None
+        if self._is_purpose(row) or self.adverb(row, after_noun=False) > 2:
+            return None  # 'out of the way'
         while lead < self.end and (self.lower[lead] in _INTENSIFIERS or self.lower[lead] == 'a'
                                    and self.lower[lead + 1:lead + 2] in (['bit'], ['little'])):
             lead += 1
@@ -249,7 +250,7 @@ class _Cutter:
                 return True
             joined = self.coordinator(row) and (
                 self.lower[row + 1] in DETERMINERS or not describes(self.tokens[row - 1])
-                or self.lower[row - 1] in DETERMINERS)
+                or self.lower[row - 1] in DETERMINERS or not describes(self.tokens[row + 1]))
             if joined:
                 return True
             before = self.lower[row - 1]

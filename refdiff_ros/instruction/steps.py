@@ -153,6 +153,8 @@ def _command(
     frame, start = verb.frame, verb.end
     lower = [token.lower for token in tokens]
     negated = opening.negated
+    if frame.verb == 'let' and lower[end - 1] == 'go':  # 'let it go'
+        frame, end = FRAMES['release'], end - 1
     if frame.verb == 'leave' and lower[end - 1] in ('alone', 'be'):
         negated, end = True, end - 1
     if frame.verb == 'use':
@@ -262,6 +264,8 @@ def _statement(
     if not subject:
         return None
     found = replace(rest[0] if rest else Arguments(), objects=subject[0].objects, other_splits=())
+    if frame is FRAMES['put'] and lower[after - 1] != 'put' and not found.places:  # 'it should be near the left' tells where it is
+        return None
     return _as_reading(heard, tokens, (found,), frame, True, negated)
 
 
@@ -407,7 +411,10 @@ def _is_person(tokens: list[Token], span: Span) -> bool:
 
 
 def _is_body(tokens: list[Token], span: Span) -> bool:
-    return is_body([token.lower for token in tokens[slice(*span)]])
+    lower = [token.lower for token in tokens]
+    end = next((row for row in range(span[0] + 1, span[1]) if tokens[row].comma
+                or preposition_at(lower, row, span[1]) is not None), span[1])
+    return is_body(lower[span[0]:end])
 
 
 def _step(heard: Heard, tokens: list[Token], found: Arguments, frame: Frame) -> Step:

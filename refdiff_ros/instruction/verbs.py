@@ -55,6 +55,10 @@ def verb_at(tokens: list[Token], row: int, end: int, gerund: bool = False,
     idiom = _idiom_at(tokens, row, end)
     if idiom is not None:
         return idiom
+    if tokens[row].lower in ('go', 'come') and row + 2 < end:
+        after = verb_at(tokens, row + 1, end)  # 'go open the door'
+        if after is not None and after.known:
+            return after
     pair = _pair_at(tokens, row, end)
     if pair is not None:
         return pair
@@ -91,10 +95,16 @@ def _pair_at(tokens: list[Token], row: int, end: int) -> Verb | None:
 
 
 def _after_particles(tokens: list[Token], row: int, end: int, frame: Frame) -> int:
-    while row < end and tokens[row].lower in frame.particles:
-        # 'move over to', but 'put the cup over the sink': a particle stands right after its verb.
+    # 'move over to', but 'put the cup over the sink': a particle stands right after its verb; so
+    # does the way in 'push left the box'.
+    while row < end and (tokens[row].lower in frame.particles or _way_first(tokens, row, end)):
         row += 1
     return row
+
+
+def _way_first(tokens: list[Token], row: int, end: int) -> bool:
+    return tokens[row].lower in ('left', 'right', 'up', 'down', 'forward', 'backward') and (
+        row + 1 < end and tokens[row + 1].lower in DETERMINERS)
 
 
 def _is_verb(tokens: list[Token], row: int, end: int, frame: Frame, joined: bool) -> bool:
@@ -107,6 +117,10 @@ def _is_verb(tokens: list[Token], row: int, end: int, frame: Frame, joined: bool
         return not joined and not frame.noun or frame.verb in _ALONE
     if lower in _NO_OBJECT:
         return False
+    if _way_first(tokens, row + 1, end):
+        return True
+    if frame.verb == 'place' and lower in ('in', 'on', 'into', 'onto'):
+        return True
     if lower in _OBJECT_STARTS:
         return not (lower == 'that' and joined and token.pos not in ('VERB', ''))
     if lower in frame.particles:
