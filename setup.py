@@ -9,6 +9,7 @@ EXTRAS = {
     'bags': ['opencv-python-headless', 'rosbags', 'rosbags-image'],
     'grasp': ['opencv-python-headless'],
     'parser': ['spacy'],
+    'ray': ['ray[client]'],
     'ros': ['opencv-python-headless', 'rosbags-image'],
     'sim': ['mujoco', 'pillow'],
     'web': ['aiohttp'],

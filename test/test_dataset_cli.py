@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 
 from phrase_files import write_phrases
 import pytest
@@ -172,7 +173,16 @@ def test_the_tabletop_set_is_asked_by_the_same_runner(tmp_path, capsys):
     (['refcoco', '--split', 'dev', '--root', '.'], 'expected a split of refcoco'),
     (['phrasecut', '--split', 'val', '--root', '.'], 'expected the pictures in images'),
     (['tabletop', '--split', 'val', '--retry-errors'], 'expected --out with --retry-errors'),
-    (['tabletop', '--split', 'val', '--require', 'x=1'], 'expected a requirement on one of')])
+    (['tabletop', '--split', 'val', '--require', 'x=1'], 'expected a requirement on one of'),
+    (['tabletop', '--split', 'val', '--workers', '2'], 'expected --ray with --workers'),
+    (['tabletop', '--split', 'val', '--ray', '--device', 'cuda:1'],
+     "'cuda' with --ray, got 'cuda:1': Ray gives each worker a GPU of its own")])
 def test_what_cannot_be_asked_is_said_before_models_are_loaded(arguments, told, capsys):
     assert main(['evaluate', 'dataset', *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_missing_ray_is_said_before_anything_is_rendered(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'ray', None)
+    assert main(['evaluate', 'dataset', 'tabletop', '--split', 'val', '--ray']) == 2
+    assert "run 'pip install refdiff_ros[ray]'" in capsys.readouterr().err

@@ -53,7 +53,7 @@ def test_each_ros_package_that_the_code_imports_is_a_dependency() -> None:
 @pytest.mark.parametrize('distro', ['kilted', 'jazzy'])
 def test_pins_are_exact_and_named_once(distro: str) -> None:
     pins = {}
-    for name in ('models', 'parser', 'sim', 'ros', 'web', 'datasets', 'dev', distro):
+    for name in ('models', 'parser', 'sim', 'ros', 'web', 'datasets', 'ray', 'dev', distro):
         for line in (_ROOT / f'requirements/{name}.txt').read_text().splitlines():
             if line.startswith('#'):
                 continue
@@ -62,5 +62,5 @@ def test_pins_are_exact_and_named_once(distro: str) -> None:
             assert found.group(1) not in pins, line
             pins[found.group(1)] = found.group(2)
     for extra in ('torch', 'spacy', 'mujoco', 'rosbags-image', 'pycocotools', 'scipy',
-                  'pytest-timeout', 'setuptools', 'aiohttp'):
+                  'ray', 'pytest-timeout', 'setuptools', 'aiohttp'):
         assert extra in pins

@@ -10,7 +10,9 @@ from run_folders import answer, keep, QUESTION
 from tiny_models import tiny_model_set
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.evaluation.report import tagged_report
 from refdiff_ros.evaluation.runs.answer_lines import answer_line, parse_answers
+from refdiff_ros.evaluation.runs.compare import compared, pair_runs
 from refdiff_ros.evaluation.runs.folder import read_run, RunError, RunFolder
 from refdiff_ros.evaluation.runs.question import samples_sha256
 from refdiff_ros.evaluation.runs.weights import weights_sha256
@@ -27,6 +29,20 @@ def test_answers_are_read_to_the_last_digit(tmp_path):
     assert list(run.answers.values()) == kept
     assert run.command == 'refdiff evaluate dataset refcoco --split val'
     assert not QUESTION.differences(run.question)
+
+
+def test_the_order_in_which_answers_came_is_of_no_account(tmp_path):
+    kept = [answer(name, image_id=name, intersection=k + 1, union=3 * k + 7)
+            for k, name in enumerate('abcdefgh')]
+    runs = [read_run(keep(tmp_path / str(k), *some)) for k, some in enumerate((
+        kept, kept[::-1], kept[3:] + kept[:3]))]
+    assert list(runs[0].answers) == list(runs[1].answers) == list(runs[2].answers)
+    other = read_run(keep(tmp_path / 'other', *(replace(each, iou=1.0, intersection=5, union=5)
+                                                for each in kept)))
+    found = [compared(pair_runs(run, other)) for run in runs]
+    assert found[0] == found[1] == found[2]  # to the last digit
+    assert tagged_report(list(runs[0].answers.values())) == tagged_report(
+        list(runs[1].answers.values()))
 
 
 @pytest.mark.parametrize('cut', [1, 20, len(answer_line(answer('b'))) - 1])

@@ -6,7 +6,7 @@ distro=${ROS_DISTRO:-kilted}
 python=$(tools/preflight.sh)
 suffix=$([ "$distro" = kilted ] || echo "-$distro")
 venv=$PWD/.venv$suffix
-pins=(requirements/{models,parser,sim,ros,web,datasets,dev,"$distro"}.txt)
+pins=(requirements/{models,parser,sim,ros,web,datasets,ray,dev,"$distro"}.txt)
 if command -v flock >/dev/null; then
   exec 8>".setup$suffix.lock"
   flock 8

@@ -11,21 +11,18 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.cli import (
-    add_common,
-    add_method,
-    checked_overrides,
-    prepare_engine,
-)
+from refdiff_ros.evaluation.cli import add_common, add_method, checked_overrides
+from refdiff_ros.evaluation.cluster.options import add_ray, check_ray, with_whole_paths
 from refdiff_ros.evaluation.datasets.published import PUBLISHED
 from refdiff_ros.evaluation.output import some, write_figures
 from refdiff_ros.evaluation.progress import Progress
 
 if TYPE_CHECKING:
-    from refdiff_ros.engine import Engine
     from refdiff_ros.evaluation.gate import Verdict
     from refdiff_ros.evaluation.run import Answer
+    from refdiff_ros.evaluation.runs.answering import Answering
     from refdiff_ros.evaluation.runs.folder import Answers
+    from refdiff_ros.evaluation.runs.loaded import Loaded
     from refdiff_ros.evaluation.runs.question import Question
     from refdiff_ros.evaluation.sample import Sample
 
@@ -57,6 +54,7 @@ def add_dataset(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--require', action='append', default=[], metavar='NAME=NUMBER',
                         help='exit with 1 unless it holds, e.g. miou=0.5; repeatable')
     add_common(parser, 'expressions')
+    add_ray(parser)
     parser.set_defaults(run=run_dataset)
 
 
@@ -76,13 +74,14 @@ def run_dataset(args: argparse.Namespace) -> int:
     requirements = parse_requirements(args.require)
     checked_overrides(args)
     _check(args)
+    args = with_whole_paths(args) if args.ray else args
     samples = _samples(args)
-    engine = prepare_engine(args, args.dataset)
-    question = _question(args, engine, samples)
-    with (contextlib.nullcontext(Answers()) if args.out is None
-          else RunFolder(args.out, question, command(args))) as kept:
-        stop = _ask(engine, _left(args, samples, kept), kept, len(samples))
-        answers = kept.of(samples)
+    with _answering(args, samples) as answering:
+        question = _question(args, answering.loaded, samples)
+        with (contextlib.nullcontext(Answers()) if args.out is None
+              else RunFolder(args.out, question, command(args))) as kept:
+            stop = _ask(answering, _left(args, samples, kept), kept, len(samples))
+            answers = kept.of(samples)
     found = {'what': 'dataset', **question.summary(), **_figures(answers), 'stopped': stop.reason}
     # Half a run meets or misses nothing.
     verdicts = [] if stop.reason else judge(requirements, found)
@@ -117,6 +116,7 @@ def _check(args: argparse.Namespace) -> None:
         raise BadRequestError(f'expected --half with {TABLETOP} only, got {args.dataset}')
     if args.retry_errors and args.out is None:
         raise BadRequestError('expected --out with --retry-errors: it names the run')
+    check_ray(args)
 
 
 def _samples(args: argparse.Namespace) -> Sequence['Sample']:
@@ -132,21 +132,28 @@ def _samples(args: argparse.Namespace) -> Sequence['Sample']:
                             on_sample=lambda: progress.step(args.limit))
 
 
+def _answering(
+    args: argparse.Namespace, samples: Sequence['Sample'],
+) -> contextlib.AbstractContextManager['Answering']:
+    if args.ray is not None:
+        from refdiff_ros.evaluation.cluster.workers import ray_workers
+        return ray_workers(args, samples)
+    from refdiff_ros.evaluation.runs.answering import InProcess
+    return contextlib.nullcontext(InProcess(args))
+
+
 def _question(
-    args: argparse.Namespace, engine: 'Engine', samples: Sequence['Sample'],
+    args: argparse.Namespace, loaded: 'Loaded', samples: Sequence['Sample'],
 ) -> 'Question':
     from refdiff_ros.evaluation.runs.question import Question, samples_sha256
-    from refdiff_ros.evaluation.runs.weights import weights_sha256
-    from refdiff_ros.models.manager import DEFAULT_BUNDLE
-    models = engine.models
     cut = args.limit is not None and len(samples) == args.limit
     return Question(
         dataset=args.dataset, split=args.split, half=args.half,
         limit=args.limit if cut else None, samples=len(samples),
-        samples_sha256=samples_sha256(samples), bundle=models.name, trained=models.trained,
-        weights_sha256=weights_sha256(args.bundle or DEFAULT_BUNDLE, models), preset=args.preset,
-        overrides=checked_overrides(args), values=asdict(engine.preset), mode=args.mode,
-        seed=args.seed, device=models.device.type, dtype=str(models.dtype).split('.')[-1])
+        samples_sha256=samples_sha256(samples), bundle=loaded.bundle, trained=loaded.trained,
+        weights_sha256=loaded.weights_sha256, preset=args.preset,
+        overrides=checked_overrides(args), values=loaded.values, mode=args.mode, seed=args.seed,
+        device=loaded.device, dtype=loaded.dtype)
 
 
 def _left(
@@ -171,29 +178,28 @@ class _Stop:
 
 
 def _ask(
-    engine: 'Engine', left: Sequence['Sample'], kept: 'Answers', count: int,
+    answering: 'Answering', left: Sequence['Sample'], kept: 'Answers', count: int,
 ) -> _Stop:
-    from refdiff_ros.evaluation.run import answer_samples
+    from refdiff_ros.evaluation.cluster.connection import ClusterError
     from refdiff_ros.evaluation.runs.folder import RunError
-    from refdiff_ros.models.manager import warm_up
-    done = count - len(left)
+    progress = Progress('expression', count - len(left))
     try:
-        if left:
-            warm_up(engine.models, engine.preset)
-        answer_samples(engine, left, on_case=_on_case(kept, Progress('expression', done), count))
+        answering.answer(left, _on_answer(kept, progress, count))
     except KeyboardInterrupt:
         print(f'stopped after {len(kept.by_id)} of {count} expressions', file=sys.stderr)
         return _Stop('interrupted', 130)
-    except RunError as error:
+    except (RunError, ClusterError) as error:
         print(f'refdiff: {error}', file=sys.stderr)
         return _Stop(str(error), 2)
     return _Stop()
 
 
-def _on_case(kept: 'Answers', progress: Progress, count: int) -> Callable[..., None]:
+def _on_answer(
+    kept: 'Answers', progress: Progress, count: int,
+) -> Callable[['Answer'], None]:
     named = 0
 
-    def on_case(answer: 'Answer', *_: object) -> None:
+    def on_answer(answer: 'Answer') -> None:
         nonlocal named
         kept.add(answer)
         if answer.error:
@@ -204,7 +210,7 @@ def _on_case(kept: 'Answers', progress: Progress, count: int) -> Callable[..., N
                 print('further errors are counted only', file=sys.stderr)
         progress.step(count)
 
-    return on_case
+    return on_answer
 
 
 def _figures(answers: Sequence['Answer']) -> dict[str, Any]:

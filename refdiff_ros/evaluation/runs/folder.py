@@ -140,7 +140,7 @@ class Run:
     Attributes:
         path: its folder.
         question, command: what was asked, and how.
-        answers: by their sample's id.
+        answers: by their sample's id, sorted by it, in whatever order they came.
     """
 
     path: Path
@@ -174,7 +174,8 @@ def read_run(path: Path, unfinished: bool = False) -> Run:
         raise BadRequestError(
             f'expected a finished run in {path}, got {len(answers)} of {question.samples} '
             f'answers: go on with it: {command or "ask it again with --out"}')
-    return Run(path, question, command, answers)
+    # Sums of floats depend on the order in their last digit.
+    return Run(path, question, command, dict(sorted(answers.items())))
 
 
 def _read_question(path: Path) -> tuple[Question, str]:

@@ -1,0 +1,1 @@
+"""One run over many processes, on this machine or on several, by Ray."""
