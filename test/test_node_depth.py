@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.ros.conversions import image_message
-from refdiff_ros.sim.camera_node import camera_info
+from refdiff_ros.sim.camera_topics import camera_info
 from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.splits import split_views
 

@@ -28,9 +28,10 @@ esac
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout with all that set-up reads, and a build that is written down."""
-    for folder in ('msg', 'srv', 'refdiff_ros', 'scripts', 'launch', 'config', 'tools'):
+    for folder in ('action', 'msg', 'srv', 'refdiff_ros', 'scripts', 'launch', 'config', 'tools'):
         (tmp_path / folder).mkdir()
-    for name in ('CMakeLists.txt', 'package.xml', 'msg/A.msg', 'srv/A.srv', 'refdiff_ros/a.py',
+    for name in ('CMakeLists.txt', 'package.xml', 'action/A.action', 'msg/A.msg',
+                 'srv/A.srv', 'refdiff_ros/a.py',
                  'tools/repair_ros_wheels.py'):
         (tmp_path / name).write_text(name)
     shutil.copytree(_ROOT / 'requirements', tmp_path / 'requirements')
