@@ -5,8 +5,8 @@
 Load: from the start of the navigation to the load event, to the first byte, and to the first
 camera picture on the canvas, for a page that the browser has not seen before. Rates: pictures and
 answers that were drawn, counted in the page over `--seconds`, with answered frames alone and with
-the camera live under them, beside the rates at which the camera sent and the node answered. Frame age: of the picture
-as it was drawn, from its receipt by the node, a sample every 0.1 s.
+the camera live under them, beside the rates at which the camera sent and the node answered. Frame
+age: of the picture as it was drawn, from its receipt by the node, a sample every 0.1 s.
 """
 
 import argparse

@@ -32,8 +32,14 @@ def test_the_reference_has_every_parameter_and_message():
     text = (_DOCS / 'reference.md').read_text()
     for spec in PARAMETERS:
         assert f'| `{spec.name}` |' in text
-    for path in (*(_ROOT / 'msg').iterdir(), *(_ROOT / 'srv').iterdir()):
-        assert path.read_text().strip() in text
+    for kind in ('msg', 'srv', 'action'):
+        for path in (_ROOT / kind).iterdir():
+            assert path.read_text().strip() in text
+    # Those of the other nodes, in a table or not.
+    for path in (_ROOT / 'refdiff_ros').rglob('*.py'):
+        for name in re.findall(r"(?:declare_parameter|ParameterSpec)\(\s*'(\w+)'",
+                               path.read_text()):
+            assert f'`{name}`' in text, name
 
 
 @mark.parametrize('name', _PAGES)

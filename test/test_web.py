@@ -9,7 +9,7 @@ import aiohttp
 import chromium
 from pytest import approx, fixture, mark, raises
 from ros_graph import camera_info, GraphClient, image, NODE, NodeProcess, wait_for
-from test_web_pictures import unpack
+from test_web_pictures import ambiguous, unpack
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.msg import GraspRegion, ReferringMask
@@ -165,7 +165,9 @@ def test_what_is_asked_is_answered_and_what_is_clicked_is_published(nothing_aske
     async def steps(browser):
         await browser.tell(do='look', live=False, attention=True)
         await browser.tell(do='say', text='  the red   box <script>alert(1)</script>')
-        answer = await browser.hear(lambda h: h['what'] == 'answer' and h['expression'])
+        stamp = [sent.header.stamp.sec, sent.header.stamp.nanosec]
+        answer = await browser.hear(lambda h: h['what'] == 'answer' and h['stamp'] == stamp)
+        assert answer['standing']
         assert answer['expression'] == 'the red box <script>alert(1)</script>'
         assert answer['status'] == 'AMBIGUOUS'
         assert len(answer['parts']) == 2 and answer['attention']
@@ -357,6 +359,29 @@ def test_in_a_browser_the_token_is_typed_and_stays_known(tmp_path):
         assert browser.js('document.cookie') == ''  # not for scripts
         browser.open(f'http://127.0.0.1:{port}/')
         browser.wait_for('window.refdiff && refdiff.now.link === "open"')
+    finally:
+        browser.close()
+        served.stop()
+
+
+@mark.skipif(not chromium.find(), reason='no Chromium is installed on this machine')
+def test_in_a_browser_an_answer_whose_question_was_cleared_is_not_shown(tmp_path):
+    port = free_port()
+    served = page(web_port=port)
+    browser = chromium.Chromium(tmp_path / 'profile')
+    try:
+        browser.open(f'http://127.0.0.1:{port}/')
+        browser.wait_for('window.refdiff && refdiff.now.link === "open"')
+        for said, standing, shown in (('', True, 0), ('another', True, 0), ('another', False, 0),
+                                      ('<b>box</b>', True, 1), ('', False, 2)):
+            before = browser.js('refdiff.pictures')
+            served.said(said)
+            served.offer(ambiguous(), 8, standing)
+            browser.wait_for(f'refdiff.pictures > {before}')
+            browser.wait_for(f'refdiff.now.said === {json.dumps(said)}')
+            browser.wait_for(f'refdiff.answers === {shown}')
+            assert browser.js('refdiff.now.answer !== null') == bool(shown), (said, standing)
+        assert browser.js('document.querySelectorAll("b").length') == 0
     finally:
         browser.close()
         served.stop()

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from refdiff_ros.ros import topics
 from refdiff_ros.ros.parameters import PARAMETERS, ParameterSpec
+from refdiff_ros.ros.pick_server import NUMBERS
 from refdiff_ros.sim.camera_node import PARAMETERS as CAMERA_PARAMETERS
+from refdiff_ros.sim.gripper_node import PARAMETERS as GRIPPER_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs' / 'reference.md'
-_KINDS = {'in': 'subscribed', 'out': 'published', 'service': 'service'}
+_KINDS = {'in': 'subscribed', 'out': 'published', 'service': 'service', 'action': 'action',
+          'client': 'calls'}
 
 
 def reference() -> str:
@@ -22,15 +25,24 @@ def reference() -> str:
     parts = [
         '<!-- Written by tools/make_reference.py: change the tables in the code and run it. -->',
         '# Reference',
-        '[The node](#the-node) · [The simulated camera](#the-simulated-camera) · '
-        '[Messages](#messages). For a first robot: [first_robot.md](first_robot.md); when '
-        'something is wrong: [troubleshooting.md](troubleshooting.md).',
+        '[The node](#the-node) · [The pick server](#the-pick-server) · '
+        '[The simulated camera](#the-simulated-camera) · [Messages](#messages). For a first '
+        'robot: [first_robot.md](first_robot.md); when something is wrong: '
+        '[troubleshooting.md](troubleshooting.md).',
         '## The node', '### Topics and services',
         'Relative names (`image`) are remapped, `~/` is the name of the node, by default '
         '`/refdiff/`.', _topics(topics.NODE), '### Parameters', _when(), _parameters(PARAMETERS),
+        '## The pick server', '### What it publishes, hears and serves', '`refdiff pick-server`.',
+        _topics(topics.PICK_SERVER), '### What may be set on it', _parameters(NUMBERS),
+        'Poses are seven numbers, x, y, z in metres and a quaternion qx, qy, qz, qw, in '
+        '`base_frame`: `camera_in_base` (where the optical frame stands; must be set) and `home` '
+        '(where the hand waits). `base_frame` (default `base`) and `finger_joints` (default '
+        '`[finger_left, finger_right]`) are read once.',
         '## The simulated camera', '### Its topics and services',
         '`refdiff camera`; `sim.launch.py` puts it under `/camera`.', _topics(topics.CAMERA),
         '### Its parameters', _parameters(CAMERA_PARAMETERS),
+        'The simulated gripper (`tabletop_gripper`) has the same camera and answers to the topics '
+        'of the pick server. Its parameters:', _parameters(GRIPPER_PARAMETERS),
         '## Messages', *_messages(),
     ]
     return '\n\n'.join(parts) + '\n'
@@ -77,7 +89,8 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _messages() -> list[str]:
     found = []
-    for path in (*sorted((ROOT / 'msg').glob('*.msg')), *sorted((ROOT / 'srv').glob('*.srv'))):
+    for path in (path for kind in ('msg', 'srv', 'action')
+                 for path in sorted((ROOT / kind).glob(f'*.{kind}'))):
         found += [f'### refdiff_ros/{path.parent.name}/{path.stem}',
                   f'```\n{path.read_text().strip()}\n```']
     return found

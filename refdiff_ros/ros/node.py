@@ -236,7 +236,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _publish(self, result: Answer, config: parameters.NodeConfig) -> None:
         self._outputs.publish(result, config.candidates)
         if result.expression == self._dispatch.expression:  # not cleared or changed in between
-            self._page.offer(result, config.candidates)
+            self._page.offer(result, config.candidates, standing=True)
         if result.segmentation is None:
             self.get_logger().warning(
                 f'{result.status.name}: {result.reason}', throttle_duration_sec=5.0)
@@ -244,7 +244,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
         self._segment.reply(reply_to, service_response(result, config.candidates))
         if not self._dispatch.expression:
-            self._page.offer(result, config.candidates)
+            self._page.offer(result, config.candidates, standing=False)
 
     def _report(self) -> None:
         if self._inputs.inputs:

@@ -1,4 +1,4 @@
-"""Every topic and service of the node and of the simulated camera in one table.
+"""Every topic, service and action of the nodes in one table each.
 
 Names as in the code: relative ones are remapped or prefixed by a namespace, `~/` stands for the
 node's own name. `docs/reference.md` and the tests of the RViz and Foxglove files read this.
@@ -13,8 +13,8 @@ class TopicSpec:
 
     Attributes:
         name: topic or service name before remapping.
-        kind: 'in', 'out' or 'service'.
-        type: 'package/msg/Type' or 'package/srv/Type'.
+        kind: 'in', 'out', 'service', 'action' or 'client'.
+        type: 'package/msg/Type', with srv or action for msg.
         text: one sentence.
     """
 
@@ -72,4 +72,18 @@ CAMERA = (
     TopicSpec('~/objects', 'out', 'std_msgs/msg/String',
               'The truth as JSON: names, places, sizes, and expressions to ask; latched.'),
     TopicSpec('~/next_scene', 'service', 'std_srvs/srv/Trigger', 'Lay a new scene.'),
+)
+
+PICK_SERVER = (
+    TopicSpec('pick_referred', 'action', 'refdiff_ros/action/PickReferred',
+              'Pick up what a sentence refers to.'),
+    TopicSpec('refdiff/segment', 'client', 'refdiff_ros/srv/ReferSegmentation',
+              'Asked where the object is.'),
+    TopicSpec('target_pose', 'out', 'geometry_msgs/msg/PoseStamped',
+              'Where the point between the fingertips is to go.'),
+    TopicSpec('gripper_command', 'out', 'std_msgs/msg/Float64', 'Opening to drive to, metres.'),
+    TopicSpec('current_pose', 'in', 'geometry_msgs/msg/PoseStamped',
+              'Where the point between the fingertips is.'),
+    TopicSpec('joint_states', 'in', 'sensor_msgs/msg/JointState',
+              'The positions of finger_joints add up to the opening.'),
 )

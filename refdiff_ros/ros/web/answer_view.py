@@ -26,12 +26,14 @@ class Shown:
         number: counts the answers of this server.
         latency_ms: as published with it.
         candidates: most regions listed.
+        standing: whether it answers the standing expression, and not a call.
     """
 
     answer: Answer
     number: int
     latency_ms: float
     candidates: int
+    standing: bool = True
 
 
 def answer_message(shown: Shown, attention: bool) -> bytes:
@@ -39,8 +41,9 @@ def answer_message(shown: Shown, attention: bool) -> bytes:
     answer = shown.answer
     result, parts = answer.segmentation, []
     head: dict[str, Any] = {
-        'what': 'answer', 'number': shown.number, 'status': answer.status.name,
-        'reason': answer.reason, 'expression': answer.expression,
+        'what': 'answer', 'number': shown.number, 'standing': shown.standing,
+        'stamp': [answer.header.stamp.sec, answer.header.stamp.nanosec],
+        'status': answer.status.name, 'reason': answer.reason, 'expression': answer.expression,
         'latency_ms': shown.latency_ms, 'model_ms': answer.model_ms,
         'notes': list(answer.notes), 'models': f'{answer.bundle}, {answer.preset}, {answer.mode}',
         'grasp': grasp_view(answer.grasp), 'candidates': [], 'mask': [],

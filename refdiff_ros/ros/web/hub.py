@@ -119,10 +119,10 @@ class Hub:
 
     # From the node's threads
 
-    def offer(self, answer: Answer, candidates: int) -> None:
+    def offer(self, answer: Answer, candidates: int, standing: bool) -> None:
         """A new answer; it is kept for the next one who looks."""
         self._count += 1
-        self._shown = Shown(answer, self._count, answer.latency_ms, candidates)
+        self._shown = Shown(answer, self._count, answer.latency_ms, candidates, standing)
         if self.viewers:
             self._soon(self._answer_came.set)
 

@@ -60,10 +60,10 @@ class OperatorPage:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_STOP_S)
 
-    def offer(self, answer: Answer, candidates: int) -> None:
-        """A new answer, with at most `candidates` regions to show."""
+    def offer(self, answer: Answer, candidates: int, standing: bool) -> None:
+        """A new answer, with at most `candidates` regions to show; `standing` or to a call."""
         if (hub := self._hub) is not None:
-            hub.offer(answer, candidates)
+            hub.offer(answer, candidates, standing)
 
     def frame_came(self) -> None:
         """A new camera picture is there."""

@@ -111,7 +111,7 @@ function tellAnswer() {
   if (answer) reason = answer.reason;
   else if (idle) reason = now.said ? reason : 'Type what the robot should find.';
   else if (silence) reason = silence;
-  setText('reason', answer && !now.said ? `${reason} (a call: "${answer.expression}")` : reason);
+  setText('reason', answer && !answer.standing ? `${reason} (a call: "${answer.expression}")` : reason);
   setText('question', answer && answer.question ? answer.question : '');
   byId('question').hidden = !(answer && answer.question);
   setText('grasp', graspWords());
@@ -159,7 +159,8 @@ async function picture(head, parts) {
 async function answer(head, parts) {
   if (head.picture) await picture(head, parts);
   await drawAttention(head.attention ? parts[1] : null);
-  if (now.said && head.expression !== now.said) return; // of a question that was asked before
+  // An answer may come after its question was changed or cleared.
+  if (head.standing ? head.expression !== now.said : now.said) return;
   now.answer = head;
   now.answeredAt = performance.now() - head.age_ms;
   window.refdiff.answers += 1;
