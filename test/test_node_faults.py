@@ -215,11 +215,11 @@ def test_under_simulated_time_age_is_measured_on_the_simulated_clock(client):
         client.publish('image', image(stamp=100))
         wait_for(lambda: client.call('the red box').status in ANSWERED, 30.0)
         at(104)
-        assert client.call('the red box').status in ANSWERED
+        wait_for(lambda: client.call('the red box').status in ANSWERED, 30.0)
         at(106)
-        assert client.call('the red box').status == ReferringMask.STALE_IMAGE
+        wait_for(lambda: client.call('the red box').status == ReferringMask.STALE_IMAGE, 30.0)
         at(10)  # the bag starts anew: what came before is of another time
-        assert client.call('the red box').status == ReferringMask.NO_IMAGE
+        wait_for(lambda: client.call('the red box').status == ReferringMask.NO_IMAGE, 30.0)
         client.publish('image', image(stamp=10))
         wait_for(lambda: client.call('the red box').status in ANSWERED, 30.0)
     finally:
