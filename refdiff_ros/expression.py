@@ -13,10 +13,10 @@ from refdiff_ros.own_phrase import own_phrase
 from refdiff_ros.relations import find_relations, RelationSpan
 from refdiff_ros.results import ReferringExpression
 from refdiff_ros.shipped_parser import load_parser
-from refdiff_ros.stage_clock import stage
 from refdiff_ros.words import split_words, Word
 
-__all__ = ('MAX_CHARACTERS', 'load_parser', 'parse', 'root_alone')
+__all__ = (
+    'MAX_CHARACTERS', 'clean_text', 'load_parser', 'parse', 'parser_name', 'root_alone')
 
 MAX_CHARACTERS = 1000
 _NO_PIPELINE = 'no spaCy pipeline is loaded: rules found the root word'
@@ -25,7 +25,6 @@ _SUBJECTS = frozenset(('nsubj', 'nsubjpass', 'nsubj:pass', 'csubj', 'csubjpass',
 _NOUN_TAGS = frozenset(('NOUN', 'PROPN', 'PRON', ''))
 
 
-@stage('parse')
 def parse(
     text: str, nlp: Callable[[str], Any] | None = None, root: str = 'dependency',
 ) -> ReferringExpression:
@@ -58,7 +57,7 @@ def parse(
         notes = (_NO_PIPELINE,)
     else:
         word, has_noun = _tree_root(nlp(text), text, root)
-        parser = _name(nlp)
+        parser = parser_name(nlp)
         notes = ()
     if not has_noun:
         notes += (_no_noun(word),)
@@ -107,7 +106,7 @@ def _parse_by_rules(
     return ReferringExpression(
         text=text, root=word.text, root_span=(word.start, word.end), has_noun=reading.has_noun,
         directions=directions, relations=tuple(found.relation for found in relations),
-        parser='rules' if nlp is None else f'{_name(nlp)}+rules', notes=notes,
+        parser='rules' if nlp is None else f'{parser_name(nlp)}+rules', notes=notes,
         conjuncts=reading.conjuncts, ordinals=rule_layer.ordinals(own),
         superlatives=rule_layer.superlatives(own),
         phrase=own_phrase(text, described, word, relations))
@@ -118,7 +117,8 @@ def _is_of_relation(word: Word, relations: tuple[RelationSpan, ...]) -> bool:
     return any(found.start <= word.start < found.other_span[1] for found in relations)
 
 
-def _name(nlp: Any) -> str:
+def parser_name(nlp: Any) -> str:
+    """How results name a spaCy pipeline: 'spacy:<language>_<name>'."""
     return f"spacy:{nlp.meta.get('lang', '')}_{nlp.meta.get('name', '')}"
 
 
@@ -127,6 +127,11 @@ def _no_noun(word: Word) -> str:
 
 
 def clean_text(text: str) -> str:
+    """`text` in one line, without control characters and outer white space.
+
+    Raises:
+        BadRequestError: it is no str, empty, or longer than `MAX_CHARACTERS`.
+    """
     if not isinstance(text, str):
         raise BadRequestError(f'expected an expression as str, got {type(text).__name__}')
     if len(text) > MAX_CHARACTERS:

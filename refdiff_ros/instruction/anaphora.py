@@ -50,7 +50,8 @@ def resolve(
             found += new
         alternatives = tuple(
             tuple(one for reference in _completed(split, head_noun)
-                  for one in _resolved(reference, named, at, step.verb)) for split in step.alternatives)
+                  for one in _resolved(reference, named, at, step.verb))
+            for split in step.alternatives)
         resolved.append(replace(step, references=tuple(found), alternatives=alternatives))
     left_alone = tuple(one for reference in forbidden
                        for one in _resolved(reference, named, len(steps)))

@@ -61,8 +61,8 @@ _MOVE = 'move scoot slide transfer return relocate shift drag'
 _DROP = 'drop throw toss release leave discard dump chuck plug unload sling'
 _PUSH = 'sweep push pull shove roll nudge knock'
 _HAND = 'give hand pass offer lend'
-_POINT = 'point show find locate highlight select choose segment identify look see indicate spot ' \
-    'detect search mark inspect check watch tell'
+_POINT = 'point show find locate highlight select choose segment identify look see indicate ' \
+    'spot detect search mark inspect check watch tell'
 _GO = 'go navigate drive walk come head travel run proceed step'
 _VISIT = 'approach'
 # Other verbs, listed so that a slip of the pen is not looked for in them.

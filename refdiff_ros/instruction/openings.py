@@ -47,69 +47,72 @@ FILLERS = frozenset(
     'actually maybe perhaps again before after good great'.split())
 _INSIDE = frozenset('please just kindly maybe possibly also'.split())
 _ASK = _phrases(
-    'can you, could you, would you, will you, might you, can we, could we, shall we, can somebody',
-    'could somebody, can someone, could someone, would somebody, can anyone, could anyone',
-    'be able to, are you able to, is it possible to, do you think you could, do you think you can',
-    'i want you to, i need you to, i would like you to, i would love you to, we want you to',
-    'we need you to, we would like you to, i want to, i need to, i would like to, we need to',
-    'we want to, we have to, we should, i have to, you need to, you have to, you should, you can',
-    'you could, you may, you must, you will, you are to, you ought to, you are going to, you might',
-    'let us, go ahead and, go and, come and, try to, try and, help me, help me to, help us',
-    'i was wondering if you could, i wonder if you could, i was hoping you could',
-    'any chance you could, any chance you can, do me a favour and, do me a favor and',
-    'be so kind as to, so kind as to, be so kind and, be a dear and, be kind enough to',
-    'your task is to, your job is to, the task is to, the goal is to, your next task is to',
-    'i would appreciate it if you, i would appreciate it if you could, i would be grateful if you',
+    'can you, could you, would you, will you, might you, can we, could we, shall we',
+    'can somebody, could somebody, can someone, could someone, would somebody, can anyone',
+    'could anyone, be able to, are you able to, is it possible to, do you think you could',
+    'do you think you can, i want you to, i need you to, i would like you to',
+    'i would love you to, we want you to, we need you to, we would like you to, i want to',
+    'i need to, i would like to, we need to, we want to, we have to, we should, i have to',
+    'you need to, you have to, you should, you can, you could, you may, you must, you will',
+    'you are to, you ought to, you are going to, you might, let us, go ahead and, go and',
+    'come and, try to, try and, help me, help me to, help us, i was wondering if you could',
+    'i wonder if you could, i was hoping you could, any chance you could, any chance you can',
+    'do me a favour and, do me a favor and, be so kind as to, so kind as to, be so kind and',
+    'be a dear and, be kind enough to, your task is to, your job is to, the task is to',
+    'the goal is to, your next task is to, i would appreciate it if you',
+    'i would appreciate it if you could, i would be grateful if you',
     'it would be great if you could, it would be nice if you could, i would be glad if you',
     'make sure to, make sure you, be sure to, remember to, do not forget to, do not hesitate to',
-    'you want to, you will want to, you are going to want to, i would ask them to, i would ask you to, i would tell the robot to, i would',
-    'i would tell them to, i would tell you to, i would like for you to, i will ask you to',
-    'i would ask the robot to, i would instruct the robot to',
-    'feel free to, would you like to, do you want to, if you do not mind, if you can, if you could, if you would, if possible',
-    'if you please, if you like, when you can, when you are ready, when you get a chance',
-    'when you have time, when you have a moment, after that, once you are done, excuse me, pardon',
-    'why do not you, have to, need to, ought to, it is time to, i ask you to, you to, if it is ok',
-    'thank you, whatever you do, no, under any circumstances, by any means, in any case, at all',
-    'ever, on any account, even, accidentally, could you just, can you just, you know, i know',
+    'you want to, you will want to, you are going to want to, i would ask them to',
+    'i would ask you to, i would tell the robot to, i would, i would tell them to',
+    'i would tell you to, i would like for you to, i will ask you to, i would ask the robot to',
+    'i would instruct the robot to, feel free to, would you like to, do you want to',
+    'if you do not mind, if you can, if you could, if you would, if possible, if you please',
+    'if you like, when you can, when you are ready, when you get a chance, when you have time',
+    'when you have a moment, after that, once you are done, excuse me, pardon, why do not you',
+    'have to, need to, ought to, it is time to, i ask you to, you to, if it is ok, thank you',
+    'whatever you do, no, under any circumstances, by any means, in any case, at all, ever',
+    'on any account, even, accidentally, could you just, can you just, you know, i know',
     'i think, i guess, i believe, note that, please note, in your life, you know that')
 _GERUNDS = _phrases(
     'would you mind, could you mind, do you mind, start by, begin by, finish by, try, keep')
 _ANY_GERUND = _phrases('how about, what about')
 _WANT = _phrases(
-    'i want, i need, i would like, i would love, i will have, i will take, i could use, i require',
-    'we want, we need, we would like, we will need, i will need, can i have, could i have',
-    'may i have, can i get, could i get, may i get, can we have, could we have, can i borrow',
-    'what i need is, what i want is, what we need is, all i need is, let me have',
+    'i want, i need, i would like, i would love, i will have, i will take, i could use',
+    'i require, we want, we need, we would like, we will need, i will need, can i have',
+    'could i have, may i have, can i get, could i get, may i get, can we have, could we have',
+    'can i borrow, what i need is, what i want is, what we need is, all i need is, let me have',
     'i am going to need, we are going to need, i am after, do you mind giving me')
 _WHERE = _phrases(
-    'where is, where are, whereabouts is, whereabouts are, where did you put, where did you leave',
-    'do you see, can you see, could you see, have you seen, is there, are there, which one is',
-    'which is, which are, which ones are, do you know where, any idea where, tell me where',
-    'can you tell me where, could you tell me where, show me where, do you have any idea where',
-    'i am looking for, we are looking for, i am searching for, i can not find, i can not see',
-    'let me see, i want to see, i would like to see, i wonder where, i do not know where',
-    'what is, what are, if you see, when you see, if you find, when you find, once you see')
+    'where is, where are, whereabouts is, whereabouts are, where did you put',
+    'where did you leave, do you see, can you see, could you see, have you seen, is there',
+    'are there, which one is, which is, which are, which ones are, do you know where',
+    'any idea where, tell me where, can you tell me where, could you tell me where',
+    'show me where, do you have any idea where, i am looking for, we are looking for',
+    'i am searching for, i can not find, i can not see, let me see, i want to see',
+    'i would like to see, i wonder where, i do not know where, what is, what are, if you see',
+    'when you see, if you find, when you find, once you see')
 _QUESTIONS = _phrases('would you like, do you want, do you like, do you have, do you need')
 _NAME = _phrases(
     'there is, there are, this is, that is, these are, those are, here is, here are, it is',
-    'you want, you will want, the one you want is, the one i want is, you will see, you will find',
-    'you should see, i see, i mean, i meant, i said, a picture of, a photo of, an image of, picture of, photo of',
-    'how about, what about')
+    'you want, you will want, the one you want is, the one i want is, you will see',
+    'you will find, you should see, i see, i mean, i meant, i said, a picture of, a photo of',
+    'an image of, picture of, photo of, how about, what about')
 _FORBID = _phrases(
-    'stay away from, keep away from, keep off, keep clear of, steer clear of, hands off, beware of',
-    'rather than, instead of, except, except for, apart from, other than, avoid, but not, watch out',
-    'i do not want, i do not need, we do not want, we do not need, without')
+    'stay away from, keep away from, keep off, keep clear of, steer clear of, hands off',
+    'beware of, rather than, instead of, except, except for, apart from, other than, avoid',
+    'but not, watch out, i do not want, i do not need, we do not want, we do not need, without')
 _FORBID_GERUND = _phrases(
     'stop, quit, avoid, refrain from, without, instead of, rather than, keep from, no')
 _FORBID_VERB = _phrases(
     'try not to, be careful not to, take care not to, make sure not to, be sure not to',
-    'make sure you do not, make sure that you do not, you had better not, under no circumstances',
-    'i do not want you to, i would rather you did not, i do not want to, we do not want you to',
-    'on no account, by no means, in no case, be careful you do not')
+    'make sure you do not, make sure that you do not, you had better not',
+    'under no circumstances, i do not want you to, i would rather you did not, i do not want to',
+    'we do not want you to, on no account, by no means, in no case, be careful you do not')
 # Between subject and verb; with 'not' they forbid.
 _AUXILIARIES = frozenset('do does did must should shall may can could'.split())
 
-_TABLE = sorted(
+_PHRASES = sorted(
     [(phrase, mood, negated, gerund)
      for phrases, mood, negated, gerund in (
          (_ASK, Mood.COMMAND, False, False), (_GERUNDS, Mood.COMMAND, False, True),
@@ -121,6 +124,9 @@ _TABLE = sorted(
      for phrase in phrases],
     # Longest first; of the same words, those that only a verb in '-ing' may follow.
     key=lambda entry: (-len(entry[0]), not entry[3]))
+_BY_FIRST: dict[str, list[tuple[tuple[str, ...], Mood, bool, bool]]] = {}
+for _entry in _PHRASES:
+    _BY_FIRST.setdefault(_entry[0][0], []).append(_entry)
 
 _QUESTION_WORDS = frozenset('what who whom whose which why how when where whereabouts'.split())
 _QUESTION_VERBS = frozenset(
@@ -152,7 +158,7 @@ def read_opening(lower: Sequence[str], start: int, end: int) -> Opening:
 
 def _one_more(lower: Sequence[str], found: Opening, end: int) -> Opening | None:
     row = found.end
-    for phrase, mood, negated, gerund in _TABLE:
+    for phrase, mood, negated, gerund in _BY_FIRST.get(lower[row], ()):
         after = _after(lower, row, end, phrase)
         if after is None or not _fits(lower, after, end, mood, gerund, phrase):
             continue

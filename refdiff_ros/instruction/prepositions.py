@@ -33,10 +33,12 @@ _SPELLINGS = {
         'of': 'of', 'with': 'with, without, containing, using', 'for': 'for', 'like': 'like',
         'about': 'about',
         'next to': 'closest to, nearest to',
-        'away from': 'farthest from, furthest from, farther from, further from, farthest away from, '
-                     'furthest away from, far away from, farther away from, further away from'},
-    Kind.SOURCE: {'from': 'from', 'in': 'out of, from inside', 'on': 'off, off of, from the top of',
-                  'under': 'from under, from underneath', 'behind': 'from behind'},
+        'away from': 'farthest from, furthest from, farther from, further from, '
+                     'farthest away from, furthest away from, far away from, farther away from, '
+                     'further away from'},
+    Kind.SOURCE: {
+        'from': 'from', 'in': 'out of, from inside', 'on': 'off, off of, from the top of',
+        'under': 'from under, from underneath', 'behind': 'from behind'},
     Kind.BESIDE: {
         'next to': 'next to, near, near to, close to, closer to, nearer to, by, beside, besides, '
                    'alongside, adjacent to, against, nearby',

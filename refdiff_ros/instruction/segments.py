@@ -3,45 +3,28 @@
 from dataclasses import dataclass
 
 from refdiff_ros.directions import DIRECTION_OF, SIDES
+from refdiff_ros.instruction.closed_classes import (
+    ADVERBS,
+    AS_AND,
+    BE,
+    COORDINATORS,
+    GOING_ON,
+    INTENSIFIERS,
+    PEOPLE,
+    PICTURE,
+    POINTING,
+    POSTURES,
+    PRONOUNS,
+    RELATIVES,
+    RESULTS,
+    SIDEWAYS,
+    SUBJECTS,
+    UNITS,
+)
 from refdiff_ros.instruction.prepositions import Preposition, preposition_at
+from refdiff_ros.instruction.sentence import Sentence, Span
 from refdiff_ros.phrase import is_modifier, Token
 from refdiff_ros.words import DETERMINERS, ED_NOUNS, ING_NOUNS
-
-Span = tuple[int, int]  # rows of tokens: the first, and the one after the last
-
-BODY = frozenset(
-    'gripper grippers arm arms hand hands wrist finger fingers elbow claw claws joint joints '
-    'shoulder effector yourself'.split())
-_OF_BODY = frozenset('the your both left right robot its a all'.split())
-PEOPLE = frozenset('me us him her you myself yourself himself herself'.split())
-POINTING = frozenset('this that these those'.split())
-PRONOUNS = frozenset('it them they'.split()) | POINTING
-_PICTURE = frozenset('picture image photo photograph screen frame view'.split())
-_RELATIVES = frozenset('that which who whose whom where'.split())
-_SUBJECTS = frozenset('i you we they he she'.split())
-_HAVE = frozenset('has have had touches looks lies sits stands'.split())
-_BE = frozenset('is are was were be been being'.split())
-# Participles that go with a place: 'standing behind the box'.
-_POSTURES = frozenset(
-    'standing sitting lying laying resting hanging leaning floating placed located positioned '
-    'situated parked kept stored stuck balanced stacked tucked hidden found mounted set'.split())
-_INTENSIFIERS = frozenset(
-    'right just directly immediately midway halfway somewhere straight all slightly further '
-    'farther currently bit little more'.split())
-_ADVERBS = tuple(tuple(phrase.split()) for phrase in (
-    'over here', 'over there', 'up there', 'down there', 'in there', 'back there', 'out here',
-    'in here', 'right here', 'right there', 'upside down', 'out of the way', 'of the way',
-    'all the way', 'a little', 'a bit', 'a little bit', 'the other way', 'for me', 'for us', 'for him', 'for her',
-    'down', 'back', 'away', 'aside', 'up', 'here', 'there', 'together', 'apart', 'forward',
-    'forwards', 'backward', 'backwards', 'sideways', 'upwards', 'upward', 'downwards', 'downward', 'now', 'please', 'again', 'instead', 'too',
-    'out', 'off', 'on', 'over', 'in', 'home', 'around', 'clockwise', 'counterclockwise', 'anticlockwise', 'through', 'along', 'by', 'past'))
-_UNITS = frozenset(
-    'cm mm m inch inches centimeter centimeters centimetre centimetres meter meters metre metres '
-    'foot feet degree degrees percent times'.split())
-_RESULTS = frozenset('open closed shut'.split())
-_SIDEWAYS = frozenset('left right'.split())
-_COORDINATORS = ('and', 'or', 'nor', 'plus')
-_AS_AND = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'))
 
 
 @dataclass(frozen=True)
@@ -64,15 +47,15 @@ class Segment:
     direction: bool = False
 
 
-def cut(tokens: list[Token], start: int, end: int) -> list[Segment]:
+def cut(sentence: Sentence, start: int, end: int) -> list[Segment]:
     """The segments of the rows `start` to `end`."""
-    cutter = _Cutter(tokens, end)
+    cutter = _Cutter(sentence, end)
     segments: list[Segment] = []
     row = start
     while row < end:
         last = segments[-1] if segments else None
         described = last is not None and last.kind != 'and' and (
-            tokens[last.end - 1].lower not in PEOPLE) and any(  # 'grab me | that bottle'
+            sentence.lower[last.end - 1] not in PEOPLE) and any(  # 'grab me | that bottle'
             segment.kind in ('noun', 'preposition') for segment in segments)
         segment = cutter.next(row, described)
         segments.append(segment)
@@ -85,22 +68,17 @@ def describes(token: Token) -> bool:
     return is_modifier(token) or token.pos == 'ADJ' and token.dep == 'amod'
 
 
-def is_body(words: list[str]) -> bool:
-    """Whether words in lower case name a part of the robot: 'your left hand'."""
-    return words[-1] in BODY and all(word in _OF_BODY for word in words[:-1])
-
-
-def is_pronoun(tokens: list[Token], segment: Segment) -> bool:
-    """Whether a noun phrase is 'it', 'that' or the like."""
-    return segment.end == segment.start + 1 and tokens[segment.start].lower in PRONOUNS
+def is_pronoun(sentence: Sentence, segment: Segment) -> bool:
+    """Whether a segment is 'it', 'that' or the like."""
+    return segment.kind == 'noun' and segment.end == segment.start + 1 and (
+        sentence.lower[segment.start] in PRONOUNS)
 
 
 class _Cutter:
     """Cuts one piece after another from the rows before `end`."""
 
-    def __init__(self, tokens: list[Token], end: int):
-        self.tokens, self.end = tokens, end
-        self.lower = [token.lower for token in tokens]
+    def __init__(self, sentence: Sentence, end: int):
+        self.tokens, self.lower, self.end = sentence.tokens, sentence.lower, end
 
     def next(self, row: int, after_noun: bool) -> Segment:
         """The segment that begins at `row`; `after_noun`: whether there is one to describe."""
@@ -120,36 +98,36 @@ class _Cutter:
     def _goes_on(self, row: int, after_noun: bool) -> bool:
         """Whether a clause begins, or goes on after 'and': 'that is red and | has a handle'."""
         again = row > 0 and self.lower[row - 1] == 'and' and (
-            self.lower[row] in _BE | _HAVE | {'which', 'who'})
+            self.lower[row] in GOING_ON)
         return again or after_noun and self._opens_clause(row)
 
     def coordinator(self, row: int) -> int:
         """How many words join what comes after with what came; 0 for none."""
-        for phrase in _AS_AND:
-            if tuple(self.lower[row:row + len(phrase)]) == phrase and row + len(phrase) < self.end:
+        for phrase in AS_AND:
+            if self.lower[row:row + len(phrase)] == phrase and row + len(phrase) < self.end:
                 return len(phrase)
-        return int(self.lower[row] in _COORDINATORS and row + 1 < self.end)
+        return int(self.lower[row] in COORDINATORS and row + 1 < self.end)
 
     def adverb(self, row: int, after_noun: bool = True) -> int:
         """How many words of an adverb begin at `row`; 0 for none."""
-        found = max((len(phrase) for phrase in _ADVERBS
-                     if tuple(self.lower[row:min(row + len(phrase), self.end)]) == phrase),
+        found = max((len(phrase) for phrase in ADVERBS
+                     if self.lower[row:min(row + len(phrase), self.end)] == phrase),
                     default=0)
         if found or not after_noun:
             return found
         token = self.tokens[row]
         if self._is_amount(row):
             return 2
-        if token.lower in _RESULTS and row + 1 == self.end:
+        if token.lower in RESULTS and row + 1 == self.end:
             return 1
-        if token.lower in _SIDEWAYS and (row + 1 == self.end or self.adverb(row + 1)):
+        if token.lower in SIDEWAYS and (row + 1 == self.end or self.adverb(row + 1)):
             return 1
         manner = token.lower.endswith('ly') and token.lower not in ED_NOUNS
         return int(manner and (row + 1 == self.end or token.pos == 'ADV'))
 
     def _is_amount(self, row: int) -> bool:
         """'10 cm', 'ninety degrees'."""
-        return row + 1 < self.end and self.lower[row + 1] in _UNITS and (
+        return row + 1 < self.end and self.lower[row + 1] in UNITS and (
             self.lower[row][0].isdigit() or self.tokens[row].pos == 'NUM'
             or self.lower[row] in ('few', 'two', 'three', 'five', 'ten', 'one', 'a'))
 
@@ -157,8 +135,8 @@ class _Cutter:
         lead = row
         if self._is_purpose(row) or self.adverb(row, after_noun=False) > 2:
             return None  # 'out of the way'
-        while lead < self.end and (self.lower[lead] in _INTENSIFIERS or self.lower[lead] == 'a'
-                                   and self.lower[lead + 1:lead + 2] in (['bit'], ['little'])):
+        while lead < self.end and (self.lower[lead] in INTENSIFIERS or self.lower[lead] == 'a'
+                                   and self.lower[lead + 1:lead + 2] in (('bit',), ('little',))):
             lead += 1
         found = preposition_at(self.lower, lead, self.end)
         if found is None:
@@ -191,12 +169,12 @@ class _Cutter:
     def _is_direction(self, first: int, last: int) -> bool:
         words = [word for word in self.lower[first:last] if word not in DETERMINERS]
         said = self.lower[first:last]
-        if said in (['each', 'other'], ['one', 'another']) or (
+        if said in (('each', 'other'), ('one', 'another')) or (
                 len(said) == 1 and said[0] in PEOPLE | {'yours', 'mine'}):
             return True
         if 'of' in words:
             at = words.index('of')
-            if not words[at + 1:] or words[-1] not in _PICTURE:
+            if not words[at + 1:] or words[-1] not in PICTURE:
                 return False
             words = words[:at]
         known = DIRECTION_OF.keys() | SIDES | {'far', 'very'}
@@ -231,7 +209,7 @@ class _Cutter:
             return False
         lower = self.lower[row]
         return not (preposition_at(self.lower, row, self.end) or self.adverb(row)
-                    or self.coordinator(row) or lower in _BE | _RELATIVES | DETERMINERS)
+                    or self.coordinator(row) or lower in BE | RELATIVES | DETERMINERS)
 
     def _end_of_whole(self, row: int) -> int:
         """The end of what stands after 'of'; bare nouns go in pairs: 'box of nuts and bolts'."""
@@ -255,7 +233,7 @@ class _Cutter:
                 return True
             before = self.lower[row - 1]
             return before not in DETERMINERS and (
-                self._is_phrase(row) or lower in _RELATIVES)
+                self._is_phrase(row) or lower in RELATIVES)
         if self.tokens[row].comma or lower in DETERMINERS or self.coordinator(row):
             return True
         if lower == 'of':
@@ -263,19 +241,19 @@ class _Cutter:
         return self._is_phrase(row) or self.adverb(row) > 0 or self._opens_clause(row)
 
     def _is_phrase(self, row: int) -> bool:
-        if self.lower[row] in _INTENSIFIERS or self._is_purpose(row):
+        if self.lower[row] in INTENSIFIERS or self._is_purpose(row):
             return self._prepositional(row) is not None
         found = preposition_at(self.lower, row, self.end)
         return found is not None and found.relation != 'of'
 
     def _opens_clause(self, row: int) -> bool:
         lower, token = self.lower[row], self.tokens[row]
-        if lower in _RELATIVES or lower in _SUBJECTS:
+        if lower in RELATIVES or lower in SUBJECTS:
             return row + 1 < self.end
-        if lower in _BE or self._is_purpose(row):
+        if lower in BE or self._is_purpose(row):
             return True
         participle = lower.endswith('ing') and len(lower) > 4 and lower not in ING_NOUNS or (
-            lower in _POSTURES)
+            lower in POSTURES)
         if not participle or row + 1 >= self.end:
             return False
         after = self.lower[row + 1]
@@ -283,7 +261,7 @@ class _Cutter:
 
     def _clause_end(self, start: int) -> int:
         """The row after a clause; the phrase right after its verb belongs to it."""
-        row = start + (self.lower[start] in _RELATIVES)
+        row = start + (self.lower[start] in RELATIVES)
         while row < self.end:
             if self.tokens[row].comma and row > start:
                 break
@@ -300,11 +278,11 @@ class _Cutter:
         return row
 
     def _wants_phrase(self, start: int, row: int) -> bool:
-        """Whether the word before `row` goes with a place: 'is | on', 'lying | on', 'fell | on'."""
+        """Whether the word before `row` goes with a place: 'is | on', 'fell | on'."""
         verb, token = self.lower[row - 1], self.tokens[row - 1]
-        if verb in _BE or verb in _POSTURES or row - 1 == start:
+        if verb in BE or verb in POSTURES or row - 1 == start:
             return True
-        if row >= 2 and self.lower[row - 2] in _BE:
+        if row >= 2 and self.lower[row - 2] in BE:
             return False  # 'is broken', 'is missing', 'is red'
-        relative = self.lower[start] in _RELATIVES and row - 2 == start
+        relative = self.lower[start] in RELATIVES and row - 2 == start
         return token.pos == 'VERB' or relative and token.pos in ('', 'NOUN', 'ADJ')

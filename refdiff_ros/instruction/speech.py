@@ -32,6 +32,10 @@ _REPAIRS = tuple(tuple(line.split()) for line in (
     'wait no', 'sorry i mean', 'no i mean', 'no actually', 'actually no', 'sorry', 'no', 'wait'))
 # What makes 'no' after it another thing than a repair.
 _NO_REPAIR = frozenset('is are was there has have had with'.split())
+# Words that are meant as they stand before 'the', 'it' or 'me'.
+_NO_SLIPS = frozenset(
+    'and then but you not can could would will what where who how both like love have want need '
+    'know mean think'.split())
 _NO_REPAIR_AFTER = frozenset('not for until and do'.split())
 _LONGEST_REPEAT = 4
 
@@ -102,7 +106,7 @@ def _in_full(lower: str) -> list[str]:
 
 def _without_fillers(heard: Heard) -> Heard:
     words, changed = [], set(heard.changed)
-    for row, word in enumerate(heard.words):
+    for word in heard.words:
         before = words[-1].lower if words else ''
         like = word.lower == 'like' and before in ('so', 'just', 'ok', 'okay', 'and', 'then')
         if (word.lower in _FILLERS or like) and len(heard.words) > 1:
@@ -133,10 +137,8 @@ def _verbs_mended(heard: Heard) -> Heard:
 
 def _may_be_slip(word: Word) -> bool:
     lower = word.lower
-    return len(lower) > 2 and lower not in PREPOSITIONS | DETERMINERS and not is_modifier(
-        Token(word)) and lower not in ('and', 'then', 'but', 'the', 'you', 'not', 'can', 'could',
-                                       'would', 'will', 'what', 'where', 'who', 'how', 'both', 'like',
-                                       'love', 'have', 'want', 'need', 'know', 'mean', 'think')
+    return len(lower) > 2 and lower not in PREPOSITIONS | DETERMINERS | _NO_SLIPS \
+        and not is_modifier(Token(word))
 
 
 def is_one_slip(typed: str, meant: str) -> bool:

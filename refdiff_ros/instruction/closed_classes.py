@@ -1,0 +1,47 @@
+"""The closed classes of words by which the phrases of an instruction are told apart."""
+
+from collections.abc import Sequence
+
+BODY = frozenset(
+    'gripper grippers arm arms hand hands wrist finger fingers elbow claw claws joint joints '
+    'shoulder effector yourself'.split())
+_OF_BODY = frozenset('the your both left right robot its a all'.split())
+PEOPLE = frozenset('me us him her you myself yourself himself herself'.split())
+POINTING = frozenset('this that these those'.split())
+PRONOUNS = frozenset('it them they'.split()) | POINTING
+PICTURE = frozenset('picture image photo photograph screen frame view'.split())
+RELATIVES = frozenset('that which who whose whom where'.split())
+SUBJECTS = frozenset('i you we they he she'.split())
+BE = frozenset('is are was were be been being'.split())
+# Verbs with which a clause goes on after 'and': 'that is red and | has a handle'.
+GOING_ON = BE | frozenset('has have had touches looks lies sits stands which who'.split())
+# Participles that go with a place: 'standing behind the box'.
+POSTURES = frozenset(
+    'standing sitting lying laying resting hanging leaning floating placed located positioned '
+    'situated parked kept stored stuck balanced stacked tucked hidden found mounted set'.split())
+# What may stand before a preposition: 'right next to', 'a little to the left'.
+INTENSIFIERS = frozenset(
+    'right just directly immediately midway halfway somewhere straight all slightly further '
+    'farther currently bit little more'.split())
+UNITS = frozenset(
+    'cm mm m inch inches centimeter centimeters centimetre centimetres meter meters metre metres '
+    'foot feet degree degrees percent times'.split())
+ADVERBS = tuple(tuple(phrase.split()) for phrase in (
+    'over here', 'over there', 'up there', 'down there', 'in there', 'back there', 'out here',
+    'in here', 'right here', 'right there', 'upside down', 'out of the way', 'of the way',
+    'all the way', 'the other way', 'a little', 'a bit', 'a little bit', 'for me', 'for us',
+    'for him', 'for her', 'down', 'back', 'away', 'aside', 'up', 'here', 'there', 'together',
+    'apart', 'forward', 'forwards', 'backward', 'backwards', 'sideways', 'upward', 'upwards',
+    'downward', 'downwards', 'clockwise', 'counterclockwise', 'anticlockwise', 'now', 'please',
+    'again', 'instead', 'too', 'out', 'off', 'on', 'over', 'in', 'home', 'around', 'through',
+    'along', 'by', 'past'))
+# Adverbs at the end alone: 'push it left', 'pull the drawer open'.
+SIDEWAYS = frozenset('left right'.split())
+RESULTS = frozenset('open closed shut'.split())
+COORDINATORS = frozenset('and or nor plus'.split())
+AS_AND = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'))
+
+
+def is_body(words: Sequence[str]) -> bool:
+    """Whether words in lower case name a part of the robot: 'your left hand'."""
+    return words[-1] in BODY and all(word in _OF_BODY for word in words[:-1])
