@@ -22,6 +22,8 @@ from refdiff_ros.evaluation.online.recording import _definitions
 from refdiff_ros.evaluation.online.topics import EXPRESSION, FRAME, MASK, message_store
 from refdiff_ros.evaluation.rle import encode_rle
 
+# Enough for a machine that does ten other things.
+pytestmark = pytest.mark.timeout(600)
 SIZE = (72, 96)
 FAST = ['--bundle', 'untrained_mini', '--mode', 'G']
 TOPICS = ['--depth-topic', '/depth', '--info-topic', '/info']
@@ -98,8 +100,9 @@ def played(data, tmp_path_factory):
     out = tmp_path_factory.mktemp('played') / 'answers'
     done = subprocess.run(
         command(*data, *TOPICS, '--online', '--out', str(out), '--rate', '0.5', '--param',
-                'max_rate=100', '--require', 'errors=0', '--require', 'age_p95_ms=1000000'),
-        capture_output=True, text=True, timeout=300, check=False, env=environment(out))
+                'max_rate=100', '--timeout', '500', '--require', 'errors=0', '--require',
+                'age_p95_ms=1000000'),
+        capture_output=True, text=True, timeout=580, check=False, env=environment(out))
     assert done.returncode == 0, done.stdout + done.stderr
     return out, done, json.loads(done.stdout.splitlines()[-1])
 

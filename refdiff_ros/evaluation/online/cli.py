@@ -25,7 +25,7 @@ def add_online_options(parser: argparse.ArgumentParser) -> None:
     online = parser.add_argument_group(
         'on a live graph', 'Needs ROS 2 and the built workspace. The bag is played with its own '
         'timing to the real node, in a process of its own on a private ROS domain; its answers '
-        'are recorded, and what is scored is that recording.')
+        'are recorded, and what is scored is that recording (--html has no pictures then).')
     chosen = online.add_mutually_exclusive_group()
     chosen.add_argument('--online', action='store_true', help='play the bag to the node')
     chosen.add_argument('--answers', type=Path, metavar='FOLDER',
