@@ -15,6 +15,8 @@ from refdiff_ros.grasp.results import GraspRegion, Pose, quaternion
 
 # Above this height component an axis counts as upright.
 _UPRIGHT = 0.6
+# Where the middle of what is seen of a tall box lies at least, as a share of its height.
+_TALL = 0.4
 # A rectangle longer than wide by this factor has a main axis.
 _LONG = 1.15
 # Below this height component a closing direction is level: the silhouette's width is the object's.
@@ -115,7 +117,7 @@ def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None) ->
         raise NoGraspError(f'no region to grip: {region.reason}')
     if not region.pose_valid:
         raise NoGraspError(f'no grasp pose: {region.pose_reason}')
-    box = _box(region, camera)
+    box = _box(region, camera, reach.table_z_m)
     grips = sorted(_grips(region, camera, box), key=lambda grip: -grip.quality)
     fitting = [grip for grip in grips if grip.width_m <= reach.max_opening_m - 0.006]
     if fitting:
@@ -152,7 +154,7 @@ class _Box:
     top_z: float
 
 
-def _box(region: GraspRegion, camera: Pose) -> _Box:
+def _box(region: GraspRegion, camera: Pose, table_z_m: float) -> _Box:
     pose = in_base(region.pose, camera)
     axes, extents = pose.rotation, np.array(region.extents)
     centre = np.array(pose.position)
@@ -162,15 +164,15 @@ def _box(region: GraspRegion, camera: Pose) -> _Box:
         return _Box(False, centre, main, 0.0, 0.0, height, float(centre[2]) + height / 2)
     # Across the main axis a box shows its front, of height h, and its top, of width w. Seen at
     # the elevation e these span w sin e + h cos e across the view, and along it the larger of
-    # w cos e and h sin e.
+    # w cos e and h sin e. Which is the larger the middle of what is seen tells: on a tall box it
+    # is at half its height or higher, in a bowl or on a plate low over the table.
     cos, sin = (min(max(abs(float(axes[2, k])), 0.05), 1.0) for k in (0, 2))
     across, along = float(extents[0]), float(extents[2])
-    if along >= across * sin * cos:
+    height = along / sin
+    width = max((across - height * cos) / sin, 0.0)
+    if centre[2] - table_z_m < _TALL * height:
         width = along / cos
         height = max((across - width * sin) / cos, 0.0)
-    else:
-        height = along / sin
-        width = max((across - height * cos) / sin, 0.0)
     return _Box(True, centre, main, float(extents[1]), width, height,
                 float(centre[2]) + height / 2)
 
