@@ -94,8 +94,7 @@ ONBOARD = Preset(
     generative=GenerativeConfig(
         image_size=512, unet_steps=1, layers=('released',), normalise='picture'),
     proposals=ProposalConfig(
-        weight_free='parts', points_per_side=16, pad_square=False, largest_part=True,
-        max_area_fraction=0.9),
+        weight_free='parts', points_per_side=16, largest_part=True, max_area_fraction=0.9),
     # Places are judged by geometry, so that CLIP need not: it reads the object's own phrase and
     # sees the object large.
     discriminative=DiscriminativeConfig(

@@ -66,9 +66,7 @@ MINI = UntrainedSizes(
         'paper': {'generative': {'image_size': 256}, 'proposals': _MINI_PROPOSALS},
         'released': {'generative': {'image_size': 256}, 'proposals': _MINI_PROPOSALS,
                      'discriminative': {'crop_size': 112}},
-        # The seed was chosen for masks of the whole square.
-        'onboard': {'generative': {'image_size': 256},
-                    'proposals': {**_MINI_PROPOSALS, 'pad_square': True}},
+        'onboard': {'generative': {'image_size': 256}, 'proposals': _MINI_PROPOSALS},
     })
 
 MEDIUM = UntrainedSizes(
