@@ -13,6 +13,7 @@ from refdiff_ros.own_phrase import own_phrase
 from refdiff_ros.relations import find_relations, RelationSpan
 from refdiff_ros.results import ReferringExpression
 from refdiff_ros.shipped_parser import load_parser
+from refdiff_ros.stage_clock import stage
 from refdiff_ros.words import split_words, Word
 
 __all__ = (
@@ -25,6 +26,7 @@ _SUBJECTS = frozenset(('nsubj', 'nsubjpass', 'nsubj:pass', 'csubj', 'csubjpass',
 _NOUN_TAGS = frozenset(('NOUN', 'PROPN', 'PRON', ''))
 
 
+@stage('parse')
 def parse(
     text: str, nlp: Callable[[str], Any] | None = None, root: str = 'dependency',
 ) -> ReferringExpression:

@@ -55,7 +55,7 @@ def nothing_asked(client):
 
 def request(port, method='GET', path='/', body=None, **headers):
     """(status, headers, body) of one HTTP request; names of headers with _ for -."""
-    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=30)
+    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=120)
     connection.request(method, path, body, {k.replace('_', '-'): v for k, v in headers.items()})
     answer = connection.getresponse()
     body = answer.read().decode(errors='replace')
@@ -73,7 +73,7 @@ class Browser:
     async def tell(self, **message):
         await self._socket.send_json(message)
 
-    async def hear(self, wanted, timeout_s=60.0):
+    async def hear(self, wanted, timeout_s=120.0):
         """Until a message of which `wanted(head)` is true; its head, parts with 'parts'."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -179,7 +179,7 @@ def test_what_is_asked_is_answered_and_what_is_clicked_is_published(nothing_aske
         assert done['ok'] and done['text'].endswith('sent on /refdiff/selected'), done
         return second
     second = browse(port, steps)
-    wait_for(lambda: masks and grasps, 30.0)
+    wait_for(lambda: masks and grasps, 120.0)
     assert masks[0].status == grasps[0].status == ReferringMask.FOUND
     assert masks[0].header == grasps[0].header == sent.header
     box = masks[0].box
@@ -231,7 +231,7 @@ def test_a_browser_too_many_is_sent_away_and_finds_a_place_later(client, port):
             with raises(aiohttp.WSServerHandshakeError, match='503'):
                 await session.ws_connect(url)
             await links[0].close()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while True:
                     try:
                         links[0] = await session.ws_connect(url)
@@ -273,7 +273,7 @@ def test_in_a_browser_a_question_is_typed_and_a_region_is_clicked(
             browser.press('Tab')
         browser.press('Enter')
         browser.wait_for('document.getElementById("done").textContent.includes("region 1 of")')
-        wait_for(lambda: masks, 30.0)
+        wait_for(lambda: masks, 120.0)
         assert browser.js('document.querySelectorAll(".candidate.chosen").length') == 1
         browser.js('document.getElementById("clear").click()')
         browser.wait_for('document.querySelectorAll(".candidate").length === 0')

@@ -6,6 +6,12 @@ from concurrent.futures import CancelledError, Future
 import threading
 from typing import Any
 
+from refdiff_ros.errors import RefDiffError
+
+
+class WorkerStoppedError(RefDiffError, RuntimeError):
+    """The worker was stopped before a job began."""
+
 
 class Worker:
     """Runs jobs one at a time on its own thread.
@@ -103,10 +109,10 @@ def result_of(future: Future) -> Any:
     """The future's result, waited for.
 
     Raises:
-        RuntimeError: the worker was stopped before the job began.
+        WorkerStoppedError: the worker was stopped before the job began.
         Exception: whatever the job raised.
     """
     try:
         return future.result()
     except CancelledError as error:
-        raise RuntimeError('the node is shutting down') from error
+        raise WorkerStoppedError('the node is shutting down') from error

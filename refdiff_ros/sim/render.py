@@ -197,6 +197,9 @@ def load_mujoco() -> ModuleType:
     # no window is wanted, so it does not count.
     if platform.system() == 'Linux':
         os.environ.setdefault('MUJOCO_GL', 'egl')
+    # Mesa's cache of shaders has a thread of idle priority: a process cannot end before it runs,
+    # on a busy machine for many seconds.
+    os.environ.setdefault('MESA_SHADER_CACHE_DISABLE', 'true')
     # Mesa and triton, which torch loads behind the models, each bring an LLVM: whoever loads
     # triton after Mesa in one process gets a segmentation fault. The other order works.
     if importlib.util.find_spec('triton') is not None:
