@@ -29,6 +29,7 @@ _OF_ROS = (
 # Modules with `add_parser(subparsers)`.
 _COMMANDS = (
     'refdiff_ros.segment_cli',
+    'refdiff_ros.instruction.cli',
     'refdiff_ros.models.cli',
     'refdiff_ros.demo',
     'refdiff_ros.pick.demo_cli',

@@ -7,7 +7,8 @@ from refdiff_ros.instruction.openings import Mood, read_opening
 from refdiff_ros.instruction.prepositions import preposition_at
 from refdiff_ros.instruction.sentence import Sentence, Span
 from refdiff_ros.instruction.verbs import verb_at
-from refdiff_ros.words import COLOURS, DETERMINERS
+from refdiff_ros.phrase import is_superlative
+from refdiff_ros.words import COLOURS, DETERMINERS, SIZES
 
 JOINERS = frozenset('and then but so before'.split())
 # What opens a condition or a reason, which is not read.
@@ -133,6 +134,12 @@ def _wish(sentence: Sentence, row: int) -> bool:
         lower[opening.end] in DETERMINERS)
 
 
+def _awaits_noun(sentence: Sentence, row: int) -> bool:
+    """'the smallest | screw in the tray': what follows an adjective is no verb."""
+    lower = sentence.lower[row]
+    return lower in COLOURS | SIZES or is_superlative(lower) or sentence.tokens[row].dep == 'amod'
+
+
 def _unjoined(sentence: Sentence, row: int) -> bool:
     """'grab the mug | put it there', '... | I want the green one', without any mark between."""
     lower = sentence.lower
@@ -141,9 +148,10 @@ def _unjoined(sentence: Sentence, row: int) -> bool:
     if lower[row] in ('i', 'we', 'you') and row > 1:
         return _wish(sentence, row)
     frame = frame_of(lower[row])
-    if frame is None or frame.verb != lower[row] or row + 1 >= len(sentence.tokens):
+    if frame is None or frame.verb != lower[row] or row + 1 >= len(lower) \
+            or _awaits_noun(sentence, row - 1):
         return False
     sure = not frame.noun or sentence.tokens[row].pos == 'VERB'
-    particle = row + 2 < len(sentence.tokens) and lower[row + 1] in frame.particles and (
-        lower[row + 2] in ('it', 'them', 'the'))
+    particle = row + 2 < len(lower) and lower[row + 1] in frame.particles - {'in', 'on'} and (
+        lower[row + 2] in ('it', 'them', 'the'))  # 'pick up the', but 'the screw in the tray'
     return particle or sure and lower[row + 1] in ('it', 'them', 'me', 'the', 'a', 'an')

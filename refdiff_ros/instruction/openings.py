@@ -131,6 +131,7 @@ for _entry in _PHRASES:
 _QUESTION_WORDS = frozenset('what who whom whose which why how when where whereabouts'.split())
 _QUESTION_VERBS = frozenset(
     'is are am was were does did do has have had can could would will should'.split())
+_ASKED = frozenset('you we they i these those anybody anyone somebody someone he she'.split())
 # Nouns after 'what is the' that are no objects.
 _NO_THINGS = frozenset(
     'time date matter problem plan status weather name point difference colour color size weight '
@@ -215,6 +216,6 @@ def is_question(lower: Sequence[str], row: int, end: int) -> bool:
         return False
     if lower[row] in _QUESTION_WORDS and end - row > 1:
         return True
-    if lower[row] == 'do':  # 'do it again' is none
-        return end - row > 1 and lower[row + 1] in ('you', 'we', 'they', 'i', 'these')
+    if lower[row] in ('do', 'can'):  # 'do it again' and 'can opener' are none
+        return end - row > 1 and lower[row + 1] in _ASKED
     return lower[row] in _QUESTION_VERBS and end - row > 1

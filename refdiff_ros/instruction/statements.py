@@ -8,6 +8,7 @@ from refdiff_ros.instruction.prepositions import preposition_at
 from refdiff_ros.instruction.sentence import Sentence, Span
 from refdiff_ros.instruction.step import as_reading, ClauseReading, NAMED
 from refdiff_ros.instruction.verbs import verb_at
+from refdiff_ros.words import DETERMINERS
 
 _MODALS = frozenset('goes go belongs belong should must needs need has have ought wants'.split())
 _ASKING = frozenset('can could should may would will'.split())
@@ -20,6 +21,8 @@ def read_statement(
 ) -> ClauseReading | None:
     """'the mug goes on the tray', 'the door should be closed'; None where it is none."""
     lower = sentence.lower
+    if lower[row] in _ASKING and lower[row + 1:row + 2] and lower[row + 1] in DETERMINERS:
+        row += 1  # 'can that cup go in the sink'
     modal = next((at for at in range(row + 1, end - 1) if lower[at] in _MODALS
                   and lower[at - 1] not in _RELATIVES), None)
     if modal is None:
