@@ -11,7 +11,7 @@ from refdiff_ros.benchmark.agreement import compare
 from refdiff_ros.benchmark.contestants import Outcome
 from refdiff_ros.benchmark.machine import written_out_bytes
 from refdiff_ros.benchmark.pictures import draw_picture
-from refdiff_ros.benchmark.proposal_count import ProposalCount
+from refdiff_ros.benchmark.proposal_count import limit_proposals
 from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.benchmark.scale import scale, ScaleSetup
 from refdiff_ros.cli import main
@@ -37,7 +37,7 @@ def test_the_table_and_the_file_have_what_they_promise(tmp_path, capsys):
     text, values = capsys.readouterr().out, json.loads(path.read_text())
     parts = {(part['part'], part['contestant']): part for part in values['parts']}
     assert set(parts) == {(part, name) for name in ('published', 'released')
-                          for part in ('first', 'next', 'expressions', 'stream')}
+                          for part in ('first', 'next', 'expressions', 'batch', 'stream')}
     first = parts['first', 'published']
     assert {'parse', 'vae', 'unet 1', 'unet 2', 'sam_encoder', 'sam_prompts', 'clip_crops',
             'clip_masked', 'clip_text', 'scoring'} <= set(first['stages'])
@@ -147,8 +147,9 @@ def test_random_masks_are_regions(models):
 @pytest.mark.parametrize('count', [5, 20, 1000])
 def test_presets_are_set_to_a_number_of_proposals(models, count):
     frame = Frame(draw_picture((96, 128)))
-    preset = ProposalCount(models, frame).limit(resolve_preset(models, 'released'), count)
-    assert len(propose(models.sam, frame, preset.proposals).masks) == min(count, 48)
+    presets = {name: resolve_preset(models, name) for name in ('released', 'onboard')}
+    for preset in limit_proposals(models, frame, presets, count).values():
+        assert len(propose(models.sam, frame, preset.proposals).masks) == min(count, 48)
 
 
 class Fake:
