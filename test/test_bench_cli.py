@@ -1,12 +1,13 @@
 """`refdiff bench` on small models: the table, the file, and a run that is cut."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 import torch
 
-from refdiff_ros.benchmark import contestants, report, session
+from refdiff_ros.benchmark import contestants, line_up, report, session
 from refdiff_ros.benchmark.agreement import compare
 from refdiff_ros.benchmark.contestants import Outcome
 from refdiff_ros.benchmark.machine import written_out_bytes
@@ -81,15 +82,15 @@ def _presets_first(cls):
 
 
 def test_without_a_checkout_presets_are_measured_alone(capsys, monkeypatch):
-    monkeypatch.setattr(session, 'load_published_order', lambda: None)
+    monkeypatch.setattr(line_up, 'load_published_order', lambda: None)
     assert main([*QUICK, '--preset', 'onboard']) == 0
     out = capsys.readouterr().out
-    assert 'no baseline: bench/published_order was not found' in out
+    assert 'not measured: bench/published_order was not found' in out
     assert 'onboard: first expression' in out and 'faster than' not in out
 
 
 def test_attention_that_does_not_fit_is_not_written_out(capsys, monkeypatch):
-    monkeypatch.setattr(session, 'free_bytes', lambda _: 1000)
+    monkeypatch.setattr(line_up, 'free_bytes', lambda _: 1000)
     assert main([*QUICK, '--preset', 'onboard', '--baseline', 'published']) == 0
     assert 'published: first expression on a new frame: not measured: attention written out' \
         in capsys.readouterr().out
@@ -173,7 +174,8 @@ class Fake:
     ('expressions', [1, 3], [((40, 50), 7, t) for t in ('a', 'a', 'b', 'a')])])
 def test_one_thing_is_varied_at_a_time(axis, values, asked):
     log = []
-    setup = ScaleSetup(Frame(draw_picture((40, 50))), 7, torch.device('cpu'), 1, ('a', 'b'))
+    setup = ScaleSetup(Frame(draw_picture((40, 50))), 7, torch.device('cpu'), 1, time.perf_counter,
+                       ('a', 'b'))
     rows = list(scale(axis, lambda frame, n: [Fake(frame, n, log)], setup, values))
     assert log == asked
     assert [(row['axis'], row['value'], row['contestant']) for row in rows] == [
