@@ -1,17 +1,18 @@
 """`refdiff bench` on small models: the table, the file, and a run that is cut."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 import torch
 
-from refdiff_ros.benchmark import contestants, report, session
+from refdiff_ros.benchmark import contestants, line_up, report, session
 from refdiff_ros.benchmark.agreement import compare
 from refdiff_ros.benchmark.contestants import Outcome
 from refdiff_ros.benchmark.machine import written_out_bytes
 from refdiff_ros.benchmark.pictures import draw_picture
-from refdiff_ros.benchmark.proposal_count import ProposalCount
+from refdiff_ros.benchmark.proposal_count import limit_proposals
 from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.benchmark.scale import scale, ScaleSetup
 from refdiff_ros.cli import main
@@ -37,7 +38,7 @@ def test_the_table_and_the_file_have_what_they_promise(tmp_path, capsys):
     text, values = capsys.readouterr().out, json.loads(path.read_text())
     parts = {(part['part'], part['contestant']): part for part in values['parts']}
     assert set(parts) == {(part, name) for name in ('published', 'released')
-                          for part in ('first', 'next', 'expressions', 'stream')}
+                          for part in ('first', 'next', 'expressions', 'batch', 'stream')}
     first = parts['first', 'published']
     assert {'parse', 'vae', 'unet 1', 'unet 2', 'sam_encoder', 'sam_prompts', 'clip_crops',
             'clip_masked', 'clip_text', 'scoring'} <= set(first['stages'])
@@ -81,15 +82,15 @@ def _presets_first(cls):
 
 
 def test_without_a_checkout_presets_are_measured_alone(capsys, monkeypatch):
-    monkeypatch.setattr(session, 'load_published_order', lambda: None)
+    monkeypatch.setattr(line_up, 'load_published_order', lambda: None)
     assert main([*QUICK, '--preset', 'onboard']) == 0
     out = capsys.readouterr().out
-    assert 'no baseline: bench/published_order was not found' in out
+    assert 'not measured: bench/published_order was not found' in out
     assert 'onboard: first expression' in out and 'faster than' not in out
 
 
 def test_attention_that_does_not_fit_is_not_written_out(capsys, monkeypatch):
-    monkeypatch.setattr(session, 'free_bytes', lambda _: 1000)
+    monkeypatch.setattr(line_up, 'free_bytes', lambda _: 1000)
     assert main([*QUICK, '--preset', 'onboard', '--baseline', 'published']) == 0
     assert 'published: first expression on a new frame: not measured: attention written out' \
         in capsys.readouterr().out
@@ -147,8 +148,9 @@ def test_random_masks_are_regions(models):
 @pytest.mark.parametrize('count', [5, 20, 1000])
 def test_presets_are_set_to_a_number_of_proposals(models, count):
     frame = Frame(draw_picture((96, 128)))
-    preset = ProposalCount(models, frame).limit(resolve_preset(models, 'released'), count)
-    assert len(propose(models.sam, frame, preset.proposals).masks) == min(count, 48)
+    presets = {name: resolve_preset(models, name) for name in ('released', 'onboard')}
+    for preset in limit_proposals(models, frame, presets, count).values():
+        assert len(propose(models.sam, frame, preset.proposals).masks) == min(count, 48)
 
 
 class Fake:
@@ -172,7 +174,8 @@ class Fake:
     ('expressions', [1, 3], [((40, 50), 7, t) for t in ('a', 'a', 'b', 'a')])])
 def test_one_thing_is_varied_at_a_time(axis, values, asked):
     log = []
-    setup = ScaleSetup(Frame(draw_picture((40, 50))), 7, torch.device('cpu'), 1, ('a', 'b'))
+    setup = ScaleSetup(Frame(draw_picture((40, 50))), 7, torch.device('cpu'), 1, time.perf_counter,
+                       ('a', 'b'))
     rows = list(scale(axis, lambda frame, n: [Fake(frame, n, log)], setup, values))
     assert log == asked
     assert [(row['axis'], row['value'], row['contestant']) for row in rows] == [

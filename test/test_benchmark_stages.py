@@ -31,7 +31,7 @@ def clock(monkeypatch):
 
 
 def test_a_stage_within_another_counts_for_itself(clock):
-    times = StageTimes(CPU)
+    times = StageTimes(clock)
     times.start()
     with listen(times):
         clock.now += 1
@@ -48,7 +48,7 @@ def test_a_stage_within_another_counts_for_itself(clock):
 @pytest.mark.parametrize('numbered,labels', [
     (True, {OTHER, 'unet 1', 'unet 2'}), (False, {OTHER, 'unet'})])
 def test_passes_of_the_unet_are_told_apart(clock, numbered, labels):
-    times = StageTimes(CPU, numbered)
+    times = StageTimes(clock, numbered)
     times.start()
     with listen(times):
         for _ in range(2):

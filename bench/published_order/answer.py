@@ -3,7 +3,8 @@
 Letters: N masks, H W image height and width.
 """
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -39,6 +40,14 @@ class PublishedAnswer:
     correlation: np.ndarray
 
 
+def prepare(models: ModelSet) -> ModelSet:
+    """`models` with SAM in float32, as published: its generator mixes weights and float32
+    coordinates. Done once, before answers are asked."""
+    if all(weight.dtype == torch.float32 for weight in models.sam.parameters()):
+        return models
+    return replace(models, sam=copy.deepcopy(models.sam).float())
+
+
 @torch.no_grad()
 def answer(
     models: ModelSet,
@@ -50,7 +59,7 @@ def answer(
     """Answer one expression; nothing is kept.
 
     Args:
-        models: the loaded bundle.
+        models: the loaded bundle, prepared.
         image_rgb: (H, W, 3) uint8, red first.
         expression: a referring expression.
         settings: of the models.

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-import copy
 from typing import Any
 
 import numpy as np
 from segment_anything import SamAutomaticMaskGenerator
-import torch
 
 from published_order.settings import PublishedSettings
 from refdiff_ros.stage_clock import stage
@@ -15,8 +13,6 @@ from refdiff_ros.stage_clock import stage
 
 def propose(sam: Any, image_rgb: np.ndarray, settings: PublishedSettings) -> np.ndarray:
     """(N, H, W) bool, best predicted quality first; the whole picture where SAM finds nothing."""
-    if next(sam.parameters()).dtype != torch.float32:
-        sam = copy.deepcopy(sam).float()  # the generator mixes weights and float32 coordinates
     with stage('sam_masks'), _named_parts(sam):
         found = SamAutomaticMaskGenerator(
             sam, points_per_side=settings.points_per_side,

@@ -37,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         'generative.image_size=512; repeatable')
     parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda[:N]'")
     parser.add_argument('--dtype', default='auto',
-                        help="'auto', 'bf16', 'fp16' or 'fp32' (SAM: see the README)")
+                        help="'auto', 'bf16', 'fp16' or 'fp32'; the baseline's SAM is float32")
     parser.add_argument('--image', type=Path, help='a picture (default: a drawn one)')
     parser.add_argument('--resolution', default='640x480', type=_resolution, metavar='WxH',
                         help='of the drawn picture (default 640x480)')
@@ -52,6 +52,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help='also measure F new frames under one expression (default 5)')
     parser.add_argument('--repeats', type=_number(0), default=3, metavar='R',
                         help='timed passes; 0 takes the time of the counted pass (default 3)')
+    parser.add_argument('--clock', default='wall', choices=['wall', 'cpu'],
+                        help="'cpu' takes the seconds that this process computed, for a CPU that "
+                        'others use too; set OMP_NUM_THREADS=1 then (default wall)')
     parser.add_argument('--scale', nargs='*', choices=_AXES, metavar='AXIS',
                         help='also vary image size, proposals N and expressions K, or those named')
     parser.add_argument('--seed', type=int, default=0, help='of the diffusion noise')

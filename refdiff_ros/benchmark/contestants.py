@@ -1,6 +1,6 @@
 """What is measured: presets of the engine with all that a robot waits for, and the baseline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
@@ -52,7 +52,10 @@ class Contestant(Protocol):
         """Everything from the picture to the messages."""
 
     def forget(self) -> None:
-        """Drop what is kept of frames."""
+        """Drop everything that is kept."""
+
+    def answer_all(self, frame: Frame, expressions: Sequence[str]) -> list[Outcome]:
+        """Several expressions at once, where that may cost less than one after the other."""
 
 
 class EngineContestant:
@@ -62,14 +65,22 @@ class EngineContestant:
 
     def __init__(self, models: ModelSet, preset: Preset, seed: int = 0):
         self.name = preset.name
-        self.engine = Engine(models, preset, seed=seed)
+        self._make_engine = lambda: Engine(models, preset, seed=seed)
+        self.engine = self._make_engine()
         self._grasp, grasp_note = _grasp_stage()
         self._messages, message_note = _message_stage()
         self.notes = tuple(note for note in (grasp_note, message_note) if note)
 
     def answer(self, frame: Frame, expression: str) -> Outcome:
         """Segment, find the grasp region, make the service's response."""
-        found = self.engine.segment(frame, expression)
+        return self._finish(frame, self.engine.segment(frame, expression))
+
+    def answer_all(self, frame: Frame, expressions: Sequence[str]) -> list[Outcome]:
+        """The same for several expressions at once."""
+        return [self._finish(frame, found)
+                for found in self.engine.segment_all(frame, expressions)]
+
+    def _finish(self, frame: Frame, found: Segmentation) -> Outcome:
         if self._grasp is not None:
             grasp = self._grasp(found.mask, frame.depth_m, frame.camera)
             if self._messages is not None:
@@ -82,8 +93,8 @@ class EngineContestant:
             correlation=found.correlation)
 
     def forget(self) -> None:
-        """Drop what the engine keeps."""
-        self.engine.forget_frames()
+        """Drop what the engine keeps, of frames and of texts."""
+        self.engine = self._make_engine()
 
 
 class PublishedContestant:
@@ -98,7 +109,7 @@ class PublishedContestant:
         """`released` is the preset whose values are taken; `fused` see `PublishedSettings`."""
         self.name = 'published, fused' if fused else 'published'
         self._package = package
-        self._models = models
+        self._models = package.prepare(models)
         self._settings = package.settings_of(released, fused)
         self._seed = seed
 
@@ -113,6 +124,10 @@ class PublishedContestant:
             scores={name: getattr(found, name)[rows]
                     for name in ('generative', 'discriminative', 'total')},
             correlation=found.correlation)
+
+    def answer_all(self, frame: Frame, expressions: Sequence[str]) -> list[Outcome]:
+        """One after the other."""
+        return [self.answer(frame, expression) for expression in expressions]
 
     def forget(self) -> None:
         """Nothing is kept."""

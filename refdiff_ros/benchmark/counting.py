@@ -15,34 +15,66 @@ Work outside torch (NumPy, Pillow, OpenCV) is not seen.
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
 from refdiff_ros.benchmark.stages import StageStack
 
 _aten = torch.ops.aten
-_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
-# They read only the rows that they give.
-_GATHERS = {_aten.index, _aten._unsafe_index, _aten.index_select, _aten.gather, _aten.embedding,
-            _aten.take}
-# They write their first argument and do not read it.
-_WRITES = {_aten.copy_, _aten.fill_, _aten.zero_}
-_FREE = {_aten.empty, _aten.empty_like, _aten.empty_strided, _aten.new_empty,
-         _aten.new_empty_strided, _aten._local_scalar_dense, torch.ops.prim.device}
+_MOVES = {
+    # Reads only the rows that it gives.
+    'gathers': {_aten.index, _aten._unsafe_index, _aten.index_select, _aten.gather,
+                _aten.embedding, _aten.take},
+    # Writes its first argument and does not read it.
+    'writes': {_aten.copy_, _aten.fill_, _aten.zero_},
+    'nothing': {_aten.empty, _aten.empty_like, _aten.empty_strided, _aten.new_empty,
+                _aten.new_empty_strided, _aten._local_scalar_dense, torch.ops.prim.device},
+}
 
 
-def _fused_attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
-    return sdpa_flop_count(query, key, value)
+def _fused_attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, **__: Any,
+) -> int:
+    return sdpa_flop_count(query.shape, key.shape, value.shape)
 
 
 # torch's own table lacks the CPU's fused attention.
 _FORMULAS: dict[Any, Callable[..., int]] = {
     **flop_registry, _aten._scaled_dot_product_flash_attention_for_cpu: _fused_attention}
-_ON_SHAPES = {_aten._scaled_dot_product_flash_attention_for_cpu}
+
+
+@dataclass(frozen=True)
+class _Operation:
+    """What is to be known of a torch operation.
+
+    Attributes:
+        formula: counts its operations; None where there are none to count.
+        composite: torch takes it apart.
+        moves: 'nothing', 'gathers', 'writes', 'changes' (its input) or 'all'.
+    """
+
+    formula: Callable[..., int] | None
+    composite: bool
+    moves: str
+
+
+@cache
+def _describe(func: Any) -> _Operation:
+    packet = func._overloadpacket
+    formula = _FORMULAS.get(packet)
+    moves = 'changes' if func._schema.is_mutable else 'all'
+    for name, packets in _MOVES.items():
+        if packet in packets:
+            moves = name
+    return _Operation(
+        formula=formula, moves=moves,
+        composite=formula is None and torch._C._dispatch_has_kernel_for_dispatch_key(
+            func.name(), torch._C.DispatchKey.CompositeImplicitAutograd))
 
 
 class OperationCounter(TorchDispatchMode):
@@ -67,59 +99,55 @@ class OperationCounter(TorchDispatchMode):
     ) -> Any:
         """Run `func`, taken apart where torch would take it apart, and count it."""
         kwargs = kwargs or {}
-        packet = func._overloadpacket
+        operation = _describe(func)
         # Under inference mode composite operations come here whole. `func.decompose` would prefer
         # Python's way of taking some apart (matmul, resizing), which is not what runs otherwise.
-        if packet not in _FORMULAS and torch._C._dispatch_has_kernel_for_dispatch_key(
-                func.name(), _COMPOSITE):
+        if operation.composite:
             with self:
-                return func._op_dk(_COMPOSITE, *args, **kwargs)
+                return func._op_dk(
+                    torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
         result = func(*args, **kwargs)
-        self._count(func, packet, args, kwargs, result)
+        label = self.stages.label
+        if operation.formula is not None:
+            dtype = str(_tensors(args)[0].dtype).removeprefix('torch.')
+            found = self.flops.setdefault(label, defaultdict(int))
+            found[dtype] += int(operation.formula(*args, **kwargs, out_val=result))
+        if operation.moves != 'nothing':
+            self.moved[label] += _bytes_moved(
+                operation.moves, _tensors((args, kwargs)), _tensors(result))
         return result
 
-    def _count(self, func: Any, packet: Any, args: tuple, kwargs: dict, result: Any) -> None:
-        label = self.stages.label
-        if packet in _FORMULAS:
-            self._count_flops(label, packet, args, kwargs, result)
-        if packet not in _FREE:
-            self.moved[label] += bytes_moved(func, args, kwargs, result)
 
-    def _count_flops(
-        self, label: str, packet: Any, args: tuple, kwargs: dict, result: Any,
-    ) -> None:
-        if packet in _ON_SHAPES:
-            count = _FORMULAS[packet](*(tensor.shape for tensor in args[:3]))
-        else:
-            count = _FORMULAS[packet](*args, **kwargs, out_val=result)
-        dtype = str(_tensors(args)[0].dtype).removeprefix('torch.')
-        self.flops.setdefault(label, defaultdict(int))[dtype] += int(count)
-
-
-def bytes_moved(func: Any, args: tuple, kwargs: dict, result: Any) -> int:
+def _bytes_moved(
+    moves: str, inputs: list[torch.Tensor], outputs: list[torch.Tensor],
+) -> int:
     """Least traffic of one operation: its inputs read once, its outputs written once.
 
     A view moves nothing. A tensor that repeats its memory (`expand`) is read as often as it is
     stored.
     """
-    packet = func._overloadpacket
-    inputs, outputs = _tensors((args, kwargs)), _tensors(result)
-    written = sum(_size(tensor) for tensor in outputs)
-    if packet in _WRITES:
-        return written + sum(_size(tensor) for tensor in inputs[1:])
-    if func._schema.is_mutable:
-        return written + sum(_size(tensor) for tensor in inputs)
-    stored = {tensor.untyped_storage()._cdata for tensor in inputs}
-    if outputs and all(tensor.untyped_storage()._cdata in stored for tensor in outputs):
-        return 0  # a view
-    if packet in _GATHERS:
+    written = sum(map(_size, outputs))
+    if moves == 'writes':
+        return written + sum(map(_size, inputs[1:]))
+    if moves == 'gathers':
         places = sum(_size(tensor) for tensor in inputs if not tensor.is_floating_point())
         return 2 * written + places
-    return written + sum(_size(tensor) for tensor in inputs)
+    if moves == 'all' and outputs:
+        stored = {tensor.untyped_storage()._cdata for tensor in inputs}
+        if all(tensor.untyped_storage()._cdata in stored for tensor in outputs):
+            return 0  # a view
+    return written + sum(map(_size, inputs))
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)]
+    """The tensors in what operations take and give: sequences, nested, and keyword arguments."""
+    if isinstance(values, torch.Tensor):
+        return [values]
+    if isinstance(values, dict):
+        values = values.values()
+    elif not isinstance(values, (list, tuple)):
+        return []
+    return [tensor for value in values for tensor in _tensors(value)]
 
 
 def _size(tensor: torch.Tensor) -> int:

@@ -9,7 +9,7 @@ import torch
 
 from refdiff_ros.benchmark.counting import OperationCounter
 from refdiff_ros.benchmark.memory import PeakMemory
-from refdiff_ros.benchmark.stages import device_clock, StageTimes
+from refdiff_ros.benchmark.stages import Clock, device_clock, StageTimes
 from refdiff_ros.stage_clock import listen
 
 
@@ -66,7 +66,7 @@ Work = Callable[[], object]
 
 def measure(
     work: Work, device: torch.device, repeats: int, prepare: Work | None = None,
-    count: bool = True, numbered: bool = True,
+    count: bool = True, numbered: bool = True, clock: Clock | None = None,
 ) -> Measured:
     """Count `work` in one pass, which warms it up too, then time it `repeats` times.
 
@@ -80,13 +80,14 @@ def measure(
         prepare: run before each pass, not measured.
         count: False leaves the first pass out, unless there are no others.
         numbered: tell the UNet's passes apart.
+        clock: that of `device` when None.
     """
-    prepare = prepare or (lambda: None)
+    prepare, clock = prepare or (lambda: None), clock or device_clock(device)
     totals, busy, stages, counts = [], [], [], None
     if count or not repeats:
         prepare()
         start = time.process_time()
-        times, counts = counted_pass(work, device, numbered)
+        times, counts = counted_pass(work, device, clock, numbered)
         if not repeats:
             busy.append(time.process_time() - start)
             stages.append(times)
@@ -94,10 +95,10 @@ def measure(
     for _ in range(repeats):
         prepare()
         if device.type == 'cuda':
-            totals.append(timed_pass(work, device))
+            totals.append(timed_pass(work, clock))
             prepare()
         start = time.process_time()
-        times = staged_pass(work, device, numbered)
+        times = staged_pass(work, clock, numbered)
         busy.append(time.process_time() - start)
         stages.append(times)
         if device.type != 'cuda':
@@ -110,10 +111,10 @@ def measure(
 
 
 def counted_pass(
-    work: Work, device: torch.device, numbered: bool = True,
+    work: Work, device: torch.device, clock: Clock, numbered: bool = True,
 ) -> tuple[dict[str, float], Counts]:
     """Seconds per stage, and what was counted."""
-    times, memory = StageTimes(device, numbered), PeakMemory(device, numbered)
+    times, memory = StageTimes(clock, numbered), PeakMemory(device, numbered)
     counter = OperationCounter(numbered)
     with listen(counter.stages), listen(memory), listen(times), counter:
         times.start()
@@ -126,9 +127,9 @@ def counted_pass(
         peak_reliable=memory.reliable)
 
 
-def staged_pass(work: Work, device: torch.device, numbered: bool = True) -> dict[str, float]:
+def staged_pass(work: Work, clock: Clock, numbered: bool = True) -> dict[str, float]:
     """Seconds per stage."""
-    times = StageTimes(device, numbered)
+    times = StageTimes(clock, numbered)
     with listen(times):
         times.start()
         work()
@@ -136,9 +137,8 @@ def staged_pass(work: Work, device: torch.device, numbered: bool = True) -> dict
     return dict(times.seconds)
 
 
-def timed_pass(work: Work, device: torch.device) -> float:
+def timed_pass(work: Work, clock: Clock) -> float:
     """Seconds of the whole, undisturbed."""
-    clock = device_clock(device)
     start = clock()
     work()
     return clock() - start

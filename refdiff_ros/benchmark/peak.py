@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import torch
 
-from refdiff_ros.benchmark.stages import device_clock
+from refdiff_ros.benchmark.stages import Clock, device_clock
 
 # Sides of the square matrices, and bytes of the copied tensor: large enough to be bound by
-# arithmetic and by memory.
-_SIDES = {'cuda': (4096, 8192), 'cpu': (768, 1536)}
-_COPIED = {'cuda': 1 << 30, 'cpu': 1 << 28}
-_TRIES = 5
+# arithmetic and by memory, and on a CPU small enough to be done before others interrupt it.
+_SIDES = {'cuda': (4096, 8192), 'cpu': (384, 768)}
+_COPIED = {'cuda': 1 << 30, 'cpu': 1 << 26}
+_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -39,31 +39,39 @@ class MachinePeak:
         return compute, moved / self.moved
 
 
-def measure_peak(device: torch.device, dtypes: Iterable[torch.dtype]) -> MachinePeak:
-    """Measure it: a second or two on a GPU, some seconds on a CPU."""
+def measure_peak(
+    device: torch.device, dtypes: Iterable[torch.dtype], clock: Clock | None = None,
+) -> MachinePeak:
+    """Measure it: a second or two.
+
+    Args:
+        device: what is measured.
+        dtypes: number formats of the matrix products.
+        clock: that of `device` when None.
+    """
+    clock = clock or device_clock(device)
     return MachinePeak(
-        flops={str(dtype).removeprefix('torch.'): _matmul_rate(device, dtype)
+        flops={str(dtype).removeprefix('torch.'): _matmul_rate(device, dtype, clock)
                for dtype in dict.fromkeys(dtypes)},
-        moved=_copy_rate(device))
+        moved=_copy_rate(device, clock))
 
 
-def _matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
+def _matmul_rate(device: torch.device, dtype: torch.dtype, clock: Clock) -> float:
     rates = []
     for side in _SIDES[device.type]:
         left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-        rates.append(2 * side ** 3 / _best(device, lambda: left @ right))  # noqa: B023
+        rates.append(2 * side ** 3 / _best(clock, lambda: left @ right))  # noqa: B023
     return max(rates)
 
 
-def _copy_rate(device: torch.device) -> float:
+def _copy_rate(device: torch.device, clock: Clock) -> float:
     source = torch.zeros(_COPIED[device.type], dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    return 2 * source.numel() / _best(device, lambda: target.copy_(source))
+    return 2 * source.numel() / _best(clock, lambda: target.copy_(source))
 
 
-def _best(device: torch.device, work: Callable[[], object]) -> float:
+def _best(clock: Clock, work: Callable[[], object]) -> float:
     """Seconds of the fastest of some calls, after one that is not counted."""
-    clock = device_clock(device)
     work()
     seconds = []
     for _ in range(_TRIES):

@@ -2,7 +2,8 @@
 
 A part is what was measured of one contestant in one situation, ready for JSON:
 
-    part, contestant       'first', 'next', 'expressions', 'stream' and a contestant's name
+    part, contestant       'first', 'next', 'expressions', 'batch', 'stream', and a
+                           contestant's name
     seconds                median, least, most, and each pass
     cpu_seconds            median of what the process computed on the CPU
     stages                 by label: seconds, least, most, flops (by format), bytes, peak_bytes,

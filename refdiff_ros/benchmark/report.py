@@ -11,7 +11,8 @@ from refdiff_ros.models.sizes import size_text
 _PARTS = {
     'first': 'first expression on a new frame',
     'next': 'another expression on the same frame',
-    'expressions': '{count} expressions on one new frame',
+    'expressions': '{count} expressions on one new frame, one by one',
+    'batch': '{count} expressions on one new frame, in one call',
     'stream': 'one standing expression, a new frame each time',
 }
 
@@ -106,7 +107,7 @@ def summary_text(record: Record, contestants: Sequence[str], baselines: Sequence
     rows.append(['first expression', *(
         seconds_text(part['seconds']['median']) for part in firsts.values())])
     rows += _ratio_rows(record, 'first', list(firsts), baselines)
-    for part in ('next', 'expressions', 'stream'):
+    for part in ('next', 'expressions', 'batch', 'stream'):
         if any(record.find(part, name) for name in firsts):
             rows += _part_rows(record, part, list(firsts), baselines)
     rows.append(['TFLOP, first expression', *(

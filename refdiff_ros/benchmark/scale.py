@@ -9,6 +9,7 @@ import torch
 from refdiff_ros.benchmark.contestants import Contestant
 from refdiff_ros.benchmark.measure import measure
 from refdiff_ros.benchmark.pictures import draw_picture, MIXED_EXPRESSIONS
+from refdiff_ros.benchmark.stages import Clock
 from refdiff_ros.results import Frame
 
 AXES = {
@@ -30,6 +31,7 @@ class ScaleSetup:
         proposals: how many.
         device: where the models compute.
         repeats: timed passes a value.
+        clock: what time is taken by.
         expressions: to ask, in order.
     """
 
@@ -37,6 +39,7 @@ class ScaleSetup:
     proposals: int
     device: torch.device
     repeats: int
+    clock: Clock
     expressions: Sequence[str] = MIXED_EXPRESSIONS
 
 
@@ -67,7 +70,8 @@ def scale(
             if setup.device.type == 'cuda':
                 ask()  # kernels are chosen anew for each size
             measured = measure(
-                ask, setup.device, setup.repeats, prepare=contestant.forget, count=False)
+                ask, setup.device, setup.repeats, prepare=contestant.forget, count=False,
+                clock=setup.clock)
             contestant.forget()
             yield {'axis': axis, 'value': value, 'contestant': contestant.name,
                    'seconds': measured.median, 'passes': list(measured.seconds)}

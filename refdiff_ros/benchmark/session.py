@@ -10,13 +10,9 @@ import torch
 
 from refdiff_ros.benchmark import LEGEND, report
 from refdiff_ros.benchmark.agreement import compare
-from refdiff_ros.benchmark.contestants import (
-    Contestant,
-    EngineContestant,
-    Outcome,
-    PublishedContestant,
-)
-from refdiff_ros.benchmark.machine import describe, free_bytes, written_out_bytes
+from refdiff_ros.benchmark.contestants import Contestant, Outcome, PublishedContestant
+from refdiff_ros.benchmark.line_up import DEFAULT_PROPOSALS, line_up, load_models
+from refdiff_ros.benchmark.machine import describe
 from refdiff_ros.benchmark.measure import measure
 from refdiff_ros.benchmark.peak import measure_peak
 from refdiff_ros.benchmark.pictures import (
@@ -25,26 +21,16 @@ from refdiff_ros.benchmark.pictures import (
     moved_frames,
     PLAIN_EXPRESSIONS,
 )
-from refdiff_ros.benchmark.proposal_count import ProposalCount
-from refdiff_ros.benchmark.published import load_published_order
-from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.benchmark.record import failed_part, part_values, Record
 from refdiff_ros.benchmark.scale import scale, ScaleSetup
-from refdiff_ros.engine import resolve_preset
-from refdiff_ros.evaluation.cli import override, parse_overrides
-from refdiff_ros.models.devices import choose_device, choose_dtype
-from refdiff_ros.models.manager import load_bundle
+from refdiff_ros.benchmark.stages import device_clock
+from refdiff_ros.evaluation.cli import parse_overrides
 from refdiff_ros.models.memory import free_caches, module_bytes, modules
-from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.models.sizes import size_text
-from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.picture_files import read_image
-from refdiff_ros.presets import Preset
 from refdiff_ros.results import Frame
-from refdiff_ros.shipped_parser import load_parser
 
 _LOG = logging.getLogger(__name__)
-_DEFAULT_PROPOSALS = 100
 
 
 class Session:
@@ -63,9 +49,11 @@ class Session:
         self._plain_texts = tuple(args.say) or PLAIN_EXPRESSIONS
         self._mixed_texts = tuple(args.say) or MIXED_EXPRESSIONS
         self._record = Record(args.json, {'asked': _plain(args)})
-        self._models = _load(args, self._frame)
+        self._models = load_models(args, self._frame)
         self._device = self._models.device
+        self._clock = device_clock(self._device, args.clock)
         self._baselines: list[str] = []
+        self._told: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
         self._bad = False
 
@@ -92,7 +80,7 @@ class Session:
         models, frame = self._models, self._frame
         machine = describe(self._device)
         dtypes = (torch.float32, models.dtype)
-        self._peak = measure_peak(self._device, dtypes)
+        self._peak = measure_peak(self._device, dtypes, self._clock)
         weights = {name: module_bytes(module) for name, module in modules(models).items()}
         self._record.set('machine', {
             **machine, 'peak_flops': dict(self._peak.flops), 'peak_bytes_per_s': self._peak.moved})
@@ -109,52 +97,18 @@ class Session:
               f'{frame.size_hw[1]}x{frame.size_hw[0]}\n'
               f'{machine.get("gpu", machine["cpu"])}, {machine["threads"]} CPU threads, torch '
               f'{machine["torch"]}; measured peak: {rates}, copies {self._peak.moved / 1e9:.4g} '
-              'GB/s', flush=True)
+              'GB/s' + ('; seconds are those that this process computed'
+                        if self._args.clock == 'cpu' else ''), flush=True)
 
     def _contestants(self, frame: Frame, proposals: int | None) -> list[Contestant]:
         """Baselines first: they see the models as they were loaded."""
-        presets = {name: self._preset(name) for name in {*self._args.preset, 'released'}}
-        if proposals is None and not self._models.trained:
-            proposals = _DEFAULT_PROPOSALS
-        if proposals is not None:
-            limit = ProposalCount(self._models, frame)
-            # The finest grid first: with random weights its qualities set the others' zero.
-            order = sorted(presets, key=lambda n: -presets[n].proposals.points_per_side)
-            for name in order:
-                presets[name] = limit.limit(presets[name], proposals)
-        found: list[Contestant] = self._published(presets['released'])
-        self._baselines = [contestant.name for contestant in found]
-        return found + [EngineContestant(self._models, presets[name], self._args.seed)
-                        for name in self._args.preset]
-
-    def _preset(self, name: str) -> Preset:
-        return override(resolve_preset(self._models, name), self._values)
-
-    def _published(self, released: Preset) -> list[Contestant]:
-        wanted = [name for name in self._args.baseline if name != 'none']
-        if not wanted:
-            return []
-        package = load_published_order()
-        if package is None:
-            if not self._record.parts:
-                print('note: no baseline: bench/published_order was not found; it comes with a '
-                      'checkout, not with the installed package', flush=True)
-            return []
-        return [PublishedContestant(
-            package, self._models, released, name == 'fused', self._args.seed)
-            for name in wanted if name == 'fused' or self._fits(released)]
-
-    def _fits(self, released: Preset) -> bool:
-        """Whether attention written out fits into memory; says so where it does not."""
-        needed = written_out_bytes(self._models.diffusion, released.generative.image_size)
-        free = free_bytes(self._device)
-        if free is None or needed < 0.8 * free:
-            return True
-        reason = (f'attention written out takes {size_text(needed)} and {size_text(free)} are '
-                  "free: see 'published, fused'")
-        if not any('failed' in part for part in self._record.parts):
-            self._add(failed_part('first', 'published', reason))
-        return False
+        found, problems = line_up(self._models, frame, self._args, self._values, proposals)
+        self._baselines = [who.name for who in found if isinstance(who, PublishedContestant)]
+        for name, problem in problems.items():
+            if name not in self._told:
+                self._told.add(name)
+                self._add(failed_part('first', name, problem))
+        return found
 
     def _measure(self, contestant: Contestant) -> None:
         """All situations of one contestant."""
@@ -166,9 +120,8 @@ class Session:
         if not self._part('first', contestant, ask_first, contestant.forget):
             return
         if not contestant.keeps:
-            for name in ('next', 'stream'):
-                self._add({**self._record.find('first', contestant.name), 'part': name,
-                           'same_as': 'first'})
+            self._repeat_part('first', 'next', contestant)
+            self._repeat_part('first', 'stream', contestant)
         else:
             contestant.forget()
             contestant.answer(self._frame, first)
@@ -184,11 +137,23 @@ class Session:
             return
         asked = list(itertools.islice(_endless(self._mixed_texts), count))
 
-        def ask_all() -> None:
+        def one_by_one() -> None:
             for text in asked:
                 contestant.answer(self._frame, text)
-        self._part('expressions', contestant, ask_all, contestant.forget,
-                   repeats=max(1, self._args.repeats), counted=False, count=count)
+        works = {'expressions': one_by_one}
+        if contestant.keeps:
+            works['batch'] = lambda: contestant.answer_all(self._frame, asked)
+        for part, work in works.items():
+            self._part(part, contestant, work, contestant.forget,
+                       repeats=max(1, self._args.repeats), counted=False, count=count)
+        if not contestant.keeps:
+            self._repeat_part('expressions', 'batch', contestant)
+
+    def _repeat_part(self, done: str, part: str, contestant: Contestant) -> None:
+        """A part of which every piece of work is that of `done`, because nothing is kept."""
+        found = self._record.find(done, contestant.name)
+        if found is not None:
+            self._add({**found, 'part': part, 'same_as': done})
 
     def _measure_stream(self, contestant: Contestant, text: str) -> None:
         passes = self._args.frames * (2 if self._device.type == 'cuda' else 1)
@@ -212,7 +177,7 @@ class Session:
         repeats = self._args.repeats if repeats is None else repeats
         try:
             measured = measure(work, self._device, repeats, prepare, counted,
-                               numbered=part in ('first', 'next'))
+                               numbered=part in ('first', 'next'), clock=self._clock)
         except Exception as error:  # what was measured before and after must not be lost with it
             _LOG.debug('part failed', exc_info=True)
             self._add(failed_part(part, contestant.name, f'{type(error).__name__}: {error}',
@@ -225,7 +190,7 @@ class Session:
     def _add(self, part: dict[str, Any]) -> None:
         self._record.add(part)
         if 'same_as' in part:
-            print(f'\n{report.title(part)}: as the first, for nothing is kept', flush=True)
+            print(f'\n{report.title(part)}: as above, for nothing is kept', flush=True)
         else:
             print('\n' + report.part_text(part), flush=True)
 
@@ -237,15 +202,18 @@ class Session:
                     found.append({'baseline': baseline, 'contestant': name, **compare(
                         self._outcomes[baseline], self._outcomes[name], name == 'released')})
         self._record.set('agreement', found)
-        self._bad |= any(not each.get('agrees', True) for each in found)
+        # Coarser formats round masks and scores to other sides of a threshold.
+        if self._models.dtype is torch.float32:
+            self._bad |= any(not each.get('agrees', True) for each in found)
         self._outcomes.clear()
         if found:
             print('\n' + '\n'.join(report.agreement_text(each) for each in found), flush=True)
 
     def _measure_scale(self, axis: str) -> None:
         setup = ScaleSetup(
-            frame=self._frame, proposals=self._args.proposals or _DEFAULT_PROPOSALS,
-            device=self._device, repeats=max(1, self._args.repeats), expressions=self._mixed_texts)
+            frame=self._frame, proposals=self._args.proposals or DEFAULT_PROPOSALS,
+            device=self._device, repeats=max(1, self._args.repeats), clock=self._clock,
+            expressions=self._mixed_texts)
         rows: list[dict[str, Any]] = []
         print(f'\nseconds by {axis}:', flush=True)
         try:
@@ -260,17 +228,6 @@ class Session:
             self._bad = True
         if rows:
             print(report.scale_text(rows), flush=True)
-
-
-def _load(args: argparse.Namespace, frame: Frame) -> ModelSet:
-    if args.bundle:
-        return load_bundle(args.bundle, device=args.device, dtype=args.dtype)
-    device = choose_device(args.device)
-    models = build_untrained(
-        device=device, dtype=choose_dtype(args.dtype, device), size=args.size)
-    models.nlp = load_parser()
-    spread_masks(models.sam, frame)
-    return models
 
 
 def _plain(args: argparse.Namespace) -> dict[str, Any]:

@@ -10,6 +10,10 @@ import time
 
 import torch
 
+from refdiff_ros.errors import BadRequestError
+
+Clock = Callable[[], float]
+
 OTHER = 'other'
 # Stages in the order in which a reader expects them, with what they cover. A UNet's passes are
 # numbered ('unet 1', 'unet 2').
@@ -43,10 +47,22 @@ def sort_key(label: str) -> tuple[int, str]:
     return (names.index(name) if name in STAGES else len(names), label)
 
 
-def device_clock(device: torch.device) -> Callable[[], float]:
-    """Seconds; on CUDA after everything that was asked of the device is done."""
+def device_clock(device: torch.device, kind: str = 'wall') -> Clock:
+    """Seconds; on CUDA after everything that was asked of the device is done.
+
+    Args:
+        device: where the models compute.
+        kind: 'wall', or on the CPU 'cpu': what this process has computed, all threads together.
+            With one thread that is the time of a machine that nobody else uses.
+
+    Raises:
+        BadRequestError: 'cpu' on CUDA.
+    """
+    if kind == 'cpu' and device.type == 'cuda':
+        raise BadRequestError(
+            "expected --clock 'wall' on CUDA, got 'cpu': the device's work takes no CPU time")
     if device.type != 'cuda':
-        return time.perf_counter
+        return time.process_time if kind == 'cpu' else time.perf_counter
 
     def clock() -> float:
         torch.cuda.synchronize(device)
@@ -86,9 +102,9 @@ class StageStack:
 class StageTimes(StageStack):
     """Seconds per stage between `start` and `stop`."""
 
-    def __init__(self, device: torch.device, numbered: bool = True):
+    def __init__(self, clock: Clock, numbered: bool = True):
         super().__init__(numbered)
-        self._clock = device_clock(device)
+        self._clock = clock
         self._since = 0.0
         self.seconds: defaultdict[str, float] = defaultdict(float)
 

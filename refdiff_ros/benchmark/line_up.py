@@ -1,0 +1,104 @@
+"""The models that are measured, and who takes part."""
+
+import argparse
+from typing import Any
+
+from refdiff_ros.benchmark.contestants import Contestant, EngineContestant, PublishedContestant
+from refdiff_ros.benchmark.machine import free_bytes, written_out_bytes
+from refdiff_ros.benchmark.proposal_count import limit_proposals
+from refdiff_ros.benchmark.published import load_published_order
+from refdiff_ros.benchmark.random_masks import spread_masks
+from refdiff_ros.engine import resolve_preset
+from refdiff_ros.evaluation.cli import override
+from refdiff_ros.models.devices import choose_device, choose_dtype
+from refdiff_ros.models.manager import load_bundle
+from refdiff_ros.models.model_set import ModelSet
+from refdiff_ros.models.sam_config import set_sam_dtype
+from refdiff_ros.models.sizes import size_text
+from refdiff_ros.models.untrained import build_untrained
+from refdiff_ros.presets import Preset
+from refdiff_ros.results import Frame
+from refdiff_ros.shipped_parser import load_parser
+
+# Masks with random weights, where the caller names no number.
+DEFAULT_PROPOSALS = 100
+# Attention is written out only where this share of the free memory holds it.
+_MEMORY_SHARE = 0.8
+
+
+def load_models(args: argparse.Namespace, frame: Frame) -> ModelSet:
+    """The bundle, or random weights whose masks on `frame` are regions.
+
+    Raises:
+        RefDiffError: there is no such bundle, device or number format.
+    """
+    if args.bundle:
+        return load_bundle(args.bundle, device=args.device, dtype=args.dtype)
+    device = choose_device(args.device)
+    models = build_untrained(
+        device=device, dtype=choose_dtype(args.dtype, device), size=args.size)
+    models.nlp = load_parser()
+    spread_masks(models.sam.float(), frame)
+    set_sam_dtype(models.sam, models.dtype)
+    return models
+
+
+def line_up(
+    models: ModelSet,
+    frame: Frame,
+    args: argparse.Namespace,
+    values: dict[str, Any],
+    proposals: int | None,
+) -> tuple[list[Contestant], dict[str, str]]:
+    """Baselines, then presets; and by name, why a baseline cannot take part.
+
+    Args:
+        models: loaded.
+        frame: the picture, on which thresholds are set.
+        args: the options.
+        values: overrides of all presets.
+        proposals: how many masks are to pass; None takes the default.
+
+    Raises:
+        BadRequestError: an override does not fit.
+    """
+    needed = args.preset if 'none' in args.baseline else [*args.preset, 'released']
+    presets = {name: override(resolve_preset(models, name), values)
+               for name in dict.fromkeys(needed)}
+    if proposals is None and not models.trained:
+        proposals = DEFAULT_PROPOSALS
+    if proposals is not None:
+        presets = limit_proposals(models, frame, presets, proposals)
+    found, problems = _baselines(models, presets.get('released'), args)
+    return found + [EngineContestant(models, presets[name], args.seed)
+                    for name in args.preset], problems
+
+
+def _baselines(
+    models: ModelSet, released: Preset | None, args: argparse.Namespace,
+) -> tuple[list[Contestant], dict[str, str]]:
+    wanted = {'published': False, 'published, fused': True}
+    wanted = {name: fused for name, fused in wanted.items()
+              if ('fused' if fused else 'published') in args.baseline}
+    package = load_published_order() if wanted else None
+    if package is None:
+        return [], dict.fromkeys(wanted, 'bench/published_order was not found; it comes with a '
+                                 'checkout, not with the installed package')
+    found, problems = [], {}
+    for name, fused in wanted.items():
+        problem = '' if fused else _too_large(models, released)
+        if problem:
+            problems[name] = problem
+        else:
+            found.append(PublishedContestant(package, models, released, fused, args.seed))
+    return found, problems
+
+
+def _too_large(models: ModelSet, released: Preset) -> str:
+    """Why attention cannot be written out; '' where it can."""
+    needed = written_out_bytes(models.diffusion, released.generative.image_size)
+    free = free_bytes(models.device)
+    if free is None or needed < _MEMORY_SHARE * free:
+        return ''
+    return (f'attention written out takes {size_text(needed)} and {size_text(free)} are free: see '
+            "'published, fused'")
