@@ -38,10 +38,13 @@ def client(port):
     node = NodeProcess({'bundle': 'untrained_mini', 'max_rate': 100.0, 'max_age': 60.0,
                         'web_port': port}, NODE.parents[1] / 'test' / 'undecided_node.py')
     client = GraphClient()
-    client.wait_until('active')
-    yield client
-    client.close()
-    assert node.stop() == 0, node.output
+    try:
+        client.wait_until('active')
+        yield client
+    finally:
+        client.close()
+        ended = node.stop()
+    assert ended == 0, node.output
     assert 'Traceback' not in node.output, node.output
 
 
