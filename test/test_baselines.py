@@ -242,3 +242,9 @@ def test_an_unknown_method_is_refused_with_the_known_ones(capsys):
     with pytest.raises(SystemExit, match='2'):
         main(['evaluate', 'tabletop', '--mode', 'tseg'])
     assert 'sam_clip' in capsys.readouterr().err
+
+
+def test_the_node_is_not_asked_for_a_method_that_it_has_not(capsys, tmp_path):
+    assert main(['evaluate', 'bag', str(tmp_path), '--labels', str(tmp_path / 'labels.jsonl'),
+                 '--online', '--out', str(tmp_path / 'answers'), '--mode', 'cropping']) == 2
+    assert "expected a mode of the node with --online, got 'cropping'" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.evaluation.baselines import BASELINES
 
 if TYPE_CHECKING:
     from refdiff_ros.evaluation.bags.asking import Labelled, Outcome
@@ -107,6 +108,9 @@ def run_answers(args: argparse.Namespace) -> int:
 def _check_options(args: argparse.Namespace) -> None:
     if args.out is None:
         raise BadRequestError('expected --out FOLDER with --online, for the answers, got none')
+    if args.mode in BASELINES:
+        raise BadRequestError(f"expected a mode of the node with --online, got '{args.mode}', "
+                              'which is one of evaluation alone: ask the bag without --online')
     if args.overrides:
         raise BadRequestError('expected no --set with --online: the node takes the values of its '
                               "preset from its bundle; --param sets the node's own parameters")
