@@ -19,7 +19,6 @@ import pytest
 import torch
 
 from refdiff_ros.cli import main
-from refdiff_ros.evaluation.cluster.connection import import_ray, LOCAL
 from refdiff_ros.evaluation.runs.folder import RunFolder
 
 pytest.importorskip('ray')
@@ -212,7 +211,6 @@ def _free_port():
 @pytest.mark.parametrize('form', ['127.0.0.1:{}', 'auto', 'ray://127.0.0.1:{}'])
 def test_a_ray_that_runs_already_is_joined_and_left_as_it_was(
         arguments, alone, tmp_path, form, monkeypatch):
-    import_ray(LOCAL)  # sets what keeps the other Ray to this machine too, and their token
     port, client_port = _free_port(), _free_port()
     head = subprocess.Popen(
         [sys.executable, '-m', 'ray.scripts.scripts', 'start', '--head', '--block', '--port',

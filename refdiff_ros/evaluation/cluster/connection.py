@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 import contextlib
 import os
-import secrets
 import socket
 import sys
 from types import ModuleType
@@ -21,23 +20,19 @@ class ClusterError(RefDiffError):
 
 
 def import_ray(address: str) -> ModuleType:
-    """The module `ray`, which sends no report of its use.
+    """The module `ray`, set up to tell nobody of its use and to open nothing to the network.
 
     Args:
-        address: that is going to be connected to; a Ray that is started here can be reached from
-            this machine alone, by whoever has the token in this process's environment.
+        address: that is going to be connected to.
 
     Raises:
         MissingPackageError: Ray is not installed.
     """
-    # It reads these when it is imported.
+    # It reads these when it is imported. No report of its use is sent; and a Ray that is started
+    # here stays on the loopback device, for which it has a switch under this name alone.
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
     if address == LOCAL:
-        # The loopback device alone: Ray has a switch for that under this name. And a token of the
-        # run's own in place of one that Ray would write to the home folder.
         os.environ.setdefault('RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER', '0')
-        os.environ.setdefault('RAY_AUTH_MODE', 'token')
-        os.environ.setdefault('RAY_AUTH_TOKEN', secrets.token_hex(32))
     return require_package('ray', 'ray')
 
 
@@ -69,7 +64,7 @@ def connected(address: str, workers: int | None = None, logs: bool = False
             try:
                 _reach(address)
                 ray.init(address, **options)
-            except Exception as error:  # Ray raises even plain ones
+            except (ConnectionError, RuntimeError, ValueError, ImportError, OSError) as error:
                 raise ClusterError(_refusal(address, error)) from error
             yield ray
         finally:
@@ -88,6 +83,5 @@ def _reach(address: str) -> None:
 def _refusal(address: str, error: Exception) -> str:
     wanted = 'to start Ray' if address == LOCAL else f'a Ray at {address!r}'
     advice = ('look into /tmp/ray/session_latest/logs' if address == LOCAL
-              else "start one with 'ray start --head', or leave the address out; where Ray asks "
-              'for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN')
+              else "start one with 'ray start --head', or leave the address out")
     return f'expected {wanted}, got: {error}; {advice}'

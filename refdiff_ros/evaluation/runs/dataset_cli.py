@@ -63,7 +63,7 @@ def run_dataset(args: argparse.Namespace) -> int:
 
     Returns:
         0; 1 when a requirement is missed or no case could be answered; 2 when an answer could not
-        be kept or workers gave none, and 130 after Ctrl-C, both with the figures of what was done.
+        be kept, and 130 after Ctrl-C, both with the figures of what was done.
 
     Raises:
         RefDiffError: the requirements, the data set, the bundle, the preset's values or the run's
