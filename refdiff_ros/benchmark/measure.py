@@ -114,6 +114,8 @@ def counted_pass(
     work: Work, device: torch.device, clock: Clock, numbered: bool = True,
 ) -> tuple[dict[str, float], Counts]:
     """Seconds per stage, and what was counted."""
+    with OperationCounter():
+        torch.zeros(1)  # the first use imports much
     times, memory = StageTimes(clock, numbered), PeakMemory(device, numbered)
     counter = OperationCounter(numbered)
     with listen(counter.stages), listen(memory), listen(times), counter:
