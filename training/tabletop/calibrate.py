@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--bundle', default=_BUNDLE, help='name or folder')
     parser.add_argument('--split', default='val', choices=['val', 'train'])
     parser.add_argument('--limit', type=int, default=300, help='expressions of each set')
-    parser.add_argument('--least-found', type=float, default=0.85,
+    parser.add_argument('--least-found', type=float, default=0.9,
                         help='share of expressions true of one object that must stay FOUND')
     parser.add_argument('--cache', type=Path, help='.npz with the answers, read where it exists')
     parser.add_argument('--into', type=Path, metavar='FOLDER',

@@ -60,11 +60,11 @@ whole.</p>
 {_sources(written)}
 <h2>Confidence</h2>
 {_confidence(written)}
-<div class="charts">{_charts(written)}</div>
 <p class="note">Bars and dots: share of cases whose best region is the object meant (IoU 0.5 or
 more); a dot stands at its bin's mean confidence. Dashes: a perfect confidence. Where several
 objects fit, the one meant was drawn by lot; where none does, no region is right. ECE and diagram
 have {len(written['confidence']['all questions']['bins'])} bins of equal width.</p>
+<div class="charts">{_charts(written)}</div>
 <h2>Wrong decisions</h2>
 {_wrong(wrong)}
 <details><summary>Settings of the run</summary><table class="settings">{settings}</table></details>
