@@ -94,19 +94,22 @@ def _counted(regions: Regions) -> dict[int, Words] | None:
 
 def _tell_apart(
     rows: tuple[int, ...], splits: Callable[[tuple[int, ...]], list[_Split]],
+    used: frozenset[str] = frozenset(),
 ) -> dict[int, Words] | None:
     """For each of `rows` the words that are true of it alone, by property; None without any.
 
-    One property that tells all apart is best; else groups by one are told apart by others.
+    One property that tells all apart is best; else groups by one are told apart by others, each
+    property once.
     """
     if len(rows) == 1:
         return {rows[0]: {}}
-    for split in sorted(splits(rows), key=lambda each: not each.complete):
+    left = [split for split in splits(rows) if split.by not in used]
+    for split in sorted(left, key=lambda each: not each.complete):
         told: dict[int, Words] | None = {}
         for word in dict.fromkeys(split.words):
             group = tuple(row for row, own in zip(rows, split.words, strict=True) if own == word)
-            inside = _tell_apart(group, splits)
-            if inside is None or any(split.by in words for words in inside.values()):
+            inside = _tell_apart(group, splits, used | {split.by})
+            if inside is None:
                 told = None
                 break
             told |= {row: {split.by: word, **words} for row, words in inside.items()}

@@ -110,3 +110,10 @@ def test_a_large_picture_is_asked_about_like_a_small_one():
     masks[0, 200:280, 50:150] = masks[1, 200:280, 450:550] = True
     asked = ask(masks, np.zeros((480, 640, 3), np.uint8), parse('the mug', root='rules'))
     assert asked.text == 'Do you mean the left one or the right one?'
+
+
+def test_very_many_candidates_are_no_trouble():
+    rng = np.random.default_rng(0)
+    corners = [(x, y, x + 6, y + 6) for x, y in rng.integers(0, 90, (150, 2))]
+    asked = _ask(corners)
+    assert asked.text.startswith('150 regions fit equally') and len(asked.descriptions) == 150
