@@ -274,6 +274,8 @@ class SelectionConfig:
         rival_overlap: of two proposals that share more than this part of the smaller one, the
             lower-scored is no region of its own.
         temperature: divides scores before the softmax that gives `confidence`.
+        decide: 'scores' (by `min_score` and `ambiguity_margin`), or 'calibrated' (by the
+            bundle's calibration; by scores where it has none for the mode).
     """
 
     alpha: float = 0.1
@@ -283,6 +285,7 @@ class SelectionConfig:
     ambiguity_margin: float | None = None
     rival_overlap: float = 0.5
     temperature: float = 0.01
+    decide: str = 'scores'
 
     def __post_init__(self):
         require(0 <= self.alpha <= 1, 'selection.alpha in 0..1', self.alpha)
@@ -295,6 +298,8 @@ class SelectionConfig:
         require(0 <= self.rival_overlap <= 1, 'selection.rival_overlap in 0..1',
                 self.rival_overlap)
         require(self.temperature > 0, 'selection.temperature > 0', self.temperature)
+        require(self.decide in ('scores', 'calibrated'),
+                "selection.decide 'scores' or 'calibrated'", self.decide)
 
 
 @dataclass(frozen=True)

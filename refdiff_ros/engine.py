@@ -12,7 +12,15 @@ import time
 import numpy as np
 import torch
 
-from refdiff_ros import discriminative, generative, sam_proposals, scores, spatial
+from refdiff_ros import (
+    calibration,
+    discriminative,
+    generative,
+    question,
+    sam_proposals,
+    scores,
+    spatial,
+)
 from refdiff_ros.anchors import find_anchors
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
 from refdiff_ros.expression import parse
@@ -22,8 +30,8 @@ from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import get_preset, Mode, Preset
 from refdiff_ros.proposals import connected_parts, weight_free_proposals
 from refdiff_ros.recent_cache import RecentCache
-from refdiff_ros.results import Frame, ReferringExpression, Scores, Segmentation
-from refdiff_ros.selection import select
+from refdiff_ros.results import Frame, ReferringExpression, Scores, Segmentation, Status
+from refdiff_ros.selection import select, Selection
 
 # Attention maps of one frame that are kept for further questions about it.
 _KEPT_MAPS = 16
@@ -119,7 +127,7 @@ class Engine:
             if self.mode.generative:
                 self._generative_frame(frame, preset)
             if self.mode.segmentor:
-                proposals, rows = self._segmentor_proposals(frame, preset)
+                proposals, rows, _ = self._segmentor_proposals(frame, preset)
                 if self.mode.discriminative:
                     discriminative.prefetch(
                         self.models.clip,
@@ -151,8 +159,9 @@ class Engine:
     ) -> Segmentation:
         self._timings_ms = {}
         correlation = self._correlation(frame, parsed, preset) if mode.generative else None
+        quality = None
         if mode.segmentor:
-            proposals, rows = self._segmentor_proposals(frame, preset)
+            proposals, rows, quality = self._segmentor_proposals(frame, preset)
         else:
             proposals = weight_free_proposals(correlation, preset.proposals.thresholds)
             if preset.proposals.weight_free == 'parts':
@@ -161,8 +170,13 @@ class Engine:
         result = self._scores(frame, parsed, mode, preset, proposals, rows, correlation)
         result, place_notes = self._with_places(
             frame, parsed, mode, preset, proposals, rows, result)
+        result = replace(result, quality=quality)
         with self._timed('selection'):
-            chosen = select(result.total, proposals, preset.selection)
+            chosen = self._chosen(frame, parsed, mode, preset, proposals, result)
+            asked = None
+            if chosen.status is Status.AMBIGUOUS:
+                rows = [chosen.index, *chosen.rivals]
+                asked = question.ask(proposals[rows], frame.image_rgb, parsed, frame.depth_m)
         empty = np.zeros(frame.size_hw, bool)
         return Segmentation(
             status=chosen.status, reason=chosen.reason, expression=parsed,
@@ -170,7 +184,28 @@ class Engine:
             score=chosen.score, confidence=chosen.confidence, index=chosen.index,
             rivals=chosen.rivals, proposals=proposals, scores=result, correlation=correlation,
             timings_ms=dict(self._timings_ms),
-            notes=self._untrained_note() + parsed.notes + place_notes + chosen.notes)
+            notes=self._untrained_note() + parsed.notes + place_notes + chosen.notes,
+            calibrated=chosen.calibrated, presence=chosen.presence, question=asked)
+
+    def _chosen(
+        self,
+        frame: Frame,
+        parsed: ReferringExpression,
+        mode: Mode,
+        preset: Preset,
+        proposals: np.ndarray,
+        result: Scores,
+    ) -> Selection:
+        """The best proposal, and the decision as far as the preset and the bundle can tell."""
+        chosen = select(result.total, proposals, preset.selection)
+        if preset.calibration.mode != mode.value:
+            return chosen
+        known = calibration.evidence(
+            np.array(chosen.regions[:calibration.MAX_REGIONS], int), result, proposals,
+            frame.image_rgb, parsed)
+        judge = calibration.decide if preset.selection.decide == 'calibrated' else (
+            calibration.with_confidence)
+        return judge(chosen, known, preset.calibration)
 
     def _generative_frame(self, frame: Frame, preset: Preset) -> generative.GenerativeFrame:
         config = preset.generative
@@ -206,19 +241,20 @@ class Engine:
 
     def _segmentor_proposals(
         self, frame: Frame, preset: Preset,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """SAM's proposals (N, H, W) and the rows that pass the filter."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """SAM's proposals (N, H, W), the rows that pass the filter, and its estimate (N,)."""
         if self.models.sam is None:
             raise BadRequestError(
                 f"expected a bundle with a segmentor, got '{self.models.name}' without one: "
                 'use mode G')
         config = preset.proposals
 
-        def compute() -> tuple[np.ndarray, np.ndarray]:
+        def compute() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             self.models.need('sam')
             with self._timed('proposals'):
-                masks = sam_proposals.propose(self.models.sam, frame, config).masks
-                return masks, sam_proposals.filter_proposals(masks, config)
+                found = sam_proposals.propose(self.models.sam, frame, config)
+                rows = sam_proposals.filter_proposals(found.masks, config)
+                return found.masks, rows, found.predicted_iou
         return self._cache.get(frame, ('proposals', config), compute)
 
     def _scores(

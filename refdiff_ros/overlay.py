@@ -42,8 +42,8 @@ def draw(image_rgb: np.ndarray, segmentation: Segmentation,
     Returns:
         (H, W, 3) uint8 RGB, a copy: attention of the root word as heat, the mask's outline with
         a light fill, the other regions of an ambiguous answer as thin outlines, the grasp
-        rectangle with its main axis and contacts, and lines of text: the status, the grasp or the
-        reason why the answer is not FOUND, and the first note.
+        rectangle with its main axis and contacts, and lines of text: the status, the grasp, the
+        question or the reason why the answer is not FOUND, and the first note.
 
     Raises:
         BadRequestError: the image is not (H, W, 3) uint8, or of another size than the mask.
@@ -150,7 +150,9 @@ def _caption(canvas: np.ndarray, segmentation: Segmentation,
     drawing = require_package('PIL.ImageDraw', 'models')
     font = require_package('PIL.ImageFont', 'models').load_default(size)
     lines = [_headline(segmentation)]
-    if segmentation.status is not Status.FOUND:
+    if segmentation.question is not None:
+        lines.append(segmentation.question.text)
+    elif segmentation.status is not Status.FOUND:
         lines.append(segmentation.reason)
     else:
         lines.append(grasp_words(grasp))
@@ -174,6 +176,7 @@ def _headline(segmentation: Segmentation) -> str:
     text = f'{words}  "{segmentation.expression.text}"'
     if segmentation.status.has_mask:
         text += f'  score {segmentation.score:.3f}  confidence {segmentation.confidence:.2f}'
+        text += '' if segmentation.calibrated else ' (not calibrated)'
     return text
 
 

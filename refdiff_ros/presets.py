@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+from refdiff_ros.calibration_config import CalibrationConfig
 from refdiff_ros.config import (
     DiscriminativeConfig,
     GenerativeConfig,
@@ -19,8 +20,8 @@ from refdiff_ros.config import (
 )
 from refdiff_ros.errors import BadRequestError
 
-__all__ = ('DiscriminativeConfig', 'GenerativeConfig', 'get_preset', 'Mode', 'Preset', 'PRESETS',
-           'ProposalConfig', 'SelectionConfig', 'SpatialConfig')
+__all__ = ('CalibrationConfig', 'DiscriminativeConfig', 'GenerativeConfig', 'get_preset', 'Mode',
+           'Preset', 'PRESETS', 'ProposalConfig', 'SelectionConfig', 'SpatialConfig')
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Preset:
     discriminative: DiscriminativeConfig = field(default_factory=DiscriminativeConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     spatial: SpatialConfig = field(default_factory=SpatialConfig)
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
 
     def __post_init__(self):
         require(self.root in ('dependency', 'subject', 'rules'),
@@ -101,7 +103,8 @@ ONBOARD = Preset(
         positional='none', text='phrase', crop_fit='box',
         directions=('left', 'right', 'top', 'bottom', 'middle', 'front', 'back'),
         root_only=True),
-    selection=SelectionConfig(weight_free='otsu', ambiguity_margin=0.0),
+    selection=SelectionConfig(
+        weight_free='otsu', ambiguity_margin=0.0, decide='calibrated'),
     spatial=SpatialConfig(kind='geometry'),
 )
 

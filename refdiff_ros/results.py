@@ -210,12 +210,32 @@ class Scores:
         discriminative: Eq. 10.
         spatial: what the proposal's place added to `total`, 0 or less; None where places did
             not count.
+        quality: the segmentor's own estimate of each mask's IoU, of every proposal; None where
+            the segmentor made none.
     """
 
     total: np.ndarray
     generative: np.ndarray
     discriminative: np.ndarray
     spatial: np.ndarray | None = None
+    quality: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask about K candidates that fit equally.
+
+    Attributes:
+        text: 'Do you mean the left one or the right one?', or a sentence that nothing differs.
+        descriptions: (K,) 'the left red mug' for each candidate, which can be asked as an
+            expression; 'candidate 1', ... where nothing differs.
+        told: (K,) the words that tell each apart, by property: {'side': 'left'}. The properties
+            are 'side', 'ordinal', 'depth', 'height', 'colour' and 'size'.
+    """
+
+    text: str
+    descriptions: tuple[str, ...]
+    told: tuple[Mapping[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -228,7 +248,9 @@ class Segmentation:
         expression: the parsed expression.
         mask: (H, W) bool; all False unless `status.has_mask`.
         score: combined score (Eq. 1) of the chosen proposal; NaN without one.
-        confidence: 0..1, uncalibrated share of the best proposal against its rivals.
+        confidence: 0..1. With `calibrated`, the probability that the best region is the object
+            that is meant (IoU 0.5 or more); else its softmax share among separate regions.
+        calibrated: whether the bundle has a calibration for this preset and mode.
         index: row of the chosen proposal in `proposals`; -1 without one.
         rivals: rows of other proposals that fit about as well (AMBIGUOUS), best first.
         proposals: (N, H, W) bool.
@@ -237,6 +259,9 @@ class Segmentation:
         timings_ms: milliseconds per stage of this call; a stage answered from the frame cache
             is absent.
         notes: fallbacks that were taken, a sentence each.
+        presence: 0..1, the probability that the expression is true of the best region; NaN
+            without calibration.
+        question: what to ask about the chosen region and its rivals, in that order (AMBIGUOUS).
     """
 
     status: Status
@@ -252,6 +277,9 @@ class Segmentation:
     correlation: np.ndarray | None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    calibrated: bool = False
+    presence: float = float('nan')
+    question: Question | None = None
 
     def __post_init__(self):
         if self.mask.dtype != bool or self.mask.ndim != 2:

@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import asdict
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     write_answer(args.out, frame, answer, grasp)
     print(f'{answer.status.name}: {answer.reason}; {int(answer.mask.sum())} pixels; '
           f'see {args.out / "overlay.png"}')
+    if answer.question is not None:
+        print(answer.question.text)
     return 0 if answer.status.has_mask else 1
 
 
@@ -68,7 +71,10 @@ def write_answer(folder: Path, frame: Frame, answer: Segmentation, grasp: object
             folder / 'attention.png')
     (folder / 'answer.json').write_text(json.dumps({
         'status': answer.status.name, 'reason': answer.reason, 'score': answer.score,
-        'confidence': answer.confidence, 'expression': asdict(answer.expression),
+        'confidence': answer.confidence, 'calibrated': answer.calibrated,
+        'presence': None if math.isnan(answer.presence) else answer.presence,
+        'question': None if answer.question is None else asdict(answer.question),
+        'expression': asdict(answer.expression),
         'grasp': asdict(grasp), 'timings_ms': answer.timings_ms, 'notes': answer.notes,
     }, indent=2, default=_plain) + '\n')
 

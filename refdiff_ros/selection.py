@@ -22,8 +22,11 @@ class Selection:
         index: row of the best proposal; -1 without one.
         rivals: rows of the other regions that fit about as well, best first.
         score: combined score of the best proposal; NaN without one.
-        confidence: 0..1, softmax share of the best proposal among separate regions.
+        confidence: 0..1, softmax share of the best proposal among separate regions; the
+            probability that it is right where `calibrated`.
         notes: what a reader should know about how the choice came about.
+        regions: rows of the separate regions, best first.
+        calibrated, presence: as in `Segmentation`.
     """
 
     status: Status
@@ -33,6 +36,9 @@ class Selection:
     score: float = float('nan')
     confidence: float = 0.0
     notes: tuple[str, ...] = ()
+    regions: tuple[int, ...] = ()
+    calibrated: bool = False
+    presence: float = float('nan')
 
 
 @stage('selection')
@@ -59,6 +65,7 @@ def select(total: np.ndarray, masks: np.ndarray, config: SelectionConfig) -> Sel
     chosen = {
         'index': best, 'score': score, 'confidence': float(1.0 / shares.sum()),
         'notes': _negative_note(score, filtered=len(rows) < len(masks)),
+        'regions': tuple(map(int, separate)),
     }
     if not masks[best].any():
         return Selection(Status.NOT_FOUND, 'the best region is empty: nothing in this image '

@@ -321,3 +321,36 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(models, frame, monkeypa
     monkeypatch.setattr(sam_proposals, 'propose', broken)
     with pytest.raises(RuntimeError, match='shape mismatch'):
         Engine(models, small()).segment(frame, 'red mug')
+
+
+def judged(bias, **changes):
+    """A preset with a calibration by which every region fits, or none."""
+    return small(**{
+        'calibration': {'mode': 'full', 'fit': {'bias': bias}, 'not_found_below': 0.5,
+                        'fits_from': 0.5},
+        'selection': {'rival_overlap': 1.0}, 'proposals': {'max_proposals': 3}} | changes)
+
+
+def test_a_calibration_decides_in_its_mode_and_in_no_other(models, frame):
+    engine = Engine(models, judged(-9.0))
+    refused = engine.segment(frame, 'red mug')
+    assert refused.status is Status.NOT_FOUND and not refused.mask.any()
+    assert refused.calibrated and refused.presence == pytest.approx(1 / (1 + np.exp(9.0)))
+    assert refused.question is None
+    other = engine.segment(frame, 'red mug', Mode.DS)
+    assert other.status is Status.FOUND and not other.calibrated and np.isnan(other.presence)
+
+
+def test_regions_that_fit_are_asked_about(models, frame):
+    asked = Engine(models, judged(9.0)).segment(frame, 'red mug')
+    assert asked.status is Status.AMBIGUOUS and asked.rivals
+    assert len(asked.question.descriptions) == 1 + len(asked.rivals)
+    assert asked.question.text and asked.confidence < 0.6
+    np.testing.assert_array_equal(asked.mask, asked.proposals[asked.index])
+
+
+def test_decisions_by_scores_keep_the_calibrated_confidence(models, frame):
+    by_scores = judged(-9.0, selection={'decide': 'scores'})
+    answer = Engine(models, by_scores).segment(frame, 'red mug')
+    assert answer.status is Status.FOUND and answer.calibrated
+    assert answer.confidence < 0.01

@@ -24,7 +24,8 @@ def _mask(*rows):
 
 
 @pytest.mark.parametrize('name', (
-    'bootstrap', 'mean_iou', 'overall_iou', 'overlap', 'pointing', 'precision_at', 'recall'))
+    'bootstrap', 'decision_report', 'mean_iou', 'overall_iou', 'overlap', 'pointing',
+    'precision_at', 'recall', 'reliability'))
 def test_the_examples_of_the_docstrings_run(name):
     module = importlib.import_module(f'refdiff_ros.evaluation.{name}')
     result = doctest.testmod(module)

@@ -1,12 +1,14 @@
 """Overlay pictures: what must be seen where, and that no answer or image size breaks them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from refdiff_ros import overlay
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.region import grasp_region
-from refdiff_ros.results import ReferringExpression, Scores, Segmentation, Status
+from refdiff_ros.results import Question, ReferringExpression, Scores, Segmentation, Status
 
 
 def _answer(status=Status.FOUND, size_hw=(240, 320), correlation=None, text='the red mug',
@@ -55,6 +57,24 @@ def test_grasp_adds_rectangle_and_contacts():
     # The frame lies just outside the mask (rows 120..179, columns 80..159).
     assert 110 < rows.min() < 120 and 179 < rows.max() < 190
     assert 70 < columns.min() < 80 and 159 < columns.max() < 170
+
+
+def test_the_question_stands_in_the_place_of_the_reason():
+    answer = _answer(Status.AMBIGUOUS, rivals=(1,))
+    question = Question('Do you mean the left one or the right one?', ('a', 'b'), ({}, {}))
+    asked = overlay.draw(_grey(), replace(answer, question=question))
+    same = overlay.draw(_grey(), replace(answer, reason=question.text))
+    assert (asked == same).all()
+    assert (asked != overlay.draw(_grey(), answer)).any()
+
+
+def test_a_confidence_that_is_not_calibrated_is_called_so():
+    size_hw = (480, 640)
+    plain, calibrated = (overlay.draw(_grey(size_hw), replace(_answer(size_hw=size_hw),
+                                                               calibrated=each))
+                         for each in (False, True))
+    # The longer line has more text to its right.
+    assert (plain[:30, 330:] > 200).sum() > (calibrated[:30, 330:] > 200).sum()
 
 
 def test_attention_heats_only_where_it_is():

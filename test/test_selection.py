@@ -64,6 +64,12 @@ def test_a_part_of_the_best_region_is_no_rival():
     assert chosen.status is Status.FOUND
 
 
+def test_separate_regions_are_told_best_first():
+    masks = _boxes((0, 4), (8, 12), (0, 3))
+    chosen = select(np.array([0.3, 0.5, 0.4]), masks, SelectionConfig())
+    assert chosen.regions == (1, 2) and not chosen.calibrated and np.isnan(chosen.presence)
+
+
 def test_confidence_is_the_softmax_share_among_separate_regions():
     masks = _boxes((0, 4), (0, 4), (8, 12))
     config = SelectionConfig(temperature=1.0)

@@ -33,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     tabletop = commands.add_parser(
         'tabletop', help='expressions on simulated tabletops',
         description='The last line of the output is a JSON object with every figure.')
-    _add_split(tabletop)
+    add_split(tabletop)
     add_common(tabletop, 'expressions')
     add_method(tabletop)
     tabletop.add_argument('--sheets', type=Path, metavar='DIR',
@@ -43,23 +43,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     proposals = commands.add_parser(
         'proposals', help="how many objects the segmentor's proposals cover",
         description='The last line of the output is a JSON object with every figure.')
-    _add_split(proposals)
+    add_split(proposals)
     add_common(proposals, 'scenes')
     proposals.set_defaults(run=run_proposals)
     add_check_parser(commands)
     add_html_parser(commands)
     # They take their options from here.
     from refdiff_ros.evaluation.bags.cli import add_bag
+    from refdiff_ros.evaluation.decision_cli import add_decisions
     from refdiff_ros.evaluation.runs.compare_cli import add_compare
     from refdiff_ros.evaluation.runs.dataset_cli import add_dataset
     from refdiff_ros.evaluation.runs.table_cli import add_table
+    add_decisions(commands)
     add_bag(commands)
     add_dataset(commands)
     add_compare(commands)
     add_table(commands)
 
 
-def _add_split(parser: argparse.ArgumentParser) -> None:
+def add_split(parser: argparse.ArgumentParser) -> None:
+    """The options of the tabletop set: which split, which half of the test set."""
     parser.add_argument('--split', default='val', choices=['val', 'test'])
     parser.add_argument('--half', default='all', choices=['all', 'seen', 'unseen'],
                         help='of the test set: pairs of shape and colour that training had, '
@@ -212,29 +215,37 @@ def checked_overrides(args: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def prepare_engine(args: argparse.Namespace, dataset: str = '') -> 'Engine':
+def prepare_engine(
+    args: argparse.Namespace, dataset: str = '', decide: str = 'scores',
+) -> 'Engine':
     """What answers as `--mode` asks, with the bundle, the preset and the values of `--set`.
 
     Args:
         args: with the options of `add_models` and `add_method`.
         dataset: that is asked, as in `method_preset`.
+        decide: as in `prepare`.
 
     Raises:
         RefDiffError: as in `prepare`.
     """
-    models, preset = prepare(args, args.mode, dataset)
+    models, preset = prepare(args, args.mode, dataset, decide)
     from refdiff_ros.engine import Engine
     return Engine(models, preset, method_mode(args.mode), args.seed)
 
 
 def prepare(
-    args: argparse.Namespace, method: str = 'full', dataset: str = '',
+    args: argparse.Namespace, method: str = 'full', dataset: str = '', decide: str = 'scores',
 ) -> tuple['ModelSet', Preset]:
     """The bundle and the preset; says the bundle's notice, before any figure.
+
+    Figures of masks are about which region is chosen, and every one of their expressions means
+    one: a calibrated NOT_FOUND, whose mask is empty, is off unless it is asked for with
+    `--set selection.decide=calibrated`.
 
     Args:
         args: with the options of `add_models`.
         method, dataset: as in `method_preset`; the values of `--set` come after its own.
+        decide: value of `selection.decide` where it is not overridden.
 
     Raises:
         RefDiffError: the bundle or the preset's values cannot be used.
@@ -248,6 +259,7 @@ def prepare(
     if models.notice:
         print(f'NOTE: {models.notice}', flush=True)
     preset = method_preset(resolve_preset(models, args.preset), method, dataset)
+    preset = preset.override({'selection': {'decide': decide}})
     return models, override(preset, values)
 
 

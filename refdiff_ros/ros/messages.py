@@ -27,14 +27,16 @@ def referring_mask(answer: Answer, candidates: int = 8) -> ReferringMask:
     msg = ReferringMask(
         header=answer.header, status=int(answer.status), reason=answer.reason,
         expression=answer.expression, bundle=answer.bundle, preset=answer.preset,
-        mode=answer.mode, notes=list(answer.notes), score=math.nan,
+        mode=answer.mode, notes=list(answer.notes), score=math.nan, presence=math.nan,
         model_ms=float(answer.model_ms))
     result = answer.segmentation
     if result is None:
         return msg
     msg.root, msg.parser = result.expression.root, result.expression.parser
     msg.mask = mask_message(result.mask, answer.header)
-    msg.confidence = float(result.confidence)
+    msg.confidence, msg.calibrated = float(result.confidence), result.calibrated
+    msg.presence = float(result.presence)
+    msg.question = '' if result.question is None else result.question.text
     if result.status.has_mask:
         msg.box, msg.area = box(result.mask), int(np.count_nonzero(result.mask))
         msg.score = float(result.score)
@@ -43,10 +45,12 @@ def referring_mask(answer: Answer, candidates: int = 8) -> ReferringMask:
 
 
 def _candidates(result: Segmentation, answer: Answer, limit: int) -> list[MaskCandidate]:
-    rows = (result.index, *result.rivals)[:limit]
+    rows = (result.index, *result.rivals)
+    described = ('',) * len(rows) if result.question is None else result.question.descriptions
     return [MaskCandidate(
-        mask=mask_message(result.proposals[row], answer.header),
-        box=box(result.proposals[row]), score=float(result.scores.total[row])) for row in rows]
+        mask=mask_message(result.proposals[row], answer.header), description=description,
+        box=box(result.proposals[row]), score=float(result.scores.total[row]),
+    ) for row, description in list(zip(rows, described, strict=True))[:limit]]
 
 
 def box(mask: np.ndarray) -> RegionOfInterest:

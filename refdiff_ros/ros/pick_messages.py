@@ -36,9 +36,11 @@ def region_from(msg: GraspRegionMsg) -> GraspRegion:
 
 
 def grounding_from(response: ReferSegmentation.Response) -> Grounding:
-    """What the refdiff node answered."""
-    return Grounding(Status(response.status), response.reason, region_from(response.grasp),
-                     response.mask, response.grasp)
+    """What the refdiff node answered; its question, where it asks back, is part of the reason."""
+    asked = response.mask.question
+    return Grounding(
+        Status(response.status), f'{response.reason} ({asked})' if asked else response.reason,
+        region_from(response.grasp), response.mask, response.grasp)
 
 
 def result_message(outcome: PickOutcome, base_frame: str) -> PickReferred.Result:

@@ -37,7 +37,7 @@ _SIDES = {
 }
 _CORNER_TEXTS = ('the {1} {2} {0}', 'the {0} at the {1} {2}')
 _MIDDLE_TEXTS = ('the middle {}', 'the {} in the middle')
-_RELATION_TEXTS = {
+RELATION_TEXTS = {
     'left of': ('left of', 'to the left of'), 'right of': ('right of', 'to the right of'),
     'behind': ('behind',), 'in front of': ('in front of',), 'next to': ('next to', 'beside'),
     'on': ('on',)}
@@ -81,29 +81,31 @@ def expressions(view: SceneView) -> list[SceneExpression]:
     return [expression for expression in found if things[expression.row].clear]
 
 
-def _by_shape(things: list[Seen]) -> dict[str, list[Seen]]:
+def by_shape(things: list[Seen]) -> dict[str, list[Seen]]:
+    """'mug' to all mugs."""
     return grouped(things, lambda thing: thing.shape)
 
 
-def _by_name(things: list[Seen]) -> dict[str, list[Seen]]:
+def by_name(things: list[Seen]) -> dict[str, list[Seen]]:
+    """'red mug' to all red mugs."""
     return grouped(things, lambda thing: thing.name)
 
 
 def _plain(things: list[Seen]) -> Iterator[SceneExpression]:
-    for shape, group in _by_shape(things).items():
+    for shape, group in by_shape(things).items():
         if len(group) == 1:
             yield SceneExpression(f'the {shape}', group[0].row, 'plain')
 
 
 def _attributes(things: list[Seen]) -> Iterator[SceneExpression]:
-    for name, group in _by_name(things).items():
+    for name, group in by_name(things).items():
         if len(group) == 1:
             yield SceneExpression(f'the {name}', group[0].row, 'attribute')
 
 
 def _comparable(things: list[Seen]) -> Iterator[tuple[str, list[Seen]]]:
     """Nouns ('mug', 'red mug') with the several objects of that noun, all of them well seen."""
-    for noun, group in (_by_shape(things) | _by_name(things)).items():
+    for noun, group in (by_shape(things) | by_name(things)).items():
         if len(group) > 1 and all(seen.clear for seen in group):
             yield noun, group
 
@@ -193,17 +195,17 @@ def _superlatives(things: list[Seen]) -> Iterator[SceneExpression]:
                 yield SceneExpression(f'the {word} {noun}', real.row, 'superlative', sense)
 
 
-def _names_of(seen: Seen, things: list[Seen]) -> list[str]:
+def names_of(seen: Seen, things: list[Seen]) -> list[str]:
     """Nouns that are true of this object alone, if it can be seen."""
-    counts = [(seen.thing.name, len(_by_name(things)[seen.thing.name])),
-              (seen.thing.shape, len(_by_shape(things)[seen.thing.shape]))]
+    counts = [(seen.thing.name, len(by_name(things)[seen.thing.name])),
+              (seen.thing.shape, len(by_shape(things)[seen.thing.shape]))]
     return [noun for noun, count in counts if count == 1 and seen.clear]
 
 
 def _relations(things: list[Seen]) -> Iterator[SceneExpression]:
     for other in things:
-        for name in _names_of(other, things):
-            for shape, group in _by_shape(things).items():
+        for name in names_of(other, things):
+            for shape, group in by_shape(things).items():
                 candidates = [seen for seen in group if seen.row != other.row]
                 for relation, holds in RELATIONS.items():
                     # One of its shape needs no relation; what lies on what is worth saying.
@@ -213,14 +215,14 @@ def _relations(things: list[Seen]) -> Iterator[SceneExpression]:
                     if verdicts.count(True) != 1 or None in verdicts:
                         continue
                     seen = candidates[verdicts.index(True)]
-                    for words in _RELATION_TEXTS[relation]:
+                    for words in RELATION_TEXTS[relation]:
                         yield SceneExpression(
                             f'the {shape} {words} the {name}', seen.row, 'relation', relation)
 
 
 def _on_any(things: list[Seen]) -> Iterator[SceneExpression]:
     """'the can on the plate' where there are several plates and a can on one of them alone."""
-    shapes = _by_shape(things)
+    shapes = by_shape(things)
     carried = [seen for seen in things if seen.thing.on is not None]
     for seen in carried:
         base = things[seen.thing.on]

@@ -4,7 +4,7 @@ Colours come from the page's style sheet, so that they follow its colour scheme;
 is told apart by its hatching or its dashes as well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 import math
 
@@ -78,6 +78,45 @@ def precision_chart(ious: Sequence[Sequence[float]]) -> str:
             plot.dot(t, share, run, f'{_of(run, ious)}Pr@{t}: {share:.1%}')
             said.append(f'{_of(run, ious)}{share:.0%} at {t}')
     return plot.svg(', '.join(said) or 'no cases')
+
+
+def reliability_chart(title: str, bins: Sequence[Mapping[str, float | None]]) -> str:
+    """What share is right where how much is claimed, beside the diagonal of a perfect confidence.
+
+    Args:
+        title: of the chart.
+        bins: each with 'low', 'high', 'count', 'confidence' and 'right', as from
+            `reliability_bins`; the last two are None where the count is 0.
+    """
+    plot = _Plot(title, 0, 1, 1)
+    plot.axes('confidence', [0, 0.2, 0.4, 0.6, 0.8, 1], lambda value: f'{value:.1f}')
+    said = []
+    for each in bins:
+        if not each['count']:
+            continue
+        text = (f'{each["low"]:.1f} to {each["high"]:.1f}: {each["count"]} cases, '
+                f'{each["confidence"]:.0%} claimed, {each["right"]:.0%} right')
+        plot.bar(each['low'], each['high'] - each['low'], each['right'], 'a', text)
+        plot.dot(each['confidence'], each['right'], 'b', text)
+        said.append(text)
+    plot.line([(0, 0), (1, 1)], 'b')
+    return plot.svg('; '.join(said) or 'no cases')
+
+
+def count_chart(title: str, bins: Sequence[Mapping[str, float | None]]) -> str:
+    """How many cases have which confidence.
+
+    Args:
+        title, bins: as in `reliability_chart`.
+    """
+    every = max(sum(each['count'] for each in bins), 1)
+    plot = _Plot(title, 0, 1, _nice_top(max(each['count'] for each in bins) / every))
+    plot.axes('confidence', [0, 0.2, 0.4, 0.6, 0.8, 1], lambda value: f'{value:.1f}')
+    for each in bins:
+        if each['count']:
+            text = f'{each["low"]:.1f} to {each["high"]:.1f}: {each["count"]} cases'
+            plot.bar(each['low'], each['high'] - each['low'], each['count'] / every, 'a', text)
+    return plot.svg(f'{every} cases')
 
 
 def _histogram(

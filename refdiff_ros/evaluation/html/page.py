@@ -49,11 +49,11 @@ def page(run: Run, other: Run | None, sorts: dict[str, list[Kept]]) -> str:
     """
     runs = [run] if other is None else [run, other]
     found = None if other is None else compare(run, other)
-    script = '\n'.join(_asset(name) for name in _SCRIPTS)
-    style = _asset('report.css')
+    script = '\n'.join(asset(name) for name in _SCRIPTS)
+    style = asset('report.css')
     filled = {
         'title': escape(' against '.join(each.name for each in runs)),
-        'policy': _policy(script, style),
+        'policy': content_policy(script, style),
         'style': style, 'script': script,
         'warnings': ''.join(
             summary.warnings(each, '' if other is None else f'{label}: ')
@@ -65,7 +65,7 @@ def page(run: Run, other: Run | None, sorts: dict[str, list[Kept]]) -> str:
         'data': _embedded(_data(runs, found, sorts)),
     }
     # In one pass: what is filled in is not looked at again.
-    return re.sub(r'\{\{(\w+)\}\}', lambda place: filled[place.group(1)], _asset('report.html'))
+    return re.sub(r'\{\{(\w+)\}\}', lambda place: filled[place.group(1)], asset('report.html'))
 
 
 def _charts(runs: Sequence[Run], found: Comparison | None) -> str:
@@ -144,7 +144,7 @@ def _embedded(data: dict[str, Any]) -> str:
     return text
 
 
-def _policy(script: str, style: str) -> str:
+def content_policy(script: str, style: str) -> str:
     """A content security policy: this script, this style and embedded pictures, nothing else."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
               for text in (script, style)]
@@ -152,5 +152,6 @@ def _policy(script: str, style: str) -> str:
             f"style-src 'sha256-{hashes[1]}'; base-uri 'none'; form-action 'none'")
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file of the page's own."""
     return (_ASSETS / name).read_text(encoding='utf-8')

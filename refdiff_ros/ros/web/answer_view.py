@@ -53,8 +53,7 @@ def answer_message(shown: Shown, attention: bool) -> bytes:
         head['size'] = list(answer.frame.size_hw[::-1])
         parts.append(jpeg(answer.frame.image_rgb))
     if result is not None:
-        # Another version of the engine may ask back in words.
-        head['question'] = str(getattr(result, 'question', '') or '')
+        head['question'] = '' if result.question is None else result.question.text
         head['score'], head['confidence'] = float(result.score), float(result.confidence)
         head['mask'] = outlines(result.mask)
         if result.rivals:
@@ -76,8 +75,7 @@ def _candidates(result: Segmentation, limit: int) -> list[dict[str, Any]]:
 
 
 def _description(result: Segmentation, place: int) -> str:
-    descriptions = getattr(result, 'descriptions', ())
-    return str(descriptions[place]) if place < len(descriptions) else ''
+    return '' if result.question is None else result.question.descriptions[place]
 
 
 def _box(mask: np.ndarray) -> list[int]:

@@ -47,7 +47,7 @@ def choose(
     reason = f'the operator chose region {rows.index(row) + 1} of {len(rows)}'
     chosen = replace(
         result, status=Status.FOUND, reason=reason, mask=result.proposals[row], index=row,
-        rivals=(), score=float(result.scores.total[row]), confidence=1.0)
+        rivals=(), score=float(result.scores.total[row]), confidence=1.0, question=None)
     return replace(answer, status=Status.FOUND, reason=reason, segmentation=chosen,
                    grasp=_grasp(answer, row))
 
