@@ -143,7 +143,12 @@ def _awaits_noun(sentence: Sentence, row: int) -> bool:
 def _unjoined(sentence: Sentence, row: int) -> bool:
     """'grab the mug | put it there', '... | I want the green one', without any mark between."""
     lower = sentence.lower
-    if lower[row - 1] in _BINDING or preposition_at(lower, row - 1, row) is not None:
+    seen = lower[row - 1] == 'you' and row > 1 and (  # 'closest to you | pick up the red one'
+        preposition_at(lower, row - 2, row - 1) is not None)
+    if lower[row] == 'please' and row + 1 < len(lower):
+        return verb_at(sentence, row + 1, len(lower)) is not None
+    if lower[row - 1] in _BINDING and not seen or preposition_at(
+            lower, row - 1, row) is not None:
         return False
     if lower[row] in ('i', 'we', 'you') and row > 1:
         return _wish(sentence, row)

@@ -32,9 +32,9 @@ ADVERBS = tuple(tuple(phrase.split()) for phrase in (
     'all the way', 'the other way', 'a little', 'a bit', 'a little bit', 'for me', 'for us',
     'for him', 'for her', 'down', 'back', 'away', 'aside', 'up', 'here', 'there', 'together',
     'apart', 'forward', 'forwards', 'backward', 'backwards', 'sideways', 'upward', 'upwards',
-    'downward', 'downwards', 'clockwise', 'counterclockwise', 'anticlockwise', 'now', 'please',
-    'again', 'instead', 'too', 'out', 'off', 'on', 'over', 'in', 'home', 'around', 'through',
-    'along', 'by', 'past'))
+    'downward', 'downwards', 'upright', 'vertically', 'clockwise', 'counterclockwise',
+    'anticlockwise', 'now', 'please', 'again', 'instead', 'too', 'out', 'off', 'on', 'over', 'in',
+    'home', 'around', 'through', 'along', 'by', 'past'))
 # Adverbs at the end alone: 'push it left', 'pull the drawer open'.
 SIDEWAYS = frozenset('left right'.split())
 RESULTS = frozenset('open closed shut'.split())

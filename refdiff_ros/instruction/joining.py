@@ -17,7 +17,7 @@ _VIEWS = ('view', 'perspective', 'position', 'side', 'left', 'right')
 
 def read_clauses(sentence: Sentence) -> list[ClauseReading]:
     """The readings of all clauses, in the order said."""
-    return _fronted(_contrasted(_on_body(_one_by_one(sentence))))
+    return _implied(_fronted(_contrasted(_on_body(_one_by_one(sentence)))))
 
 
 def _one_by_one(sentence: Sentence) -> list[ClauseReading]:
@@ -81,6 +81,22 @@ def _fronted(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
                 replace(first, references=references, missing=()), *reading.steps[1:]))
         else:
             found.append(reading)
+    return found
+
+
+def _implied(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
+    """'pick up the mug | and place on the tray': the mug, without 'it'."""
+    found: list[ClauseReading] = []
+    for reading in readings:
+        step = reading.incomplete
+        before = any(one.role in THEMES for other in found for last in other.steps
+                     for one in last.references)
+        if step is not None and before and reading.reason is NoObjectReason.MISSING:
+            at = step.references[0].span[0]
+            it = Reference(theme_of(step.action), '', '', (at, at), pronoun=True)
+            reading = ClauseReading(
+                (replace(step, references=(it, *step.references)),), frame=reading.frame)
+        found.append(reading)
     return found
 
 

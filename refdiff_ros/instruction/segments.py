@@ -154,8 +154,11 @@ class _Cutter:
 
     def _is_purpose(self, row: int) -> bool:
         """'something | to drink'."""
-        return self.lower[row] == 'to' and row + 1 < self.end and (
-            self.tokens[row + 1].pos == 'VERB')
+        if self.lower[row] != 'to' or row + 1 >= self.end or self.tokens[row + 1].pos != 'VERB':
+            return False
+        after = self.lower[row + 2] if row + 2 < self.end else 'of'
+        alone = after == 'of' and self.lower[row - 1] not in ('something', 'anything')
+        return not alone and not describes(self.tokens[row + 1])  # 'to sink', 'to lower left'
 
     def _no_noun(self, row: int) -> bool:
         """Whether what stands after a preposition is none ('on | next to', 'over | here')."""
@@ -234,8 +237,10 @@ class _Cutter:
             before = self.lower[row - 1]
             return before not in DETERMINERS and (
                 self._is_phrase(row) or lower in RELATIVES)
-        if self.tokens[row].comma or lower in DETERMINERS or self.coordinator(row):
+        if self.tokens[row].comma or lower in DETERMINERS:
             return True
+        if self.coordinator(row):  # 'pot or pan' is one place, 'the pot or the pan' are two
+            return lower != 'or' or self.lower[row + 1] in DETERMINERS
         if lower == 'of':
             return row + 1 >= self.end
         return self._is_phrase(row) or self.adverb(row) > 0 or self._opens_clause(row)

@@ -21,6 +21,8 @@ _WAYS = frozenset('left right around back here there home away forward forwards 
                   'over backwards closer'.split())
 # Verbs that may end a sentence: 'lift the box and wait'.
 _ALONE = frozenset('wait stop stay return leave come go'.split())
+# Verbs that are one before a bare noun too: 'open oven', but 'light switch', 'stop sign'.
+_TELEGRAMS = frozenset('open close press hang stack knock flip lift push pull'.split())
 _IDIOMS = {
     ('let', 'go', 'of'): 'release', ('let', 'go'): 'release', ('get', 'rid', 'of'): 'discard',
     ('dispose', 'of'): 'discard', ('get', 'hold', 'of'): 'grab', ('take', 'hold', 'of'): 'grab',
@@ -152,8 +154,9 @@ def _particle_holds(sentence: Sentence, row: int) -> bool:
 def _is_telegram(sentence: Sentence, row: int, end: int, frame: Frame) -> bool:
     """'place cup left of bowl', without articles, against 'place mat on the table'."""
     lower = sentence.lower
-    return frame.goal in (Goal.NEEDED, Goal.OPTIONAL) and not any(
-        word in DETERMINERS - {'each'} for word in lower[row:end]) and any(
+    if any(word in DETERMINERS - {'each'} for word in lower[row:end]):
+        return False
+    return frame.verb in _TELEGRAMS or frame.goal in (Goal.NEEDED, Goal.OPTIONAL) and any(
         found is not None and found.kind >= Kind.BESIDE
         for found in (preposition_at(lower, at, end) for at in range(row + 2, end - 1)))
 
