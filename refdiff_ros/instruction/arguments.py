@@ -129,6 +129,7 @@ def _split(sentence: Sentence, group: Group, at: int, frame: Frame) -> Split:
         end = noun_after
     else:
         before = group[:min([at, *marks, *roles.passing(sentence, group, frame)])]
+        before = before[:1] if before and is_pronoun(sentence, before[0]) else before
         objects = (_span(sentence, before, frame),) if _begins_with_noun(before, frame) else ()
     end = min([end, *(row for row in marks if row > at)])
     return objects, _places(sentence, group[at:end], frame)
@@ -140,12 +141,12 @@ def _places(sentence: Sentence, group: Group, frame: Frame) -> tuple[Phrase, ...
     relation = first.preposition.relation
     if len(first.nouns) > 1:
         return tuple(Phrase(span, relation) for span in first.nouns)
-    joined = next((at for at in range(1, len(group) - 1) if group[at].kind == 'and'
-                   and group[at + 1].kind == 'preposition'), len(group))
-    last = trimmed(sentence, group[:joined], frame)[-1]
-    found = (Phrase((first.nouns[0][0], last.end), relation),)
+    joined = next((at for at in range(1, len(group)) if group[at].kind == 'preposition' and (
+        group[at - 1].kind == 'and' or sentence.tokens[group[at].start].comma)), len(group))
+    end = joined - (group[joined - 1].kind == 'and')
+    found = (Phrase((first.nouns[0][0], trimmed(sentence, group[:end], frame)[-1].end), relation),)
     return found if joined == len(group) else (
-        *found, *_places(sentence, group[joined + 1:], frame))
+        *found, *_places(sentence, group[joined:], frame))
 
 
 def _without_place(sentence: Sentence, found: list[Group], frame: Frame) -> Arguments:

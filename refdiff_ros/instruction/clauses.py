@@ -51,7 +51,8 @@ def _without_tail(sentence: Sentence, start: int, end: int) -> int:
     while True:
         lower = sentence.lower[start:end]
         tail = max((len(tail) for tail in _TAILS
-                    if len(tail) < len(lower) and lower[-len(tail):] == tail), default=0)
+                    if len(tail) < len(lower) and lower[-len(tail):] == tail
+                    and lower[-len(tail) - 1] not in ('the', 'a', 'your')), default=0)
         if not tail:
             return end
         end -= tail
@@ -102,6 +103,8 @@ def _condition(sentence: Sentence, row: int) -> bool:
     """'... if it is clean', '... until I say stop'; not the polite '... if you can'."""
     lower = sentence.lower
     if lower[row] == 'only' and lower[row + 1:row + 2] and lower[row + 1] in CONDITIONS:
+        return True
+    if lower[row] == 'so' and lower[row + 1:row + 2] and lower[row + 1] in ('that', 'it', 'its'):
         return True
     if lower[row] not in CONDITIONS or lower[row - 1] == 'only' or row + 1 >= len(sentence.tokens):
         return False

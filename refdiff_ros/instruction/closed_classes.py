@@ -29,8 +29,9 @@ UNITS = frozenset(
 ADVERBS = tuple(tuple(phrase.split()) for phrase in (
     'over here', 'over there', 'up there', 'down there', 'in there', 'back there', 'out here',
     'in here', 'right here', 'right there', 'upside down', 'out of the way', 'of the way',
-    'all the way', 'the other way', 'a little', 'a bit', 'a little bit', 'for me', 'for us',
-    'for him', 'for her', 'down', 'back', 'away', 'aside', 'up', 'here', 'there', 'together',
+    'all the way', 'the other way', 'in half', 'a little', 'a bit', 'a little bit', 'for me',
+    'for us', 'for him', 'for her', 'down', 'back', 'away', 'aside', 'up', 'here', 'there',
+    'together',
     'apart', 'forward', 'forwards', 'backward', 'backwards', 'sideways', 'upward', 'upwards',
     'downward', 'downwards', 'upright', 'vertically', 'clockwise', 'counterclockwise',
     'anticlockwise', 'now', 'please', 'again', 'instead', 'too', 'out', 'off', 'on', 'over', 'in',

@@ -95,6 +95,13 @@ class _Cutter:
             return Segment('clause', row, self._clause_end(row))
         return Segment('noun', row, self.noun_end(row))
 
+    def preposition(self, row: int) -> Preposition | None:
+        """The preposition that begins at `row`; 'the front left of the table' has none there."""
+        found = preposition_at(self.lower, row, self.end)
+        corner = found is not None and self.lower[row] in SIDEWAYS and row > 0 and (
+            self.lower[row - 1] in DIRECTION_OF)
+        return None if corner else found
+
     def _goes_on(self, row: int, after_noun: bool) -> bool:
         """Whether a clause begins, or goes on after 'and': 'that is red and | has a handle'."""
         again = row > 0 and self.lower[row - 1] == 'and' and (
@@ -132,13 +139,15 @@ class _Cutter:
             or self.lower[row] in ('few', 'two', 'three', 'five', 'ten', 'one', 'a'))
 
     def _prepositional(self, row: int) -> Segment | None:
-        lead = row
         if self._is_purpose(row) or self.adverb(row, after_noun=False) > 2:
             return None  # 'out of the way'
-        while lead < self.end and (self.lower[lead] in INTENSIFIERS or self.lower[lead] == 'a'
-                                   and self.lower[lead + 1:lead + 2] in (('bit',), ('little',))):
+        lead = row
+        found = self.preposition(lead)
+        while found is None and lead + 1 < self.end and (
+                self.lower[lead] in INTENSIFIERS
+                or self.lower[lead:lead + 2] in (('a', 'bit'), ('a', 'little'))):
             lead += 1
-        found = preposition_at(self.lower, lead, self.end)
+            found = self.preposition(lead)
         if found is None:
             return None
         first = lead + found.length
@@ -246,9 +255,12 @@ class _Cutter:
         return self._is_phrase(row) or self.adverb(row) > 0 or self._opens_clause(row)
 
     def _is_phrase(self, row: int) -> bool:
-        if self.lower[row] in INTENSIFIERS or self._is_purpose(row):
-            return self._prepositional(row) is not None
-        found = preposition_at(self.lower, row, self.end)
+        if self._is_purpose(row):
+            return False
+        if self.lower[row] in INTENSIFIERS and self.preposition(row) is None:
+            phrase = self._prepositional(row)
+            return phrase is not None and phrase.preposition.relation != 'of'
+        found = self.preposition(row)
         return found is not None and found.relation != 'of'
 
     def _opens_clause(self, row: int) -> bool:
