@@ -131,6 +131,8 @@ def _is_verb(sentence: Sentence, row: int, end: int, frame: Frame, joined: bool)
 def _takes(sentence: Sentence, row: int, end: int, frame: Frame, joined: bool) -> bool:
     """Whether a verb goes on with what follows, where that is no sure sign of an object."""
     token, lower = sentence.tokens[row], sentence.lower[row + 1]
+    if lower in _AFTER_NOUN:
+        return False
     if frame.verb == 'place' and lower in (
             'in', 'on', 'into', 'onto', 'near', 'next', 'under', 'behind', 'beside'):
         return True
@@ -158,9 +160,11 @@ def _is_telegram(sentence: Sentence, row: int, end: int, frame: Frame) -> bool:
     """'place cup left of bowl', whose object has no article; 'place mat' is none."""
     lower = sentence.lower
     place = next((at for at in range(row + 2, end - 1) if _says_place(lower, at, end)), end)
-    if any(word in DETERMINERS for word in lower[row:place]) or lower[row + 1] in _AFTER_NOUN:
+    if any(word in DETERMINERS - {'each'} for word in lower[row:place]):
         return False
-    return frame.verb in _TELEGRAMS or place < end and frame.goal in (Goal.NEEDED, Goal.OPTIONAL)
+    if frame.goal in (Goal.NEEDED, Goal.OPTIONAL) and place < end:
+        return True
+    return frame.verb in _TELEGRAMS and not any(word in DETERMINERS for word in lower[place:end])
 
 
 def _says_place(lower: Sequence[str], row: int, end: int) -> bool:
