@@ -17,8 +17,8 @@ _ABBREVIATIONS = frozenset('mr mrs ms dr st vs e g i'.split())
 _STOP = re.compile(r'[.;!?\n]|\s[-–—]\s')
 # After these a verb begins no clause of its own.
 _BINDING = DETERMINERS | frozenset(
-    'to you we i they that which who can could will would not and then or but please also now '
-    'just is are was were must should never do does'.split())
+    'go come to you we i they that which who can could will would not and then or but please '
+    'also now just is are was were must should never do does'.split())
 _AUXILIARIES = frozenset(
     'is are was were be do does did can could will would should must has have may but'.split())
 _SUBJECTS = frozenset('i you it we they he she there'.split())

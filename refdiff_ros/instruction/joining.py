@@ -9,7 +9,6 @@ from refdiff_ros.instruction.openings import Mood, read_opening
 from refdiff_ros.instruction.results import Action, NoObjectReason, Reference, Role, THEMES
 from refdiff_ros.instruction.sentence import Sentence
 from refdiff_ros.instruction.step import ClauseReading, no_object, theme_of
-from refdiff_ros.instruction.verbs import verb_at
 
 # What a phrase before a verb ends with when it says how one looks, and not where a thing is.
 _VIEWS = ('view', 'perspective', 'position', 'side', 'left', 'right')
@@ -30,8 +29,7 @@ def _one_by_one(sentence: Sentence) -> list[ClauseReading]:
         if negated and not (reading.joined or first.comma):
             reading = reading.forbidding()
         opening = read_opening(sentence.lower, start, end)
-        negated = opening.negated and opening.mood is Mood.COMMAND and verb_at(
-            sentence, opening.end, end, opening.gerund) is None
+        negated = opening.negated and opening.mood is Mood.COMMAND and not reading.forbidden
         found.append(reading)
     return found
 
