@@ -7,7 +7,9 @@ import re
 from refdiff_ros.instruction.results import Reference, Role, Step, THEMES
 from refdiff_ros.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES, split_words
 
-_RESOLVED = frozenset(('', 'it', 'them', 'they'))  # '': 'pick it up and place on the tray'
+# '' is said in 'pick up the mug and place on the tray'.
+_RESOLVED = frozenset(
+    ('', 'it', 'them', 'they', 'both of them', 'all of them', 'them all', 'them both'))
 _INNER = re.compile(r'\b(it|them)\b', re.IGNORECASE)
 _ONE = re.compile(r'\bone\b', re.IGNORECASE)
 # Words that tell two of a kind apart, by what they tell.
@@ -68,7 +70,7 @@ def _resolved(
     inner = _INNER.search(reference.expression)
     if said not in _RESOLVED and inner is None:
         return [reference]
-    plural = (said if inner is None else inner.group().lower()) in ('', 'them', 'they')
+    plural = (said if inner is None else inner.group().lower()) != 'it'
     before = [one for one in named if one.step < step or inner is not None]
     antecedents = _antecedents(before, plural, verb)
     if not antecedents:

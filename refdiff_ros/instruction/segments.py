@@ -148,7 +148,7 @@ class _Cutter:
                 or self.lower[lead:lead + 2] in (('a', 'bit'), ('a', 'little'))):
             lead += 1
             found = self.preposition(lead)
-        if found is None:
+        if found is None or lead > row and found.relation == 'of':  # 'all of them'
             return None
         first = lead + found.length
         if first >= self.end or self.tokens[first].comma or self.coordinator(first) \
@@ -196,7 +196,7 @@ class _Cutter:
     def noun_end(self, start: int) -> int:
         """The row after the noun phrase that begins at `start`."""
         if self._is_pronoun(start):
-            return start + 1
+            return start + 1 + (self.lower[start:start + 2] in (('them', 'all'), ('them', 'both')))
         seen, row = False, start
         while row < self.end:
             if row > start and self._ends_noun(row, seen):
@@ -258,8 +258,7 @@ class _Cutter:
         if self._is_purpose(row):
             return False
         if self.lower[row] in INTENSIFIERS and self.preposition(row) is None:
-            phrase = self._prepositional(row)
-            return phrase is not None and phrase.preposition.relation != 'of'
+            return self._prepositional(row) is not None
         found = self.preposition(row)
         return found is not None and found.relation != 'of'
 

@@ -20,7 +20,7 @@ from refdiff_ros.instruction.sentence import Sentence, Span
 PRONOUN_PHRASES = frozenset((
     'this one', 'that one', 'these ones', 'those ones', 'the other one', 'the other', 'another',
     'another one', 'the same one', 'the other ones', 'the others', 'both of them', 'all of them',
-    'one of them', 'the same', 'them all'))
+    'one of them', 'the same', 'them all', 'them both'))
 _INNER = frozenset('it them'.split())
 NAMED = Frame('', Action.REFER)
 
