@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from refdiff_ros.directions import DIRECTION_OF, SIDES
 from refdiff_ros.instruction.closed_classes import (
-    ADVERBS,
+    adverb_length,
     AS_AND,
     BE,
     COORDINATORS,
@@ -117,9 +117,7 @@ class _Cutter:
 
     def adverb(self, row: int, after_noun: bool = True) -> int:
         """How many words of an adverb begin at `row`; 0 for none."""
-        found = max((len(phrase) for phrase in ADVERBS
-                     if self.lower[row:min(row + len(phrase), self.end)] == phrase),
-                    default=0)
+        found = adverb_length(self.lower, row, self.end)
         if found or not after_noun:
             return found
         token = self.tokens[row]
