@@ -35,7 +35,7 @@ def picture(tmp_path):
 def test_help_names_every_command():
     done = refdiff('--help')
     assert done.returncode == 0
-    for command in ('node', 'camera', 'segment', 'models', 'demo'):
+    for command in ('node', 'camera', 'segment', 'parse', 'models', 'demo'):
         assert command in done.stdout
 
 
@@ -81,3 +81,18 @@ def test_a_node_without_ros_says_how_to_get_it(tmp_path):
         env=os.environ | {'PYTHONPATH': f'{tmp_path}:{os.environ.get("PYTHONPATH", "")}'})
     assert done.returncode == 2
     assert 'make setup' in done.stderr
+
+
+def test_parse_tells_the_objects_and_their_roles():
+    done = refdiff('parse', 'put the red can on the plate')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        '1. place (put)', "   pick: 'the red can'", "   place: on 'the plate'"]
+
+
+def test_parse_without_an_object_says_why_and_exits_with_1():
+    done = refdiff('parse', "don't touch the mug", '--json')
+    assert done.returncode == 1, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer['steps'] == [] and answer['no_object']['reason'] == 'forbidden'
+    assert [one['expression'] for one in answer['forbidden']] == ['the mug']

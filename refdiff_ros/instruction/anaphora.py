@@ -7,7 +7,9 @@ import re
 from refdiff_ros.instruction.results import Reference, Role, Step, THEMES
 from refdiff_ros.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES, split_words
 
-_RESOLVED = frozenset(('it', 'them', 'they'))
+# '' is said in 'pick up the mug and place on the tray'.
+_RESOLVED = frozenset(
+    ('', 'it', 'them', 'they', 'both of them', 'all of them', 'them all', 'them both'))
 _INNER = re.compile(r'\b(it|them)\b', re.IGNORECASE)
 _ONE = re.compile(r'\bone\b', re.IGNORECASE)
 # Words that tell two of a kind apart, by what they tell.

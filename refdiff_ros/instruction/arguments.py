@@ -14,9 +14,6 @@ from refdiff_ros.instruction.sentence import Sentence, Span
 
 _PAIRED = frozenset('both neither either'.split())
 _TO = frozenset('to toward towards closer nearer'.split())
-_NEAR = frozenset(
-    'closest closet nearest closer nearer near close farthest furthest farther further far first '
-    'second third last'.split())
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def _person(
 
 
 def _says_near(sentence: Sentence, segments: list[Segment]) -> bool:
-    return any(word in _NEAR for segment in segments
+    return any(word in roles.NEAR for segment in segments
                for word in sentence.words((segment.start, segment.end)))
 
 
@@ -124,21 +121,32 @@ def _with_place(
 
 def _split(sentence: Sentence, group: Group, at: int, frame: Frame) -> Split:
     """Objects and places when the segment `at` says the place."""
-    place, end = group[at], len(group)
+    end = len(group)
     marks = [*roles.sources(group, frame), *roles.tools(sentence, group, frame)]
     noun_after = next((row for row in range(at + 1, end) if group[row].kind == 'noun'), end)
     if not _begins_with_noun(group[:at], frame) and noun_after < end:  # 'put on the tray the mug'
         objects = (_span(sentence, group[noun_after:], frame),)
         end = noun_after
     else:
-        before = group[:min([at, *marks])]
+        before = group[:min([at, *marks, *roles.passing(sentence, group, frame)])]
+        before = before[:1] if before and is_pronoun(sentence, before[0]) else before
         objects = (_span(sentence, before, frame),) if _begins_with_noun(before, frame) else ()
     end = min([end, *(row for row in marks if row > at)])
-    relation = place.preposition.relation
-    if len(place.nouns) > 1:
-        return objects, tuple(Phrase(span, relation) for span in place.nouns)
-    last = trimmed(sentence, group[at:end], frame)[-1]
-    return objects, (Phrase((place.nouns[0][0], last.end), relation),)
+    return objects, _places(sentence, group[at:end], frame)
+
+
+def _places(sentence: Sentence, group: Group, frame: Frame) -> tuple[Phrase, ...]:
+    """The place that a group begins with, and those joined to it: 'behind it and against ...'."""
+    first = group[0]
+    relation = first.preposition.relation
+    if len(first.nouns) > 1:
+        return tuple(Phrase(span, relation) for span in first.nouns)
+    joined = next((at for at in range(1, len(group)) if group[at].kind == 'preposition' and (
+        group[at - 1].kind == 'and' or sentence.tokens[group[at].start].comma)), len(group))
+    end = joined - (group[joined - 1].kind == 'and')
+    found = (Phrase((first.nouns[0][0], trimmed(sentence, group[:end], frame)[-1].end), relation),)
+    return found if joined == len(group) else (
+        *found, *_places(sentence, group[joined:], frame))
 
 
 def _without_place(sentence: Sentence, found: list[Group], frame: Frame) -> Arguments:
@@ -165,7 +173,7 @@ def _marks(sentence: Sentence, group: Group, frame: Frame) -> list[int]:
     """The segments that are no part of the object, besides the place."""
     return [*roles.sources(group, frame), *roles.tools(sentence, group, frame),
             *roles.grips(sentence, group, frame), *roles.recipients(group, frame),
-            *roles.ways(sentence, group, frame)]
+            *roles.ways(sentence, group, frame), *roles.passing(sentence, group, frame)]
 
 
 def _others(sentence: Sentence, group: Group, place: int | None, frame: Frame) -> Arguments:

@@ -21,6 +21,7 @@ _FURNITURE = frozenset(
     'office garage bathroom bedroom wardrobe closet freezer'.split())
 _RANK = {Kind.BESIDE: 1.0, Kind.SIDE: 1.5, Kind.INSIDE: 2.0, Kind.TOWARDS: 3.0}
 _SIDE_OF_A_WAY = 2.5  # 'move it to the left of the box' before 'in' and 'on'
+_AFTER_ADVERB = 5.0
 _ANY = frozenset((Kind.BESIDE, Kind.SIDE, Kind.INSIDE, Kind.TOWARDS))
 _PLACES = {
     Goal.NEEDED: _ANY, Goal.OPTIONAL: _ANY, Goal.PUSHED: _ANY - {Kind.INSIDE},
@@ -41,7 +42,13 @@ def best(sentence: Sentence, group: Group, among: list[int], frame: Frame) -> in
     """The likeliest of `candidates`, at least one."""
     if is_pronoun(sentence, group[0]):
         return among[0]  # nothing describes 'it'
+    # 'behind the cup and next to the box' are two places, and no way from one to the other.
+    among = [at for at in among if at < 2 or group[at - 1].kind != 'and'
+             or at - 2 not in among] or among
     ranks = {at: _rank(sentence, group[at], frame) for at in among}
+    for at in among:
+        if at and group[at - 1].kind == 'adverb':  # 'the lid | back on the pot'
+            ranks[at] += _AFTER_ADVERB
     top = max(ranks.values())
     tied = [at for at in among if ranks[at] == top]
     first, last = group[tied[0]].preposition, group[tied[-1]].preposition

@@ -78,7 +78,8 @@ def _is_condition(sentence: Sentence, start: int, end: int) -> bool:
     lower = sentence.lower
     row = start + (lower[start] in ('only', 'but', 'and'))
     polite = lower[row + 1:row + 3] in (('you', 'see'), ('you', 'find'), ('you', 'can'))
-    return row < end and lower[row] in CONDITIONS and not polite
+    purpose = lower[row:row + 2] in (('so', 'that'), ('so', 'it'), ('so', 'its'))
+    return row < end and (lower[row] in CONDITIONS and not polite or purpose)
 
 
 def _condition(sentence: Sentence, start: int, end: int) -> ClauseReading:

@@ -17,8 +17,8 @@ _ABBREVIATIONS = frozenset('mr mrs ms dr st vs e g i'.split())
 _STOP = re.compile(r'[.;!?\n]|\s[-–—]\s')
 # After these a verb begins no clause of its own.
 _BINDING = DETERMINERS | frozenset(
-    'to you we i they that which who can could will would not and then or but please also now '
-    'just is are was were must should never do does'.split())
+    'go come to you we i they that which who can could will would not and then or but please '
+    'also now just is are was were must should never do does'.split())
 _AUXILIARIES = frozenset(
     'is are was were be do does did can could will would should must has have may but'.split())
 _SUBJECTS = frozenset('i you it we they he she there'.split())
@@ -51,7 +51,8 @@ def _without_tail(sentence: Sentence, start: int, end: int) -> int:
     while True:
         lower = sentence.lower[start:end]
         tail = max((len(tail) for tail in _TAILS
-                    if len(tail) < len(lower) and lower[-len(tail):] == tail), default=0)
+                    if len(tail) < len(lower) and lower[-len(tail):] == tail
+                    and lower[-len(tail) - 1] not in ('the', 'a', 'your')), default=0)
         if not tail:
             return end
         end -= tail
@@ -103,6 +104,8 @@ def _condition(sentence: Sentence, row: int) -> bool:
     lower = sentence.lower
     if lower[row] == 'only' and lower[row + 1:row + 2] and lower[row + 1] in CONDITIONS:
         return True
+    if lower[row] == 'so' and lower[row + 1:row + 2] and lower[row + 1] in ('that', 'it', 'its'):
+        return True
     if lower[row] not in CONDITIONS or lower[row - 1] == 'only' or row + 1 >= len(sentence.tokens):
         return False
     return lower[row + 1] not in ('you', 'possible', 'necessary')
@@ -143,7 +146,12 @@ def _awaits_noun(sentence: Sentence, row: int) -> bool:
 def _unjoined(sentence: Sentence, row: int) -> bool:
     """'grab the mug | put it there', '... | I want the green one', without any mark between."""
     lower = sentence.lower
-    if lower[row - 1] in _BINDING or preposition_at(lower, row - 1, row) is not None:
+    seen = lower[row - 1] == 'you' and row > 1 and (  # 'closest to you | pick up the red one'
+        preposition_at(lower, row - 2, row - 1) is not None)
+    if lower[row] == 'please' and row + 1 < len(lower):
+        return verb_at(sentence, row + 1, len(lower)) is not None
+    if lower[row - 1] in _BINDING and not seen or preposition_at(
+            lower, row - 1, row) is not None:
         return False
     if lower[row] in ('i', 'we', 'you') and row > 1:
         return _wish(sentence, row)

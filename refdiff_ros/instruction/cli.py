@@ -55,5 +55,6 @@ def _described(reference: Reference) -> str:
     relation = f'{reference.relation} ' if reference.relation else ''
     if not reference.expression:
         return f"{relation}'{reference.said}': the last answer"
-    said = '' if reference.expression == reference.said else f" (said: '{reference.said}')"
+    said = '' if reference.expression == reference.said else (
+        f" (said: '{reference.said}')" if reference.said else ' (not said again)')
     return f"{relation}'{reference.expression}'{said}"

@@ -26,20 +26,30 @@ INTENSIFIERS = frozenset(
 UNITS = frozenset(
     'cm mm m inch inches centimeter centimeters centimetre centimetres meter meters metre metres '
     'foot feet degree degrees percent times'.split())
-ADVERBS = tuple(tuple(phrase.split()) for phrase in (
+_ADVERBS = frozenset(tuple(phrase.split()) for phrase in (
     'over here', 'over there', 'up there', 'down there', 'in there', 'back there', 'out here',
     'in here', 'right here', 'right there', 'upside down', 'out of the way', 'of the way',
-    'all the way', 'the other way', 'a little', 'a bit', 'a little bit', 'for me', 'for us',
-    'for him', 'for her', 'down', 'back', 'away', 'aside', 'up', 'here', 'there', 'together',
+    'all the way', 'the other way', 'in half', 'a little', 'a bit', 'a little bit', 'for me',
+    'for us', 'for him', 'for her', 'down', 'back', 'away', 'aside', 'up', 'here', 'there',
+    'together',
     'apart', 'forward', 'forwards', 'backward', 'backwards', 'sideways', 'upward', 'upwards',
-    'downward', 'downwards', 'clockwise', 'counterclockwise', 'anticlockwise', 'now', 'please',
-    'again', 'instead', 'too', 'out', 'off', 'on', 'over', 'in', 'home', 'around', 'through',
-    'along', 'by', 'past'))
+    'downward', 'downwards', 'upright', 'vertically', 'clockwise', 'counterclockwise',
+    'anticlockwise', 'now', 'please', 'again', 'instead', 'too', 'out', 'off', 'on', 'over', 'in',
+    'home', 'around', 'through', 'along', 'by', 'past'))
 # Adverbs at the end alone: 'push it left', 'pull the drawer open'.
 SIDEWAYS = frozenset('left right'.split())
 RESULTS = frozenset('open closed shut'.split())
 COORDINATORS = frozenset('and or nor plus'.split())
 AS_AND = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'))
+
+
+_LONGEST_ADVERB = max(map(len, _ADVERBS))
+
+
+def adverb_length(lower: Sequence[str], row: int, end: int) -> int:
+    """How many words the longest adverb has that begins at `row`; 0 for none."""
+    return next((length for length in range(min(_LONGEST_ADVERB, end - row), 0, -1)
+                 if tuple(lower[row:row + length]) in _ADVERBS), 0)
 
 
 def is_body(words: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from refdiff_ros.instruction.step import as_reading, ClauseReading, no_object, r
 from refdiff_ros.instruction.verbs import Verb, verb_at
 
 # Verbs that say nothing of an object, whatever stands after them: 'do it again'.
-_LIGHT = frozenset('do try repeat say be keep think know understand make listen hear'.split())
+_LIGHT = frozenset('do try repeat say be think know understand make listen hear'.split())
 _VISITED = frozenset('approach go head navigate proceed walk'.split())  # 'walk the line'
 _TURNING = frozenset('turn slide roll'.split())
 _LEFT_AS_IT_IS = (('where', 'it'), ('as', 'it'), ('where', 'they'), ('as', 'they'))

@@ -56,7 +56,7 @@ _PICK = 'pick grasp collect hold seize snatch scoop catch gather unhook extract 
     'obtain grip clutch raise reach remove'
 _TAKE = 'grab take lift get fetch bring carry deliver retrieve haul'
 _PUT = 'put place set stack insert pour hang lay position stick store load deposit stow lower ' \
-    'tuck pop mount arrange rest stash lean balance attach pile rearrange fit hook line align'
+    'tuck pop mount arrange rest stash lean balance attach pile rearrange fit hook line align keep'
 _MOVE = 'move scoot slide transfer return relocate shift drag'
 _DROP = 'drop throw toss release leave discard dump chuck plug unload sling'
 _PUSH = 'sweep push pull shove roll nudge knock'

@@ -9,7 +9,6 @@ from refdiff_ros.instruction.openings import Mood, read_opening
 from refdiff_ros.instruction.results import Action, NoObjectReason, Reference, Role, THEMES
 from refdiff_ros.instruction.sentence import Sentence
 from refdiff_ros.instruction.step import ClauseReading, no_object, theme_of
-from refdiff_ros.instruction.verbs import verb_at
 
 # What a phrase before a verb ends with when it says how one looks, and not where a thing is.
 _VIEWS = ('view', 'perspective', 'position', 'side', 'left', 'right')
@@ -17,7 +16,7 @@ _VIEWS = ('view', 'perspective', 'position', 'side', 'left', 'right')
 
 def read_clauses(sentence: Sentence) -> list[ClauseReading]:
     """The readings of all clauses, in the order said."""
-    return _fronted(_contrasted(_on_body(_one_by_one(sentence))))
+    return _implied(_fronted(_contrasted(_on_body(_one_by_one(sentence)))))
 
 
 def _one_by_one(sentence: Sentence) -> list[ClauseReading]:
@@ -30,8 +29,7 @@ def _one_by_one(sentence: Sentence) -> list[ClauseReading]:
         if negated and not (reading.joined or first.comma):
             reading = reading.forbidding()
         opening = read_opening(sentence.lower, start, end)
-        negated = opening.negated and opening.mood is Mood.COMMAND and verb_at(
-            sentence, opening.end, end, opening.gerund) is None
+        negated = opening.negated and opening.mood is Mood.COMMAND and not reading.forbidden
         found.append(reading)
     return found
 
@@ -81,6 +79,22 @@ def _fronted(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
                 replace(first, references=references, missing=()), *reading.steps[1:]))
         else:
             found.append(reading)
+    return found
+
+
+def _implied(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
+    """'pick up the mug | and place on the tray': the mug, without 'it'."""
+    found: list[ClauseReading] = []
+    for reading in readings:
+        step = reading.incomplete
+        before = any(one.role in THEMES for other in found for last in other.steps
+                     for one in last.references)
+        if step is not None and before and reading.reason is NoObjectReason.MISSING:
+            at = step.references[0].span[0]
+            it = Reference(theme_of(step.action), '', '', (at, at), pronoun=True)
+            reading = ClauseReading(
+                (replace(step, references=(it, *step.references)),), frame=reading.frame)
+        found.append(reading)
     return found
 
 

@@ -43,7 +43,8 @@ def read_name(sentence: Sentence, opening: Opening, end: int) -> ClauseReading:
     while frame.action is Action.POINT and end > row + 1 and sentence.lower[end - 1] in _PLACED:
         end -= 1
     if frame.action is Action.REFER:
-        if not negated and not _names_something(sentence, row, end):
+        if not negated and not _names_something(sentence, row, end) or (
+                sentence.lower[row] in _NO_NAMES):
             return no_object()
         end = _before_state(sentence, row, end)
         place = _bare_place(sentence, row, end)

@@ -71,9 +71,10 @@ _ASK = _phrases(
     'if you like, when you can, when you are ready, when you get a chance, when you have time',
     'when you have a moment, after that, once you are done, excuse me, pardon, why do not you',
     'have to, need to, ought to, it is time to, i ask you to, you to, if it is ok, thank you',
-    'whatever you do, no, under any circumstances, by any means, in any case, at all, ever',
-    'on any account, even, accidentally, could you just, can you just, you know, i know',
-    'i think, i guess, i believe, note that, please note, in your life, you know that')
+    'whatever you do, whatever happens, no matter what, no, under any circumstances',
+    'by any means, in any case, at all, ever, on any account, even, accidentally',
+    'could you just, can you just, you know, i know, i think, i guess, i believe, note that',
+    'please note, in your life, you know that')
 _GERUNDS = _phrases(
     'would you mind, could you mind, do you mind, start by, begin by, finish by, try, keep')
 _ANY_GERUND = _phrases('how about, what about')
@@ -99,12 +100,17 @@ _NAME = _phrases(
     'you will find, you should see, i see, i mean, i meant, i said, a picture of, a photo of',
     'an image of, picture of, photo of, how about, what about')
 _FORBID = _phrases(
+    'ignore, forget about, forget, skip, keep your hands off, keep your hands away from',
     'stay away from, keep away from, keep off, keep clear of, steer clear of, hands off',
     'beware of, rather than, instead of, except, except for, apart from, other than, avoid',
     'but not, watch out, i do not want, i do not need, we do not want, we do not need, without')
 _FORBID_GERUND = _phrases(
-    'stop, quit, avoid, refrain from, without, instead of, rather than, keep from, no')
+    'do not bother, do not think about, do not think of, do not even think about, do not start',
+    'do not risk, stop, quit, avoid, refrain from, without, instead of, rather than, keep from',
+    'no')
 _FORBID_VERB = _phrases(
+    'i told you not to, i asked you not to, you were told not to, i would prefer you do not',
+    'i would prefer that you do not, i would prefer you not to, i would rather you not',
     'try not to, be careful not to, take care not to, make sure not to, be sure not to',
     'make sure you do not, make sure that you do not, you had better not',
     'under no circumstances, i do not want you to, i would rather you did not, i do not want to',
@@ -171,7 +177,7 @@ def _one_more(lower: Sequence[str], found: Opening, end: int) -> Opening | None:
         return Opening(row + 1, found.mood, True, False, True)
     if word in _AUXILIARIES and lower[row + 1:row + 2] and lower[row + 1] in ('not', 'never'):
         return Opening(row + 1, found.mood, found.negated, False, found.said)
-    if word == 'to' and found.negated:  # 'try not to'
+    if word in ('to', 'you', 'dare') and found.negated:  # 'try not to', 'don't you dare'
         return Opening(row + 1, found.mood, True, False, True)
     return None
 

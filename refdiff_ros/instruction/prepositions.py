@@ -46,7 +46,8 @@ _SPELLINGS = {
         'under': 'under, underneath, beneath, below', 'above': 'above, over',
         'between': 'between, in between, among', 'across': 'across', 'along': 'along',
         'around': 'around', 'outside': 'outside, outside of', 'through': 'through',
-        'past': 'past', 'opposite': 'opposite'},
+        'past': 'past', 'opposite': 'opposite', 'away from': 'away from',
+        'across from': 'across from'},
     Kind.SIDE: {
         'left of': 'to the left of, left of, on the left of',
         'right of': 'to the right of, right of, on the right of'},
@@ -54,8 +55,10 @@ _SPELLINGS = {
         'in': 'in, inside, inside of, within', 'on': 'on, on top of, on the top of, atop, upon',
         'at': 'at'},
     Kind.TOWARDS: {
-        'to': 'to, over to, up to, toward, towards', 'in': 'into, in to', 'on': 'onto, on to',
-        'away from': 'away from', 'next to': 'up against'},
+        'to': 'to, over to, up to, toward, towards', 'in': 'into, in to, to inside',
+        'on': 'onto, on to, to on top of', 'next to': 'up against, to next to',
+        'behind': 'to behind', 'in front of': 'to in front of', 'under': 'to under, to below',
+        'above': 'to above, to over'},
 }
 _TABLE = {
     tuple(spelling.split()): Preposition(len(spelling.split()), relation, kind)

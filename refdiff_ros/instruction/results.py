@@ -77,7 +77,8 @@ class Reference:
         expression: what to hand to `Engine.segment`; '' for a pronoun that stands for the last
             answer. It is `said`, without fillers, and with what a pronoun or 'one' stands for in
             the same instruction: 'the blue one' after 'the red block' is 'the blue block'.
-        said: the words as they stand in the text.
+        said: the words as they stand in the text; '' for an object that is only implied ('pick up
+            the mug and place on the tray').
         span: start and end of `said` in the instruction's text, in characters.
         relation: of a place or source: 'on', 'in', 'next to', 'left of', 'right of', 'in front
             of', 'behind', 'under', 'above', 'between', 'to', 'at', 'away from', 'from' or another

@@ -16,6 +16,9 @@ from refdiff_ros.words import COLOURS
 Group = Sequence[Segment]
 
 MOVED = (Goal.NEEDED, Goal.OPTIONAL, Goal.PUSHED)
+NEAR = frozenset(
+    'closest closet nearest closer nearer near close farthest furthest farther further far first '
+    'second third last'.split())
 _TURNS = frozenset('turn rotate tilt twist'.split())
 _WHERE = frozenset(
     'down back away aside here there together apart forward forwards backward backwards sideways '
@@ -85,6 +88,18 @@ def ways(sentence: Sentence, group: Group, frame: Frame) -> list[int]:
     person = sentence.lower[last.nouns[0][0]] in PEOPLE and kind > Kind.SOURCE
     way = kind is Kind.TOWARDS or frame.goal is Goal.NEEDED and (kind is Kind.INSIDE or person)
     return [len(group) - 1] if way else []
+
+
+def passing(sentence: Sentence, group: Group, frame: Frame) -> list[int]:
+    """'to the right' and 'from the left side' on the way of what is moved, and no description.
+
+    After 'second' or 'nearest' they tell which one is meant.
+    """
+    if not frame.travels or frame.goal not in MOVED:
+        return []
+    return [at for at, segment in enumerate(group) if at and segment.kind == 'preposition'
+            and segment.direction and segment.preposition.kind in (Kind.TOWARDS, Kind.SOURCE)
+            and not any(word in NEAR for word in sentence.words((group[0].start, segment.start)))]
 
 
 def adverb(sentence: Sentence, group: Group, frame: Frame) -> Span | None:

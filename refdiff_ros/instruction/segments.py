@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from refdiff_ros.directions import DIRECTION_OF, SIDES
 from refdiff_ros.instruction.closed_classes import (
-    ADVERBS,
+    adverb_length,
     AS_AND,
     BE,
     COORDINATORS,
@@ -95,6 +95,13 @@ class _Cutter:
             return Segment('clause', row, self._clause_end(row))
         return Segment('noun', row, self.noun_end(row))
 
+    def preposition(self, row: int) -> Preposition | None:
+        """The preposition that begins at `row`; 'the front left of the table' has none there."""
+        found = preposition_at(self.lower, row, self.end)
+        corner = found is not None and self.lower[row] in SIDEWAYS and row > 0 and (
+            self.lower[row - 1] in DIRECTION_OF)
+        return None if corner else found
+
     def _goes_on(self, row: int, after_noun: bool) -> bool:
         """Whether a clause begins, or goes on after 'and': 'that is red and | has a handle'."""
         again = row > 0 and self.lower[row - 1] == 'and' and (
@@ -110,9 +117,7 @@ class _Cutter:
 
     def adverb(self, row: int, after_noun: bool = True) -> int:
         """How many words of an adverb begin at `row`; 0 for none."""
-        found = max((len(phrase) for phrase in ADVERBS
-                     if self.lower[row:min(row + len(phrase), self.end)] == phrase),
-                    default=0)
+        found = adverb_length(self.lower, row, self.end)
         if found or not after_noun:
             return found
         token = self.tokens[row]
@@ -132,14 +137,16 @@ class _Cutter:
             or self.lower[row] in ('few', 'two', 'three', 'five', 'ten', 'one', 'a'))
 
     def _prepositional(self, row: int) -> Segment | None:
-        lead = row
         if self._is_purpose(row) or self.adverb(row, after_noun=False) > 2:
             return None  # 'out of the way'
-        while lead < self.end and (self.lower[lead] in INTENSIFIERS or self.lower[lead] == 'a'
-                                   and self.lower[lead + 1:lead + 2] in (('bit',), ('little',))):
+        lead = row
+        found = self.preposition(lead)
+        while found is None and lead + 1 < self.end and (
+                self.lower[lead] in INTENSIFIERS
+                or self.lower[lead:lead + 2] in (('a', 'bit'), ('a', 'little'))):
             lead += 1
-        found = preposition_at(self.lower, lead, self.end)
-        if found is None:
+            found = self.preposition(lead)
+        if found is None or lead > row and found.relation == 'of':  # 'all of them'
             return None
         first = lead + found.length
         if first >= self.end or self.tokens[first].comma or self.coordinator(first) \
@@ -154,8 +161,11 @@ class _Cutter:
 
     def _is_purpose(self, row: int) -> bool:
         """'something | to drink'."""
-        return self.lower[row] == 'to' and row + 1 < self.end and (
-            self.tokens[row + 1].pos == 'VERB')
+        if self.lower[row] != 'to' or row + 1 >= self.end or self.tokens[row + 1].pos != 'VERB':
+            return False
+        after = self.lower[row + 2] if row + 2 < self.end else 'of'
+        alone = after == 'of' and self.lower[row - 1] not in ('something', 'anything')
+        return not alone and not describes(self.tokens[row + 1])  # 'to sink', 'to lower left'
 
     def _no_noun(self, row: int) -> bool:
         """Whether what stands after a preposition is none ('on | next to', 'over | here')."""
@@ -184,7 +194,7 @@ class _Cutter:
     def noun_end(self, start: int) -> int:
         """The row after the noun phrase that begins at `start`."""
         if self._is_pronoun(start):
-            return start + 1
+            return start + 1 + (self.lower[start:start + 2] in (('them', 'all'), ('them', 'both')))
         seen, row = False, start
         while row < self.end:
             if row > start and self._ends_noun(row, seen):
@@ -234,16 +244,20 @@ class _Cutter:
             before = self.lower[row - 1]
             return before not in DETERMINERS and (
                 self._is_phrase(row) or lower in RELATIVES)
-        if self.tokens[row].comma or lower in DETERMINERS or self.coordinator(row):
+        if self.tokens[row].comma or lower in DETERMINERS:
             return True
+        if self.coordinator(row):  # 'pot or pan' is one place, 'the pot or the pan' are two
+            return lower != 'or' or self.lower[row + 1] in DETERMINERS
         if lower == 'of':
             return row + 1 >= self.end
         return self._is_phrase(row) or self.adverb(row) > 0 or self._opens_clause(row)
 
     def _is_phrase(self, row: int) -> bool:
-        if self.lower[row] in INTENSIFIERS or self._is_purpose(row):
+        if self._is_purpose(row):
+            return False
+        if self.lower[row] in INTENSIFIERS and self.preposition(row) is None:
             return self._prepositional(row) is not None
-        found = preposition_at(self.lower, row, self.end)
+        found = self.preposition(row)
         return found is not None and found.relation != 'of'
 
     def _opens_clause(self, row: int) -> bool:

@@ -37,6 +37,7 @@ _NO_SLIPS = frozenset(
     'and then but you not can could would will what where who how both like love have want need '
     'know mean think'.split())
 _NO_REPAIR_AFTER = frozenset('not for until and do'.split())
+_ALL = frozenset('anything everything all any them'.split())
 _LONGEST_REPEAT = 4
 
 
@@ -83,6 +84,8 @@ def _spelled_out(heard: Heard) -> Heard:
     for word in heard.words:
         lower = word.lower.replace('’', "'")
         full = _in_full(lower)
+        if lower == 'but' and words and words[-1].lower in _ALL:  # 'anything but the cup'
+            full = ['except']
         if full == [lower]:
             words.append(word)
             continue

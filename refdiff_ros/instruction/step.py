@@ -20,7 +20,7 @@ from refdiff_ros.instruction.sentence import Sentence, Span
 PRONOUN_PHRASES = frozenset((
     'this one', 'that one', 'these ones', 'those ones', 'the other one', 'the other', 'another',
     'another one', 'the same one', 'the other ones', 'the others', 'both of them', 'all of them',
-    'one of them', 'the same', 'them all'))
+    'one of them', 'the same', 'them all', 'them both'))
 _INNER = frozenset('it them'.split())
 NAMED = Frame('', Action.REFER)
 
@@ -35,6 +35,7 @@ class ClauseReading:
         reason: why there is neither.
         note: what of it was not read, in a sentence.
         frame: that of its verb.
+        incomplete: a step whose object was not said ('... and place on the tray').
         joined: whether 'and', 'then' or 'but' stands before it.
     """
 
@@ -43,6 +44,7 @@ class ClauseReading:
     reason: NoObjectReason | None = None
     note: str = ''
     frame: Frame | None = None
+    incomplete: Step | None = None
     joined: bool = False
 
     def forbidding(self) -> 'ClauseReading':
@@ -72,6 +74,7 @@ def as_reading(
     """
     steps: list[Step] = []
     forbidden: list[Reference] = []
+    incomplete = None
     for one in found:
         step = _step(sentence, _of_objects(sentence, one), frame)
         # 'take the mug but leave the spoon'
@@ -81,11 +84,14 @@ def as_reading(
         elif step.references and step.action in (Action.GO, Action.REFER) or any(
                 reference.role in THEMES for reference in step.references):
             steps.append(step)
+        elif one.places:
+            incomplete = step
     if steps or forbidden:
         return ClauseReading(tuple(steps), tuple(forbidden), frame=frame)
     return ClauseReading(
         reason=NoObjectReason.NOT_MENTIONED if negated else _why_not(
-            sentence, found, frame, known), frame=None if negated else frame)
+            sentence, found, frame, known), frame=None if negated else frame,
+        incomplete=incomplete)
 
 
 def _themes(step: Step) -> list[Reference]:

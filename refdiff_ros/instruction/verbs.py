@@ -1,5 +1,6 @@
 """Whether a verb stands at a word, and which: 'hand me' has one, 'hand mixer' none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from refdiff_ros.instruction.frames import Frame, frame_of, FRAMES, Goal, unknown_frame
@@ -21,6 +22,9 @@ _WAYS = frozenset('left right around back here there home away forward forwards 
                   'over backwards closer'.split())
 # Verbs that may end a sentence: 'lift the box and wait'.
 _ALONE = frozenset('wait stop stay return leave come go'.split())
+# Verbs that are one before a bare noun too: 'open oven', but 'light switch', 'stop sign'.
+_TELEGRAMS = frozenset('open close press hang stack knock flip lift push pull'.split())
+_AFTER_NOUN = frozenset('mat mats card cards setting settings holder'.split())
 _IDIOMS = {
     ('let', 'go', 'of'): 'release', ('let', 'go'): 'release', ('get', 'rid', 'of'): 'discard',
     ('dispose', 'of'): 'discard', ('get', 'hold', 'of'): 'grab', ('take', 'hold', 'of'): 'grab',
@@ -127,7 +131,10 @@ def _is_verb(sentence: Sentence, row: int, end: int, frame: Frame, joined: bool)
 def _takes(sentence: Sentence, row: int, end: int, frame: Frame, joined: bool) -> bool:
     """Whether a verb goes on with what follows, where that is no sure sign of an object."""
     token, lower = sentence.tokens[row], sentence.lower[row + 1]
-    if frame.verb == 'place' and lower in ('in', 'on', 'into', 'onto'):
+    if lower in _AFTER_NOUN:
+        return False
+    if frame.verb == 'place' and lower in (
+            'in', 'on', 'into', 'onto', 'near', 'next', 'under', 'behind', 'beside'):
         return True
     phrase = preposition_at(sentence.lower, row + 1, end)
     if frame.goes and (lower in _WAYS or lower == 'and' or phrase is not None):
@@ -150,12 +157,19 @@ def _particle_holds(sentence: Sentence, row: int) -> bool:
 
 
 def _is_telegram(sentence: Sentence, row: int, end: int, frame: Frame) -> bool:
-    """'place cup left of bowl', without articles, against 'place mat on the table'."""
+    """'place cup left of bowl', whose object has no article; 'place mat' is none."""
     lower = sentence.lower
-    return frame.goal in (Goal.NEEDED, Goal.OPTIONAL) and not any(
-        word in DETERMINERS - {'each'} for word in lower[row:end]) and any(
-        found is not None and found.kind >= Kind.BESIDE
-        for found in (preposition_at(lower, at, end) for at in range(row + 2, end - 1)))
+    place = next((at for at in range(row + 2, end - 1) if _says_place(lower, at, end)), end)
+    if any(word in DETERMINERS - {'each'} for word in lower[row:place]):
+        return False
+    if frame.goal in (Goal.NEEDED, Goal.OPTIONAL) and place < end:
+        return True
+    return frame.verb in _TELEGRAMS and not any(word in DETERMINERS for word in lower[place:end])
+
+
+def _says_place(lower: Sequence[str], row: int, end: int) -> bool:
+    found = preposition_at(lower, row, end)
+    return found is not None and found.kind >= Kind.BESIDE
 
 
 def _unknown(sentence: Sentence, row: int, end: int, joined: bool) -> Verb | None:
