@@ -5,6 +5,7 @@ These workers load nothing, so that each starts at once; what real ones answer i
 """
 
 from dataclasses import replace
+import importlib.util
 import os
 import signal
 
@@ -15,7 +16,7 @@ from refdiff_ros.evaluation.cluster.connection import ClusterError, connected, L
 from refdiff_ros.evaluation.cluster.crew import Crew
 from refdiff_ros.evaluation.runs.loaded import Loaded
 
-pytest.importorskip('ray')
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec('ray'), reason='no Ray here')
 LOADED = Loaded('b', True, '', 'cd', {'alpha': 0.1}, 'cpu', 'float32', '2')
 
 

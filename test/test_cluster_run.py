@@ -4,6 +4,8 @@ Threads change the last digits of scores, so both compute with one. What takes a
 beside the first one is slow.
 """
 
+import argparse
+import importlib.util
 import json
 import os
 from pathlib import Path
@@ -19,10 +21,15 @@ import pytest
 import torch
 
 from refdiff_ros.cli import main
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.evaluation.cluster.connection import import_ray, LOCAL
+from refdiff_ros.evaluation.cluster.options import with_whole_paths
+from refdiff_ros.evaluation.cluster.worker import Worker
 from refdiff_ros.evaluation.runs.folder import RunFolder
 
-pytest.importorskip('ray')
-pytestmark = pytest.mark.timeout(900)  # each worker loads all packages of the models
+pytestmark = [
+    pytest.mark.skipif(not importlib.util.find_spec('ray'), reason='no Ray here'),
+    pytest.mark.timeout(900)]  # each worker loads all packages of the models
 PICTURES, COUNT = 5, 15
 QUICK = ('--bundle', 'untrained_mini', '--mode', 'G', '--set', 'generative.image_size=128')
 RAY = ('--ray', '--workers', '2')
@@ -99,6 +106,22 @@ def test_two_workers_go_on_with_a_run_of_one_process_and_the_other_way(
     assert main(again) == 0
     assert 'going on: 10 of 15 are answered' in capsys.readouterr().err
     assert _figures(tmp_path / 'json') == alone[1]
+
+
+def test_a_worker_without_the_data_says_so(tmp_path):
+    with pytest.raises(BadRequestError, match='none on .* as well, .*: every node needs it'):
+        Worker(argparse.Namespace(), [tmp_path, tmp_path / 'none']).load()
+
+
+def test_paths_hold_in_whatever_folder_a_worker_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('bundle').mkdir()
+    given = argparse.Namespace(root=Path('data'), images=None, bundle='bundle', seed=1)
+    whole = with_whole_paths(given)
+    assert whole == argparse.Namespace(
+        root=tmp_path / 'data', images=None, bundle=str(tmp_path / 'bundle'), seed=1)
+    given.bundle = 'tabletop_mini'
+    assert with_whole_paths(given).bundle == 'tabletop_mini'
 
 
 def _start(arguments, folder, *more):
@@ -207,23 +230,33 @@ def _free_port():
         return probe.getsockname()[1]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('form', ['127.0.0.1:{}', 'auto', 'ray://127.0.0.1:{}'])
-def test_a_ray_that_runs_already_is_joined_and_left_as_it_was(
-        arguments, alone, tmp_path, form, monkeypatch):
-    port, client_port = _free_port(), _free_port()
-    head = subprocess.Popen(
-        [sys.executable, '-m', 'ray.scripts.scripts', 'start', '--head', '--block', '--port',
-         str(port), '--ray-client-server-port', str(client_port), '--num-cpus', '2',
-         '--include-dashboard', 'false', '--disable-usage-stats'],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
-    if form == 'auto':  # there may be another one on this machine
-        monkeypatch.setenv('RAY_ADDRESS', f'127.0.0.1:{port}')
-    form = form.format(client_port if form.startswith('ray:') else port)
-    try:
-        _await(lambda: main([*arguments, '--ray', form, '--json', str(tmp_path / 'json')]) == 0)
-        assert _figures(tmp_path / 'json') == alone[1]
-        assert head.poll() is None
-    finally:
-        head.terminate()
+@pytest.fixture(scope='module')
+def ports(tmp_path_factory):
+    """Of a Ray that runs already: its own, and the one for 'ray://'."""
+    import_ray(LOCAL)  # sets what keeps this one to the machine too
+    for _ in range(3):  # a busy machine may not let it start in the time that it gives itself
+        found = _free_port(), _free_port()
+        head = subprocess.Popen(
+            [sys.executable, '-u', '-m', 'ray.scripts.scripts', 'start', '--head', '--block',
+             '--port', str(found[0]), '--ray-client-server-port', str(found[1]),
+             '--num-cpus', '2', '--include-dashboard', 'false', '--disable-usage-stats'],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            cwd=tmp_path_factory.mktemp('head'))
+        if any('Ray runtime started' in line for line in head.stdout):
+            break
         head.wait()
+    yield found
+    assert head.poll() is None  # who joined it has left it as it was
+    head.terminate()
+    head.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('form', ['127.0.0.1:{0}', 'auto', 'ray://127.0.0.1:{1}'])
+def test_a_ray_that_runs_already_is_joined(
+        arguments, alone, tmp_path, form, ports, monkeypatch):
+    if form == 'auto':  # there may be another one on this machine
+        monkeypatch.setenv('RAY_ADDRESS', f'127.0.0.1:{ports[0]}')
+    assert main([*arguments, '--ray', form.format(*ports), '--json',
+                 str(tmp_path / 'json')]) == 0
+    assert _figures(tmp_path / 'json') == alone[1]

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 import contextlib
+import logging
 import os
 import socket
 import sys
 from types import ModuleType
+from typing import Any
 
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.optional import require_package
 
 LOCAL, RUNNING = 'local', 'auto'
 _REACH_S = 10.0
+_STARTS = 3
 _STORE_BYTES = 100_000_000  # samples and answers are small; the default is a third of the memory
+_LOG = logging.getLogger(__name__)
 
 
 class ClusterError(RefDiffError):
@@ -33,6 +37,7 @@ def import_ray(address: str) -> ModuleType:
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
     if address == LOCAL:
         os.environ.setdefault('RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER', '0')
+        os.environ.setdefault('RAY_agent_register_timeout_ms', '120000')
     return require_package('ray', 'ray')
 
 
@@ -61,14 +66,24 @@ def connected(address: str, workers: int | None = None, logs: bool = False
                     'object_store_memory': _STORE_BYTES}
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            try:
-                _reach(address)
-                ray.init(address, **options)
-            except (ConnectionError, RuntimeError, ValueError, ImportError, OSError) as error:
-                raise ClusterError(_refusal(address, error)) from error
+            _init(ray, address, options)
             yield ray
         finally:
             ray.shutdown()
+
+
+def _init(ray: ModuleType, address: str, options: dict[str, Any]) -> None:
+    # On a busy machine Ray's own processes may miss the 30 s that it gives them to start.
+    for left in reversed(range(_STARTS if address == LOCAL else 1)):
+        try:
+            _reach(address)
+            ray.init(address, **options)
+            return
+        except Exception as error:  # Ray raises even plain ones
+            if not left:
+                raise ClusterError(_refusal(address, error)) from error
+            _LOG.warning('Ray has not started, trying again: %s', error)
+        ray.shutdown()
 
 
 def _reach(address: str) -> None:
