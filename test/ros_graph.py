@@ -68,7 +68,8 @@ class NodeProcess:
 
     Args:
         parameters: name to value; the refdiff node takes `untrained_mini` unless they name a
-            bundle, since random weights answer to any picture.
+            bundle, since random weights answer to any picture, and carries no answers unless they
+            say 'follow', so that each frame has one answer.
         script: the program; the refdiff node by default.
         arguments: further ROS arguments ('-r', 'image:=/camera/image', ...).
     """
@@ -84,6 +85,7 @@ class NodeProcess:
         values = dict(parameters or {})
         if script.name in (NODE.name, 'slow_node.py'):
             values.setdefault('bundle', 'untrained_mini')
+            values.setdefault('follow', False)
         for name, value in values.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             command += ['-p', f'{name}:={text}']

@@ -1,6 +1,7 @@
 """One answer of the node, before it becomes messages, and how it comes about."""
 
 from dataclasses import dataclass, field, replace
+import enum
 import logging
 import time
 from typing import Any, TYPE_CHECKING
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
+class Origin(enum.IntEnum):
+    """How an answer came about; the numbers are those of `msg/ReferringMask`."""
+
+    GROUNDED = 0
+    CARRIED = 1
+
+
 @dataclass(frozen=True)
 class Answer:
     """What is sent back.
@@ -29,6 +37,8 @@ class Answer:
         status, reason: how it ended, and a sentence.
         expression: as it was asked.
         header: the image's header; an empty one without an image.
+        origin: whether the models answered on this very image.
+        grounded: header of the image that the models answered on; `header` unless carried.
         frame: the decoded frame, or None without a usable image.
         segmentation, grasp: the result, or None on failure.
         bundle, preset, mode: what answered.
@@ -42,6 +52,8 @@ class Answer:
     reason: str
     expression: str
     header: Header = field(default_factory=Header)
+    origin: Origin = Origin.GROUNDED
+    grounded: Header | None = None
     frame: Frame | None = None
     segmentation: Segmentation | None = None
     grasp: 'GraspRegion | None' = None
@@ -109,6 +121,24 @@ def answer(
             start, status=Status.INTERNAL,
             reason=f'unexpected {type(error).__name__}: {error}; the node goes on, and its log '
                    'has the traceback: please report it')
+
+
+def carried_answer(
+    start: Answer, segmentation: Segmentation, decoded: DecodedFrame, frame_set: FrameSet,
+) -> Answer:
+    """An answer whose regions were carried to another frame.
+
+    Args:
+        start: the full answer.
+        segmentation: its regions in the other frame.
+        decoded, frame_set: the other frame.
+    """
+    return replace(
+        start, origin=Origin.CARRIED, grounded=start.header, header=frame_set.image.header,
+        status=segmentation.status, reason=segmentation.reason, frame=decoded.frame,
+        segmentation=segmentation, grasp=_grasp(segmentation, decoded), model_ms=0.0,
+        notes=decoded.problems + decoded.notes + segmentation.notes,
+        received_s=frame_set.received_s)
 
 
 def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:

@@ -186,6 +186,8 @@ class DemoClient:
         return np.frombuffer(image.data, '<u2').reshape(image.height, image.width)
 
     def _mask_came(self, msg: ReferringMask) -> None:
+        if msg.origin != ReferringMask.GROUNDED:
+            return
         sent_ns = msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec
         self._masks[_stamp(msg)] = msg, (time.time_ns() - sent_ns) / 1e6
 

@@ -161,6 +161,7 @@ def _answers(
         'standing expression': situation.expression,
         'images per second': f'{statistics.images.hz():.1f}',
         'answers per second': f'{statistics.answers.hz():.1f}',
+        'carried per second': f'{statistics.carried.hz():.1f}',
         'calls waiting': situation.queued,
         'last status': status.name,
         'last reason': text,

@@ -28,7 +28,8 @@ def referring_mask(answer: Answer, candidates: int = 8) -> ReferringMask:
         header=answer.header, status=int(answer.status), reason=answer.reason,
         expression=answer.expression, bundle=answer.bundle, preset=answer.preset,
         mode=answer.mode, notes=list(answer.notes), score=math.nan, presence=math.nan,
-        model_ms=float(answer.model_ms))
+        model_ms=float(answer.model_ms), origin=int(answer.origin),
+        grounded_stamp=(answer.grounded or answer.header).stamp)
     result = answer.segmentation
     if result is None:
         return msg

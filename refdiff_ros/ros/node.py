@@ -17,9 +17,10 @@ from rclpy.parameter import Parameter
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.results import Status
 from refdiff_ros.ros import diagnostics, parameters
-from refdiff_ros.ros.answers import Answer, load_engine, unload_engine
+from refdiff_ros.ros.answers import Answer, load_engine, Origin, unload_engine
 from refdiff_ros.ros.deferred_service import DeferredService
 from refdiff_ros.ros.dispatch import Dispatch
+from refdiff_ros.ros.follower import Follower
 from refdiff_ros.ros.frame_sync import FrameSync
 from refdiff_ros.ros.inputs import Inputs
 from refdiff_ros.ros.messages import service_response
@@ -53,8 +54,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
         self._worker = Worker(self._dispatch.next_job, self._worker_failed)
+        self._follower = Follower(
+            self._sync, lambda: self._dispatch.config, self._publish, self._worker_failed)
         self._inputs = Inputs(
-            self, self._sync, self._frame_came, self._worker.wake, self._expression_came)
+            self, self._sync, self._frame_came, self._depth_came, self._expression_came)
         self._outputs = Outputs(self)
         self._page = OperatorPage(Robot(
             self._operator_says, self._operator_chose,
@@ -175,8 +178,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _stop_answering(self) -> None:
         self._dispatch.active = False
-        self._dispatch.set_expression('')
-        self._page.said('')
+        self._stand('')
         self._inputs.unsubscribe()
         self._refuse_waiting('the node was deactivated')
 
@@ -196,11 +198,15 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _frame_came(self) -> None:
         self._statistics.images.tick()
         self._worker.wake()
+        self._follower.frame_came()
         self._page.frame_came()
 
+    def _depth_came(self) -> None:
+        self._worker.wake()
+        self._follower.frame_came()
+
     def _expression_came(self, text: str) -> None:
-        self._dispatch.set_expression(text)
-        self._page.said(text.strip())
+        self._stand(text)
         self.get_logger().info(
             f'standing expression: {text[:200]!r}' if text.strip() else
             'standing expression cleared')
@@ -208,6 +214,11 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._worker.wake()
         else:  # after the answer that may be under way
             self._worker.submit(self._outputs.clear)
+
+    def _stand(self, text: str) -> None:
+        self._dispatch.set_expression(text)
+        self._follower.expect(text.strip())
+        self._page.said(text.strip())
 
     def _call_came(self, request: ReferSegmentation.Request, reply_to: Any) -> None:
         config, now_s = self._dispatch.config, time.monotonic()
@@ -235,6 +246,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _publish(self, result: Answer, config: parameters.NodeConfig) -> None:
         self._outputs.publish(result, config.candidates)
+        if result.origin is Origin.CARRIED:
+            self._statistics.carried.tick()
+        else:
+            self._follower.grounded(result)
         if result.expression == self._dispatch.expression:  # not cleared or changed in between
             self._page.offer(result, config.candidates, standing=True)
         if result.segmentation is None:
@@ -292,9 +307,11 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         """Refuse what waits, finish the running step and end the worker."""
         self._dispatch.active = False
         self._worker.stop()
+        self._follower.stop()
         self._refuse_waiting('the node is ending')
         self._page.stop()
         self._worker.join()
+        self._follower.join()
 
 
 def main(args: Sequence[str] | None = None) -> int:

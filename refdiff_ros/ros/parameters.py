@@ -137,6 +137,10 @@ PARAMETERS = (
         'max_rate', 5.0, 'Most answers per second to the standing expression, Hz.',
         low=0.01, high=1000.0),
     ParameterSpec(
+        'follow', True,
+        'Between answers to the standing expression, carry the last mask on to each new image by '
+        "optical flow and publish it as well, marked 'CARRIED'."),
+    ParameterSpec(
         'prefetch', False,
         'Without a standing expression, prepare frames as they come, at most max_rate a second, '
         'so that a service call without an image finds one ready: it is then answered on the '
@@ -197,6 +201,7 @@ class NodeConfig:
     image_transport: str = 'raw'
     reliability: str = 'auto'
     max_rate: float = 5.0
+    follow: bool = True
     prefetch: bool = False
     max_age: float = 1.0
     max_megapixels: float = 2.1

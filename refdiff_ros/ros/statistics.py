@@ -32,7 +32,7 @@ class Statistics:
     """What diagnostics tells of the answers.
 
     Attributes:
-        images, answers: rates.
+        images, answers, carried: rates; carried answers are not among the answers.
         by_status: answers since the start per status, calls and standing expression together.
         last: the last answer's status and reason.
         last_notes: what it left out or did otherwise, such as depth that did not fit.
@@ -42,6 +42,7 @@ class Statistics:
 
     images: Rate = field(default_factory=Rate)
     answers: Rate = field(default_factory=Rate)
+    carried: Rate = field(default_factory=Rate)
     by_status: Counter = field(default_factory=Counter)
     last: tuple[Status, str] = (Status.UNKNOWN, '')
     last_notes: tuple[str, ...] = ()

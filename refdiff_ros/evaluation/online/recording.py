@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _LEAD_S = 0.02
 # A play goes on for so long after the last picture that is asked for something, wall-clock.
 _TAIL_S = 1.0
+# Parameters of the node that the evaluation sets.
+_FIXED = ('autostart', 'follow', 'image_transport')
 # A new expression must not be answered on the picture before it, which is at least this old.
 _MAX_AGE_S = 0.01
 # The node tells each second how many images it has received.
@@ -89,8 +91,8 @@ def check_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = require_ros('refdiff_ros.ros.parameters').BY_NAME
     for name in values:
-        if name not in known or name in ('autostart', 'image_transport'):
-            ours = sorted(set(known) - {'autostart', 'image_transport'})
+        if name not in known or name in _FIXED:
+            ours = sorted(set(known) - set(_FIXED))
             raise BadRequestError(
                 f'expected a parameter of the node that an evaluation may set, one of '
                 f'{", ".join(ours)}, got {name!r}')
@@ -153,6 +155,7 @@ def _command(recording: Recording) -> list[str]:
     values = {
         'image_transport': 'compressed' if recording.compressed else 'raw',
         'sync_tolerance': recording.index.topics.tolerance_s, 'max_age': _MAX_AGE_S,
+        'follow': False,  # what is scored is what the models say
         **recording.parameters}
     return [sys.executable, '-m', 'refdiff_ros.cli', 'node', '--ros-args',
             *(text for name, value in values.items()

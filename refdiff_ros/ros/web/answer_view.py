@@ -10,7 +10,7 @@ from refdiff_ros.grasp.rectangle import Rectangle
 from refdiff_ros.grasp.results import GraspRegion
 from refdiff_ros.overlay import grasp_words
 from refdiff_ros.results import Segmentation
-from refdiff_ros.ros.answers import Answer
+from refdiff_ros.ros.answers import Answer, Origin
 from refdiff_ros.ros.messages import box
 from refdiff_ros.ros.web.pictures import attention_png, inner_point, jpeg, outlines, pack
 
@@ -43,7 +43,8 @@ def answer_message(shown: Shown, attention: bool) -> bytes:
     head: dict[str, Any] = {
         'what': 'answer', 'number': shown.number, 'standing': shown.standing,
         'stamp': [answer.header.stamp.sec, answer.header.stamp.nanosec],
-        'status': answer.status.name, 'reason': answer.reason, 'expression': answer.expression,
+        'status': answer.status.name, 'carried': answer.origin is Origin.CARRIED,
+        'reason': answer.reason, 'expression': answer.expression,
         'latency_ms': shown.latency_ms, 'model_ms': answer.model_ms,
         'notes': list(answer.notes), 'models': f'{answer.bundle}, {answer.preset}, {answer.mode}',
         'grasp': grasp_view(answer.grasp), 'candidates': [], 'mask': [],

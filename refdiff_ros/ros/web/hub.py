@@ -15,7 +15,8 @@ import logging
 import time
 from typing import Any
 
-from refdiff_ros.ros.answers import Answer
+from refdiff_ros.results import Status
+from refdiff_ros.ros.answers import Answer, Origin
 from refdiff_ros.ros.conversions import rgb_from_compressed, rgb_from_image
 from refdiff_ros.ros.frame_sync import FrameSet
 from refdiff_ros.ros.web.answer_view import answer_message, Shown
@@ -120,7 +121,14 @@ class Hub:
     # From the node's threads
 
     def offer(self, answer: Answer, candidates: int, standing: bool) -> None:
-        """A new answer; it is kept for the next one who looks."""
+        """A new answer; it is kept for the next one who looks.
+
+        One that was carried on gives way to a full one where candidates are to be clicked, which
+        must hold still, or where somebody looks at the attention, which only a full one has.
+        """
+        if answer.origin is Origin.CARRIED and (
+                answer.status is Status.AMBIGUOUS or any(v.attention for v in self.viewers)):
+            return
         self._count += 1
         self._shown = Shown(answer, self._count, answer.latency_ms, candidates, standing)
         if self.viewers:

@@ -108,7 +108,7 @@ function tellAnswer() {
   setText('status', word.replace('_', ' '));
   byId('card').className = `card ${answer ? MOODS[word] || 'failed' : ''}`;
   let reason = now.said ? 'The question is asked; the answer is under way.' : '';
-  if (answer) reason = answer.reason;
+  if (answer) reason = answer.carried ? `${answer.reason} (carried on to this picture)` : answer.reason;
   else if (idle) reason = now.said ? reason : 'Type what the robot should find.';
   else if (silence) reason = silence;
   setText('reason', answer && !answer.standing ? `${reason} (a call: "${answer.expression}")` : reason);
@@ -130,8 +130,10 @@ function tellAnswer() {
       return item;
     }));
   }
-  setText('latency', answer ? `${Math.round(answer.latency_ms)} ms` : '–');
-  setText('model', answer ? `${Math.round(answer.model_ms)} ms` : '–');
+  if (!answer || !answer.carried) {  // what a full answer took
+    setText('latency', answer ? `${Math.round(answer.latency_ms)} ms` : '–');
+    setText('model', answer ? `${Math.round(answer.model_ms)} ms` : '–');
+  }
   listCandidates();
 }
 

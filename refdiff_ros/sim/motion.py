@@ -1,0 +1,79 @@
+"""A tabletop in motion: the camera circles, objects slide, and which is where is known."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+import math
+
+import numpy as np
+
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.sim.scene import Scene, TABLE_HALF_XY, Thing, View
+
+# Largest speeds: of objects in m/s, of the camera about the table in rad/s, towards it in m/s.
+_SLIDE_M_S, _TURN_RAD_S, _APPROACH_M_S = 0.12, 0.2, 0.05
+_MOVING_SHARE = 0.5  # of the objects that stand on the table
+_GAP_M = 0.012
+
+
+def moving_scenes(scene: Scene, count: int, rate_hz: float, seed: int = 0) -> list[Scene]:
+    """`scene` at `count` moments, `rate_hz` a second; the first is `scene` itself.
+
+    An object that meets another one or the table's rim stops. What stands on it goes along.
+
+    Args:
+        scene: as from `random_scene`.
+        count: 1 or more.
+        rate_hz: moments per second.
+        seed: draws the motions.
+
+    Raises:
+        BadRequestError: a count below 1, or a rate that is not positive.
+    """
+    if count < 1 or not rate_hz > 0:
+        raise BadRequestError(
+            f'expected a count of 1 or more and a rate above 0 Hz, got {count} and {rate_hz}')
+    rng = np.random.default_rng((scene.seed, seed))
+    turn = rng.uniform(-1, 1) * _TURN_RAD_S
+    approach = rng.uniform(-1, 1) * _APPROACH_M_S
+    velocities = [_velocity(rng) if thing.on is None else (0.0, 0.0) for thing in scene.things]
+    spins = [rng.uniform(-1, 1) if any(velocity) else 0.0 for velocity in velocities]
+    scenes = [scene]
+    for _ in range(count - 1):
+        last, step_s = scenes[-1], 1 / rate_hz
+        things = _slid(last.things, velocities, spins, step_s)
+        view = _moved(last.view, turn * step_s, approach * step_s)
+        scenes.append(replace(last, things=things, view=view))
+    return scenes
+
+
+def _velocity(rng: np.random.Generator) -> tuple[float, float]:
+    speed = rng.uniform(0.3, 1) * _SLIDE_M_S if rng.random() < _MOVING_SHARE else 0.0
+    angle = rng.uniform(0, 2 * math.pi)
+    return speed * math.cos(angle), speed * math.sin(angle)
+
+
+def _slid(
+    things: Sequence[Thing], velocities: Sequence[tuple[float, float]], spins: Sequence[float],
+    step_s: float,
+) -> tuple[Thing, ...]:
+    moved = list(things)
+    for row, (velocity, spin) in enumerate(zip(velocities, spins, strict=True)):
+        thing = moved[row]
+        xy = thing.xy[0] + velocity[0] * step_s, thing.xy[1] + velocity[1] * step_s
+        if any(velocity) and _is_clear(xy, row, moved):
+            moved[row] = replace(thing, xy=xy, yaw=thing.yaw + spin * step_s)
+    return tuple(thing if thing.on is None else replace(thing, xy=moved[thing.on].xy)
+                 for thing in moved)
+
+
+def _is_clear(xy: tuple[float, float], row: int, things: Sequence[Thing]) -> bool:
+    reach = things[row].form.radius
+    if any(abs(place) + reach > half for place, half in zip(xy, TABLE_HALF_XY, strict=True)):
+        return False
+    return all(
+        math.dist(xy, other.xy) > reach + other.form.radius + _GAP_M
+        for number, other in enumerate(things) if number != row and other.on != row)
+
+
+def _moved(view: View, turn: float, approach: float) -> View:
+    return replace(view, azimuth=view.azimuth + turn, distance=view.distance + approach)
