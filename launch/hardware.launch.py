@@ -23,8 +23,8 @@ DRIVERS = {
     'orbbec_camera': ('/camera', 'color/image_raw', 'depth/image_raw', 'color/camera_info'),
     'usb_cam': ('', 'image_raw', '', 'camera_info'),
 }
-_PASSED_ON = ('namespace', 'bundle', 'preset', 'device', 'web_port', 'autostart',
-              'image_transport')
+_PASSED_ON = ('namespace', 'params_file', 'bundle', 'preset', 'device', 'web_port', 'autostart',
+              'image_transport', 'use_sim_time')
 
 
 def generate_launch_description() -> LaunchDescription:

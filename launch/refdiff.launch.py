@@ -56,5 +56,5 @@ def _node(context: LaunchContext) -> list[Node]:
     return [Node(
         package='refdiff_ros', executable='refdiff_node', name=value('name'),
         namespace=value('namespace'), output='screen', emulate_tty=True,
-        parameters=[value('params_file'), given],
+        parameters=[value('params_file') or str(_PARAMS_FILE), given],
         remappings=[(name, value(name)) for name in _TOPICS if value(name) != name])]

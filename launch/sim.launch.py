@@ -13,7 +13,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 CAMERA = '/camera'
-_PASSED_ON = ('bundle', 'preset', 'device', 'web_port', 'autostart')
+_PASSED_ON = ('params_file', 'bundle', 'preset', 'device', 'web_port', 'autostart')
 
 
 def generate_launch_description() -> LaunchDescription:

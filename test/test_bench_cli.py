@@ -38,8 +38,9 @@ def test_the_table_and_the_file_have_what_they_promise(tmp_path, capsys):
                  '--json', str(path)]) == 0
     text, values = capsys.readouterr().out, json.loads(path.read_text())
     parts = {(part['part'], part['contestant']): part for part in values['parts']}
-    assert set(parts) == {('first', 'published'), ('next', 'published'), ('stream', 'published'),
-                          ('first', 'released'), ('next', 'released')}
+    assert set(parts) == {
+        *((part, 'published') for part in ('first', 'prefetched', 'next', 'stream')),
+        *((part, 'released') for part in ('first', 'prefetched', 'next'))}
     first = parts['first', 'published']
     assert {'parse', 'vae', 'unet 1', 'unet 2', 'sam_encoder', 'sam_prompts', 'clip_crops',
             'clip_masked', 'clip_text', 'scoring'} <= set(first['stages'])
@@ -52,6 +53,9 @@ def test_the_table_and_the_file_have_what_they_promise(tmp_path, capsys):
     assert first['seconds']['median'] == pytest.approx(
         sum(stage['seconds'] for stage in first['stages'].values()))
     assert parts['next', 'published']['same_as'] == 'first'
+    assert not {'vae', 'sam_encoder', 'sam_prompts'} & set(
+        parts['prefetched', 'released']['stages'])
+    assert 'unet 1' in parts['prefetched', 'released']['stages']
     assert values['machine']['peak_flops']['float32'] > 0
     (agreement,) = values['agreement']
     assert agreement['agrees'] and agreement['survivors'] == [6, 6]
@@ -65,14 +69,14 @@ def test_what_fails_is_told_and_loses_nothing(tmp_path, capsys, monkeypatch):
 
     def broken(*_):
         # What was measured before is on disk by now.
-        assert len(json.loads(path.read_text())['parts']) == 2
+        assert len(json.loads(path.read_text())['parts']) == 3
         raise torch.OutOfMemoryError('no memory left')
     monkeypatch.setattr(contestants.PublishedContestant, 'answer', broken)
     monkeypatch.setattr(session.Session, '_contestants', _presets_first(session.Session))
     assert main([*QUICK, '--preset', 'onboard', '--baseline', 'fused', '--json', str(path)]) == 1
     parts = json.loads(path.read_text())['parts']
     assert [(part['contestant'], 'failed' in part) for part in parts] == [
-        ('onboard', False), ('onboard', False), ('published, fused', True)]
+        *[('onboard', False)] * 3, ('published, fused', True)]
     assert 'not measured: OutOfMemoryError: no memory left' in capsys.readouterr().out
 
 
@@ -86,7 +90,7 @@ def test_several_expressions_and_a_stream_are_measured_too(tmp_path, capsys):
     assert main([*QUICK, '--preset', 'onboard', '--baseline', 'none', '--expressions', '2',
                  '--frames', '2', '--json', str(path)]) == 0
     parts = {part['part']: part for part in json.loads(path.read_text())['parts']}
-    assert list(parts) == ['first', 'next', 'expressions', 'batch', 'stream']
+    assert list(parts) == ['first', 'prefetched', 'next', 'expressions', 'batch', 'stream']
     assert parts['expressions']['count'] == parts['batch']['count'] == 2
     assert len(parts['stream']['seconds']['passes']) == 2
     assert 'unet' in parts['batch']['stages'] and 'vae' in parts['stream']['stages']

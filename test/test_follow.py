@@ -15,14 +15,15 @@ from refdiff_ros.sim.scene import random_scene
 
 FRAMES, SECONDS = 16, 1 / 15
 SIZE_HW = (192, 256)
+THING = 'the orange mug'  # of which little is still where it was when the last picture is taken
 # One answer of the models, and then only carried ones.
-ONCE = {'bundle': 'tabletop_mini', 'mode': 'GS', 'max_rate': 0.02, 'max_age': 60.0,
+ONCE = {'bundle': 'tabletop_mini', 'max_rate': 0.02, 'max_age': 60.0,
         'follow': True}
 
 
 @fixture(scope='module')
 def views():
-    return list(render_scenes(moving_scenes(random_scene(11), FRAMES, 1 / SECONDS), SIZE_HW))
+    return list(render_scenes(moving_scenes(random_scene(12), FRAMES, 1 / SECONDS), SIZE_HW))
 
 
 @fixture(scope='module')
@@ -67,25 +68,20 @@ def follow(client, views, expression):
                    for number, view in enumerate(views[1:], 1)]
 
 
-def thing_of(view, mask):
-    """The object that a mask shows most of."""
-    return int(np.argmax([iou(*overlap(mask, truth)) for truth in view.masks]))
-
-
 def test_the_mask_follows_its_object(client, views):
-    first, carried = follow(client, views, f'the {views[0].objects[0].name}')
+    first, carried = follow(client, views, THING)
     assert first.origin == ReferringMask.GROUNDED
     assert first.grounded_stamp == first.header.stamp
     assert {mask.origin for mask in carried} == {ReferringMask.CARRIED}
     assert all(mask.grounded_stamp == first.header.stamp for mask in carried)
     assert all(mask.status == first.status for mask in carried)
     assert all(mask.expression == first.expression and mask.model_ms == 0 for mask in carried)
-    row = thing_of(views[0], pixels(first))
+    row = [thing.name for thing in views[0].objects].index(THING.removeprefix('the '))
     begun = iou(*overlap(pixels(first), views[0].masks[row]))
     ended = iou(*overlap(pixels(carried[-1]), views[-1].masks[row]))
     stayed = iou(*overlap(pixels(first), views[-1].masks[row]))
     assert ended > 0.75 * begun
-    assert ended > stayed
+    assert ended > 0.6 > 0.2 > stayed
     # Its confidence falls with what could not be followed.
     assert 0 < carried[-1].confidence <= first.confidence
     assert carried[0].confidence == approx(first.confidence, rel=0.1)
@@ -95,7 +91,7 @@ def test_the_mask_follows_its_object(client, views):
 
 
 def test_what_is_lost_sight_of_is_said_once(client, views):
-    follow(client, views[:3], f'the {views[0].objects[0].name}')
+    follow(client, views[:3], THING)
     rng = np.random.default_rng(0)
     client.masks.clear()
     for number in range(3, 8):
@@ -112,7 +108,7 @@ def test_what_is_lost_sight_of_is_said_once(client, views):
 
 
 def test_a_new_expression_is_not_answered_with_the_old_mask(client, views):
-    follow(client, views[:2], f'the {views[0].objects[0].name}')
+    follow(client, views[:2], THING)
     client.say('the thing over there')  # max_rate keeps the models from answering it
     time.sleep(0.5)
     client.masks.clear()
@@ -123,7 +119,7 @@ def test_a_new_expression_is_not_answered_with_the_old_mask(client, views):
 
 
 def test_another_camera_and_a_bag_that_starts_again_carry_nothing(client, views):
-    follow(client, views[:3], f'the {views[0].objects[0].name}')
+    follow(client, views[:3], THING)
     client.masks.clear()
     client.publish('image', message(views[1], 1))  # back in time
     time.sleep(0.5)

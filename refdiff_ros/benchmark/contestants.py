@@ -54,6 +54,9 @@ class Contestant(Protocol):
     def forget(self) -> None:
         """Drop everything that is kept."""
 
+    def prefetch(self, frame: Frame) -> None:
+        """What can be done before anything is asked; nothing where nothing is kept."""
+
     def answer_all(self, frame: Frame, expressions: Sequence[str]) -> list[Outcome]:
         """Several expressions at once, where that may cost less than one after the other."""
 
@@ -74,6 +77,10 @@ class EngineContestant:
     def answer(self, frame: Frame, expression: str) -> Outcome:
         """Segment, find the grasp region, make the service's response."""
         return self._finish(frame, self.engine.segment(frame, expression))
+
+    def prefetch(self, frame: Frame) -> None:
+        """As the node does with its parameter `prefetch`."""
+        self.engine.prefetch(frame)
 
     def answer_all(self, frame: Frame, expressions: Sequence[str]) -> list[Outcome]:
         """The same for several expressions at once."""
@@ -124,6 +131,9 @@ class PublishedContestant:
             scores={name: getattr(found, name)[rows]
                     for name in ('generative', 'discriminative', 'total')},
             correlation=found.correlation)
+
+    def prefetch(self, frame: Frame) -> None:
+        """Nothing is kept."""
 
     def answer_all(self, frame: Frame, expressions: Sequence[str]) -> list[Outcome]:
         """One after the other."""

@@ -10,6 +10,7 @@ from refdiff_ros.models.sizes import size_text
 
 _PARTS = {
     'first': 'first expression on a new frame',
+    'prefetched': 'first expression on a frame that was prepared as it came',
     'next': 'another expression on the same frame',
     'expressions': '{count} expressions on one new frame, one by one',
     'batch': '{count} expressions on one new frame, in one call',
@@ -57,7 +58,7 @@ def part_text(part: dict[str, Any]) -> str:
                      f'{size_text(part["peak_bytes"])} in use')
         if not part['peak_reliable']:
             lines[0] += ' (by this process at any time)'
-    if part['part'] in ('first', 'next'):
+    if part['part'] in ('first', 'prefetched', 'next'):
         lines.append(_indented(table(_stage_rows(part))))
     return '\n'.join(lines)
 
@@ -107,7 +108,7 @@ def summary_text(record: Record, contestants: Sequence[str], baselines: Sequence
     rows.append(['first expression', *(
         seconds_text(part['seconds']['median']) for part in firsts.values())])
     rows += _ratio_rows(record, 'first', list(firsts), baselines)
-    for part in ('next', 'expressions', 'batch', 'stream'):
+    for part in ('prefetched', 'next', 'expressions', 'batch', 'stream'):
         if any(record.find(part, name) for name in firsts):
             rows += _part_rows(record, part, list(firsts), baselines)
     rows.append(['TFLOP, first expression', *(

@@ -120,9 +120,15 @@ class Session:
         if not self._part('first', contestant, ask_first, contestant.forget):
             return
         if not contestant.keeps:
+            self._repeat_part('first', 'prefetched', contestant)
             self._repeat_part('first', 'next', contestant)
             self._repeat_part('first', 'stream', contestant)
         else:
+            def look_ahead() -> None:
+                contestant.forget()
+                contestant.prefetch(self._frame)
+            self._part('prefetched', contestant,
+                       lambda: contestant.answer(self._frame, first), look_ahead)
             contestant.forget()
             contestant.answer(self._frame, first)
             self._part('next', contestant,
@@ -177,7 +183,7 @@ class Session:
         repeats = self._args.repeats if repeats is None else repeats
         try:
             measured = measure(work, self._device, repeats, prepare, counted,
-                               numbered=part in ('first', 'next'), clock=self._clock)
+                               numbered=part in ('first', 'prefetched', 'next'), clock=self._clock)
         except Exception as error:  # what was measured before and after must not be lost with it
             _LOG.debug('part failed', exc_info=True)
             self._add(failed_part(part, contestant.name, f'{type(error).__name__}: {error}',

@@ -37,8 +37,6 @@ class Answer:
         status, reason: how it ended, and a sentence.
         expression: as it was asked.
         header: the image's header; an empty one without an image.
-        origin: whether the models answered on this very image.
-        grounded: header of the image that the models answered on; `header` unless carried.
         frame: the decoded frame, or None without a usable image.
         segmentation, grasp: the result, or None on failure.
         bundle, preset, mode: what answered.
@@ -46,14 +44,14 @@ class Answer:
         model_ms: milliseconds that the models took.
         received_s: receipt of the image or of the request, whichever was later, on the
             monotonic clock.
+        origin: whether the models answered on this very image.
+        grounded: header of the image that the models answered on; `header` unless carried.
     """
 
     status: Status
     reason: str
     expression: str
     header: Header = field(default_factory=Header)
-    origin: Origin = Origin.GROUNDED
-    grounded: Header | None = None
     frame: Frame | None = None
     segmentation: Segmentation | None = None
     grasp: 'GraspRegion | None' = None
@@ -63,6 +61,8 @@ class Answer:
     notes: tuple[str, ...] = ()
     model_ms: float = 0.0
     received_s: float = 0.0
+    origin: Origin = Origin.GROUNDED
+    grounded: Header | None = None
 
     @property
     def latency_ms(self) -> float:
