@@ -211,7 +211,19 @@ class GraphClient:
             self._publishers[topic] = self.node.create_publisher(
                 type(msg), topic, QoSProfile(depth=5, reliability=policy))
             wait_for(self._publishers[topic].get_subscription_count, 30.0)
+            if reliability == 'reliable':
+                self._await_reliable(topic)
         self._publishers[topic].publish(msg)
+
+    def _await_reliable(self, topic: str) -> None:
+        """The node follows a new publisher within a second; what is sent before may be lost."""
+        end = time.monotonic() + 3.0  # unless a parameter tells it not to
+        while time.monotonic() < end:
+            heard = self.node.get_subscriptions_info_by_topic(topic)
+            if heard and all(each.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+                             for each in heard):
+                return
+            time.sleep(0.05)
 
     def say(self, expression: str) -> None:
         """Publish a standing expression."""
