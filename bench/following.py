@@ -32,7 +32,7 @@ from refdiff_ros.sim.render import render_scenes, SceneView
 from refdiff_ros.sim.splits import split_scene
 
 _BATCH = 15
-_LOST = 0.5  # as in the node
+_LOST = 0.4  # as in the node
 WAYS = ('each', 'carried', 'held', 'first', 'true')
 
 

@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 # Frames kept to carry an answer over those that came while it was made; about 1 MB each.
 _KEPT_FRAMES = 64
 # Below this share of the mask whose origin is sure, the object counts as lost.
-_LOST = 0.5
+_LOST = 0.4
 
 
 @dataclass(frozen=True)
