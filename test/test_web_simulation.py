@@ -23,7 +23,8 @@ def test_an_object_that_is_asked_for_on_the_page_is_outlined_there(tmp_path):
                  'color/camera_info:=camera_info'):
         remap += ['-r', pair]
     camera = NodeProcess({'rate': 2.0}, NODE.parent / 'tabletop_camera', remap)
-    node = NodeProcess({'bundle': 'tabletop_mini', 'web_port': port, 'sync_tolerance': 1.0})
+    node = NodeProcess({'bundle': 'tabletop_mini', 'web_port': port, 'sync_tolerance': 1.0,
+                        'follow': True})
     client, truth, ids = GraphClient(), [], []
     client.node.create_subscription(String, 'tabletop_camera/objects', truth.append, QoSProfile(
         depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
@@ -44,7 +45,7 @@ def test_an_object_that_is_asked_for_on_the_page_is_outlined_there(tmp_path):
             browser.press('Enter')
             browser.wait_for(f'refdiff.now.answer && refdiff.now.answer.expression == "the {name}"'
                              ' && refdiff.now.answer.grasp.words', 120.0)
-            assert browser.text('status') == 'FOUND'
+            assert browser.text('status') in ('FOUND', 'AMBIGUOUS')
             assert browser.text('grasp') and browser.text('latency').endswith(' ms')
             good += _iou(browser.js('refdiff.now.answer.mask'), ids[-1], number) > 0.5
         assert good >= 3
