@@ -1,5 +1,6 @@
 """A launch_testing module: the simulated camera and the node started by sim.launch.py."""
 
+import itertools
 import json
 from pathlib import Path
 import unittest
@@ -41,11 +42,12 @@ class TestLaunched(unittest.TestCase):
             wait_for(lambda: laid)
             truth = json.loads(laid[0].data)
             self.assertEqual(truth['seed'], SEED)
-            plain = next(said['text'] for said in truth['expressions'])
+            texts = itertools.cycle(said['text'] for said in truth['expressions'])
 
             def answered():
-                # Until depth and intrinsics have come too, and the frame is not stale.
-                response = client.call(plain)
+                # Until depth and intrinsics have come too, the frame is not stale, and the object
+                # is one that the node finds.
+                response = client.call(next(texts))
                 return response if response.grasp.pose_status == response.grasp.POSE_VALID \
                     else None
             response = wait_for(
