@@ -25,14 +25,13 @@ import numpy as np
 
 from refdiff_ros.evaluation.bootstrap import bootstrap_interval
 from refdiff_ros.evaluation.overlap import iou, overlap
-from refdiff_ros.mask_flow import flow_step, MaskFlow, small_grey
+from refdiff_ros.mask_flow import flow_step, LOST_BELOW, MaskFlow, small_grey
 from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.motion import moving_scenes
 from refdiff_ros.sim.render import render_scenes, SceneView
 from refdiff_ros.sim.splits import split_scene
 
 _BATCH = 15
-_LOST = 0.4  # as in the node
 WAYS = ('each', 'carried', 'held', 'first', 'true')
 
 
@@ -141,7 +140,7 @@ def _figures(
         for tenth in np.unique(tenths).tolist()]
     print('true mask by what it says of itself: ' + ', '.join(
         f'{low:.1f}+: {value:.2f} ({count})' for low, count, value in result['by_kept']))
-    lost = said[:, 0] < _LOST
+    lost = said[:, 0] < LOST_BELOW
     result['lost'] = {'share': float(lost.mean()), 'iou_kept': float(said[~lost, 1].mean())}
     result['ms'] = {'flow': float(spent[:, 0].mean() * 1e3),
                     'masks': float(spent[:, 1].mean() * 1e3)}

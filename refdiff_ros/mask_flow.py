@@ -30,6 +30,8 @@ _FLOW = {'pyr_scale': 0.5, 'levels': 4, 'winsize': 9, 'iterations': 2, 'poly_n':
 # masks lost that are right (mean IoU .8 where a fourth is kept); with these, what is kept is a
 # little below the IoU.
 _RELATIVE, _ABSOLUTE = 0.05, 2.0
+# An object of which less than this share is kept counts as lost.
+LOST_BELOW = 0.4
 _OUTSIDE = -1e4  # where a pixel that came into the picture was before
 
 

@@ -4,10 +4,11 @@ Letters: N proposals, H W image height and width.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import enum
 from functools import cached_property
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -289,3 +290,22 @@ class Segmentation:
             raise BadRequestError(
                 f'expected proposals (N, {self.mask.shape[0]}, {self.mask.shape[1]}) bool, '
                 f'got {describe_array(self.proposals)}')
+
+    @property
+    def regions(self) -> tuple[int, ...]:
+        """Rows of the chosen proposal and of its rivals, in this order; empty without one."""
+        return (self.index, *self.rivals) if self.index >= 0 else ()
+
+    def with_regions(self, masks: np.ndarray, **changes: Any) -> 'Segmentation':
+        """The answer with its `regions` as its only proposals, as another picture shows them.
+
+        Args:
+            masks: (K, H, W) bool, of the K `regions`.
+            changes: other attributes; `mask` among them where the size is another.
+        """
+        rows = list(self.regions)
+        return replace(self, **{
+            'proposals': masks, 'index': 0 if rows else -1, 'rivals': tuple(range(1, len(rows))),
+            'scores': Scores(*(values[rows] for values in (
+                self.scores.total, self.scores.generative, self.scores.discriminative))),
+            **changes})

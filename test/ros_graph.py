@@ -1,6 +1,7 @@
 """Helpers for tests on a real ROS graph: a node in its own process and a client of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import signal
@@ -157,6 +158,19 @@ def wait_for(
         if time.monotonic() > end:
             raise AssertionError(f'{message()} (waited {timeout_s:g} s)')
         time.sleep(0.01)
+
+
+@contextmanager
+def running(*args: Any, **kwargs: Any) -> Iterator[tuple[NodeProcess, 'GraphClient']]:
+    """A `NodeProcess` of these arguments, active, and a client; it must end well."""
+    node = NodeProcess(*args, **kwargs)
+    client = GraphClient()
+    client.wait_until('active')
+    yield node, client
+    client.close()
+    assert node.stop() == 0, node.output
+    # Whatever was asked of it, nothing went wrong inside.
+    assert 'Traceback' not in node.output, node.output
 
 
 class GraphClient:

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 from pytest import approx, fixture
-from ros_graph import GraphClient, image, NodeProcess, wait_for
+from ros_graph import image, running, wait_for
 
 from refdiff_ros.evaluation.overlap import iou, overlap
 from refdiff_ros.msg import ReferringMask
@@ -28,13 +28,8 @@ def views():
 
 @fixture(scope='module')
 def client():
-    node = NodeProcess(ONCE)
-    client = GraphClient()
-    client.wait_until('active')
-    yield client
-    client.close()
-    assert node.stop() == 0, node.output
-    assert 'Traceback' not in node.output, node.output
+    with running(ONCE) as (_, client):
+        yield client
 
 
 def message(view, number):

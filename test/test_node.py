@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 from pytest import fixture
-from ros_graph import camera_info, GraphClient, image, NodeProcess, picture, wait_for
+from ros_graph import camera_info, image, picture, running, wait_for
 from sensor_msgs.msg import CompressedImage, Image
 
 from refdiff_ros.msg import ReferringMask
@@ -15,14 +15,8 @@ ANSWERED = (ReferringMask.FOUND, ReferringMask.NOT_FOUND, ReferringMask.AMBIGUOU
 
 @fixture(scope='module')
 def client():
-    node = NodeProcess({'max_rate': 100.0, 'max_age': 60.0})
-    client = GraphClient()
-    client.wait_until('active')
-    yield client
-    client.close()
-    assert node.stop() == 0, node.output
-    # Whatever was asked of it, nothing went wrong inside.
-    assert 'Traceback' not in node.output, node.output
+    with running({'max_rate': 100.0, 'max_age': 60.0}) as (_, client):
+        yield client
 
 
 def depth_like(msg: Image, metres: float = 0.6) -> Image:

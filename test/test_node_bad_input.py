@@ -6,7 +6,7 @@ import time
 import cv2
 import numpy as np
 from pytest import fixture, mark
-from ros_graph import GraphClient, header, image, NodeProcess, picture, wait_for
+from ros_graph import header, image, picture, running, wait_for
 from sensor_msgs.msg import CompressedImage, Image
 
 from refdiff_ros.msg import ReferringMask
@@ -17,13 +17,8 @@ HEIGHT, WIDTH = 96, 128
 
 @fixture(scope='module')
 def node_and_client():
-    node = NodeProcess({'max_age': 1.0, 'max_rate': 100.0})
-    client = GraphClient()
-    client.wait_until('active')
-    yield node, client
-    client.close()
-    assert node.stop() == 0, node.output
-    assert 'Traceback' not in node.output, node.output
+    with running({'max_age': 1.0, 'max_rate': 100.0}) as both:
+        yield both
 
 
 @fixture

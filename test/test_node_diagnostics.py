@@ -3,7 +3,7 @@
 import time
 
 from pytest import approx, fixture
-from ros_graph import GraphClient, image, NodeProcess, ROOT, wait_for
+from ros_graph import GraphClient, image, ROOT, running, wait_for
 
 from refdiff_ros.msg import ReferringMask
 
@@ -13,14 +13,9 @@ SEGMENT_S = 0.7
 
 @fixture(scope='module')
 def node_and_client():
-    node = NodeProcess({'service_timeout': 60.0}, ROOT / 'test' / 'slow_node.py',
-                       environment={'REFDIFF_TEST_SEGMENT_S': str(SEGMENT_S)})
-    client = GraphClient()
-    client.wait_until('active')
-    yield node, client
-    client.close()
-    assert node.stop() == 0, node.output
-    assert 'Traceback' not in node.output, node.output
+    with running({'service_timeout': 60.0}, ROOT / 'test' / 'slow_node.py',
+                 environment={'REFDIFF_TEST_SEGMENT_S': str(SEGMENT_S)}) as both:
+        yield both
 
 
 @fixture

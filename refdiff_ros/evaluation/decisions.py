@@ -100,7 +100,7 @@ def _result(
             **asked, status=status_of(error).name, confidence=0.0, presence=None, chosen_iou=0.0,
             candidates=0, offered=False, question='', tells_apart=False, question_holds=None,
             error=str(error))
-    rows = (answer.index, *answer.rivals) if answer.status.has_mask else ()
+    rows = answer.regions if answer.status.has_mask else ()
     ious = [_iou(case, answer, row) for row in rows]
     return DecisionResult(
         **asked, status=answer.status.name, confidence=answer.confidence,

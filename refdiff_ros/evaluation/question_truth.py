@@ -32,7 +32,7 @@ def question_holds(case: DecisionCase, answer: Segmentation) -> bool | None:
     """
     if answer.question is None:
         return None
-    shown = [_object(case, answer.proposals[row]) for row in (answer.index, *answer.rivals)]
+    shown = [_object(case, answer.proposals[row]) for row in answer.regions]
     if None in shown:
         return None
     things = see(case.view)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.results import Scores, Segmentation, Status
+from refdiff_ros.results import Segmentation, Status
 from refdiff_ros.ros.answers import Answer, carried_answer
 from refdiff_ros.ros.frame_sync import FrameSet, FrameSync, stamp_ns
 from refdiff_ros.ros.frames import decode, DecodedFrame
@@ -24,8 +24,6 @@ _LOG = logging.getLogger(__name__)
 
 # Frames kept to carry an answer over those that came while it was made; about 1 MB each.
 _KEPT_FRAMES = 64
-# Below this share of the mask whose origin is sure, the object counts as lost.
-_LOST = 0.4
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ class Follower:
 
         result = answer.segmentation
         grey = small_grey(answer.frame.image_rgb)
-        flow = MaskFlow(result.proposals[[result.index, *result.rivals]], grey.shape)
+        flow = MaskFlow(result.proposals[list(result.regions)], grey.shape)
         stamp, before = stamp_ns(answer), grey
         for seen in self._seen:
             if seen.stamp_ns > stamp and seen.grey.shape == grey.shape:
@@ -179,17 +177,14 @@ def _carried(result: Segmentation, masks: np.ndarray, kept: np.ndarray) -> Segme
         masks: (K, H, W) bool of the chosen region and its rivals.
         kept: (K,) 0..1.
     """
-    rows = [result.index, *result.rivals]
-    changes = {
-        'proposals': masks, 'index': 0, 'rivals': tuple(range(1, len(rows))), 'timings_ms': {},
-        'mask': masks[0], 'confidence': float(result.confidence * kept[0]), 'correlation': None,
-        'scores': Scores(*(values[rows] for values in (
-            result.scores.total, result.scores.generative, result.scores.discriminative))),
-    }
-    if kept[0] < _LOST:
-        changes |= {
-            'status': Status.NOT_FOUND, 'mask': np.zeros_like(masks[0]), 'rivals': (),
-            'question': None,
-            'reason': f'lost sight of it: only {kept[0]:.0%} of the mask could be carried on; '
-                      'the next full answer looks for it anew'}
-    return replace(result, **changes)
+    from refdiff_ros.mask_flow import LOST_BELOW
+
+    found = result.with_regions(
+        masks, mask=masks[0], confidence=float(result.confidence * kept[0]), correlation=None,
+        timings_ms={})
+    if kept[0] >= LOST_BELOW:
+        return found
+    return replace(
+        found, status=Status.NOT_FOUND, mask=np.zeros_like(masks[0]), rivals=(), question=None,
+        reason=f'lost sight of it: only {kept[0]:.0%} of the mask could be carried on; '
+               'the next full answer looks for it anew')

@@ -7,7 +7,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
-from refdiff_ros.results import Camera, Frame, Scores, Segmentation
+from refdiff_ros.results import Camera, Frame, Segmentation
 from refdiff_ros.ros import conversions
 from refdiff_ros.ros.frame_sync import FrameSet, stamp_ns
 
@@ -116,17 +116,11 @@ def enlarge(answer: Segmentation, size_hw: tuple[int, int]) -> Segmentation:
     def full(values: np.ndarray, interpolation: int) -> np.ndarray:
         return cv2.resize(values, size_hw[::-1], interpolation=interpolation)
 
-    rows = [row for row in (answer.index, *answer.rivals) if row >= 0]
-    proposals = np.zeros((len(rows), *size_hw), bool)
-    for place, row in enumerate(rows):
+    proposals = np.zeros((len(answer.regions), *size_hw), bool)
+    for place, row in enumerate(answer.regions):
         proposals[place] = full(answer.proposals[row].astype(np.uint8), cv2.INTER_NEAREST)
     correlation = answer.correlation
-    return replace(
-        answer,
+    return answer.with_regions(
+        proposals,
         mask=full(answer.mask.astype(np.uint8), cv2.INTER_NEAREST).astype(bool),
-        index=0 if answer.index >= 0 else -1,
-        rivals=tuple(range(len(rows) - len(answer.rivals), len(rows))),
-        proposals=proposals,
-        scores=Scores(*(values[rows] for values in (
-            answer.scores.total, answer.scores.generative, answer.scores.discriminative))),
         correlation=None if correlation is None else full(correlation, cv2.INTER_LINEAR))

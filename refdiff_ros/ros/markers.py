@@ -97,7 +97,7 @@ def _candidates(candidates: tuple[GraspCandidate, ...]) -> list[Marker]:
 def _regions(segmentation: Segmentation, frame: Frame) -> list[Marker]:
     """A number over each region that may be meant, in the order of the answer's candidates."""
     markers = []
-    for place, row in enumerate((segmentation.index, *segmentation.rivals)):
+    for place, row in enumerate(segmentation.regions):
         middle = _middle(segmentation.proposals[row], frame)
         if middle is None:
             continue

@@ -46,7 +46,7 @@ def referring_mask(answer: Answer, candidates: int = 8) -> ReferringMask:
 
 
 def _candidates(result: Segmentation, answer: Answer, limit: int) -> list[MaskCandidate]:
-    rows = (result.index, *result.rivals)
+    rows = result.regions
     described = ('',) * len(rows) if result.question is None else result.question.descriptions
     return [MaskCandidate(
         mask=mask_message(result.proposals[row], answer.header), description=description,

@@ -37,8 +37,8 @@ NODE = (
               'Standing expression: new frames are answered at up to max_rate; empty clears it.'),
     TopicSpec('~/mask', 'out', 'refdiff_ros/msg/ReferringMask',
               'The answer to the standing expression, of the models or carried on (origin): '
-              'status, reason, mask, confidence, '
-              'candidates, and the question which of them is meant.'),
+              'status, reason, mask, confidence, candidates, and the question which of them is '
+              'meant.'),
     TopicSpec('~/mask_image', 'out', 'sensor_msgs/msg/Image',
               'The mask alone, mono8, 0 or 255; made only while somebody listens.'),
     TopicSpec('~/grasp_region', 'out', 'refdiff_ros/msg/GraspRegion',

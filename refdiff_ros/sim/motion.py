@@ -7,12 +7,11 @@ import math
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.sim.scene import Scene, TABLE_HALF_XY, Thing, View
+from refdiff_ros.sim.scene import is_clear, Scene, TABLE_HALF_XY, Thing, View
 
 # Largest speeds: of objects in m/s, of the camera about the table in rad/s, towards it in m/s.
 _SLIDE_M_S, _TURN_RAD_S, _APPROACH_M_S = 0.12, 0.2, 0.05
 _MOVING_SHARE = 0.5  # of the objects that stand on the table
-_GAP_M = 0.012
 
 
 def moving_scenes(scene: Scene, count: int, rate_hz: float, seed: int = 0) -> list[Scene]:
@@ -60,19 +59,18 @@ def _slid(
     for row, (velocity, spin) in enumerate(zip(velocities, spins, strict=True)):
         thing = moved[row]
         xy = thing.xy[0] + velocity[0] * step_s, thing.xy[1] + velocity[1] * step_s
-        if any(velocity) and _is_clear(xy, row, moved):
+        if any(velocity) and _may_stand(xy, row, moved):
             moved[row] = replace(thing, xy=xy, yaw=thing.yaw + spin * step_s)
     return tuple(thing if thing.on is None else replace(thing, xy=moved[thing.on].xy)
                  for thing in moved)
 
 
-def _is_clear(xy: tuple[float, float], row: int, things: Sequence[Thing]) -> bool:
+def _may_stand(xy: tuple[float, float], row: int, things: Sequence[Thing]) -> bool:
     reach = things[row].form.radius
     if any(abs(place) + reach > half for place, half in zip(xy, TABLE_HALF_XY, strict=True)):
         return False
-    return all(
-        math.dist(xy, other.xy) > reach + other.form.radius + _GAP_M
-        for number, other in enumerate(things) if number != row and other.on != row)
+    return is_clear(xy, things[row].form, (
+        other for number, other in enumerate(things) if number != row and other.on != row))
 
 
 def _moved(view: View, turn: float, approach: float) -> View:

@@ -3,7 +3,7 @@
 Metres and radians in the world frame: z up, the table's top is z = 0 around the origin.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -166,12 +166,16 @@ def _place(
     form = SHAPES[shape](rng)
     for _ in range(_TRIES):
         xy = (rng.uniform(-1, 1) * _PLACE_HALF_XY[0], rng.uniform(-1, 1) * _PLACE_HALF_XY[1])
-        clear = all(
-            np.hypot(xy[0] - other.xy[0], xy[1] - other.xy[1])
-            > form.radius + other.form.radius + _GAP for other in others)
-        if clear:
+        if is_clear(xy, form, others):
             return Thing(shape, colour, xy, rng.uniform(-np.pi, np.pi), form)
     return None
+
+
+def is_clear(xy: tuple[float, float], form: Shape, others: Iterable[Thing]) -> bool:
+    """Whether an object at `xy` touches none of `others`."""
+    return all(
+        np.hypot(xy[0] - other.xy[0], xy[1] - other.xy[1])
+        > form.radius + other.form.radius + _GAP for other in others)
 
 
 def _stack(rng: np.random.Generator, things: list[Thing]) -> list[Thing]:

@@ -67,7 +67,7 @@ def answer_message(shown: Shown, attention: bool) -> bytes:
 
 
 def _candidates(result: Segmentation, limit: int) -> list[dict[str, Any]]:
-    rows = (result.index, *result.rivals)[:limit]
+    rows = result.regions[:limit]
     return [{
         'outline': outlines(result.proposals[row]), 'point': inner_point(result.proposals[row]),
         'box': _box(result.proposals[row]), 'score': float(result.scores.total[row]),

@@ -34,7 +34,7 @@ def choose(
     if answer.status is not Status.AMBIGUOUS or result is None:
         raise BadRequestError(
             f'there is nothing to choose: the newest answer is {answer.status.name}')
-    rows = (result.index, *result.rivals)[:limit]
+    rows = result.regions[:limit]
     height, width = result.mask.shape
     u, v = point_uv
     if not (0 <= u < width and 0 <= v < height):
