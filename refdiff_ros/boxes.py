@@ -17,10 +17,10 @@ def mask_boxes_xyxy(masks: torch.Tensor) -> torch.Tensor:
         last row, the last ones included; zeros for an empty mask.
     """
     first_last = []
-    for inside in (masks.any(dim=1), masks.any(dim=2)):  # (N, W), (N, H)
-        flags = inside.to(torch.uint8)
+    pixels = masks.view(torch.uint8)  # of which torch finds the largest faster than any true one
+    for flags in (pixels.amax(dim=1), pixels.amax(dim=2)):  # (N, W), (N, H)
         length = flags.shape[1]
         first_last.append((flags.argmax(1), length - 1 - flags.flip(1).argmax(1)))
     (x0, x1), (y0, y1) = first_last
     boxes = torch.stack([x0, y0, x1, y1], dim=1)  # (N, 4)
-    return boxes * masks.flatten(1).any(1, keepdim=True)
+    return boxes * flags.any(1, keepdim=True)

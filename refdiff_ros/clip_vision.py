@@ -12,6 +12,9 @@ from torch.nn import functional as F
 
 from refdiff_ros.models.model_set import ClipModels
 
+# Sequences of unequal length in a batch: the longer ones make the shorter ones longer.
+_ALIKE = 16
+
 
 def model_device(clip: ClipModels) -> torch.device:
     """Where CLIP computes."""
@@ -93,16 +96,22 @@ def project(clip: ClipModels, class_tokens: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def encode_images(
-    clip: ClipModels, images: Sequence[torch.Tensor], batch: int = 32,
+    clip: ClipModels,
+    images: Sequence[torch.Tensor],
+    batch: int = 32,
+    seen: Sequence[torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Eq. 7's vanilla encoder f on images of any sizes.
 
-    Images that fill the same patch grid go through the encoder together.
+    Images that fill the same patch grid go through the encoder together, those with about as many
+    patches to see next to each other.
 
     Args:
         clip: the model.
         images: each (3, H, W) pixels in 0..255 on the model's device, at least a patch in size.
         batch: how many are encoded at once.
+        seen: for each image (P,) bool, the patches that the encoder is given; None gives all. An
+            image without any is encoded by the class token alone.
 
     Returns:
         (B, E) float32, unit-norm, in the order given.
@@ -115,14 +124,47 @@ def encode_images(
         # where its grid happens to have the trained shape.
         trained = height == width and height // patch == side // patch
         groups[height // patch, width // patch, trained].append(index)
+    counts = None if seen is None else [int(one.sum()) for one in seen]
     features = torch.empty(
         len(images), clip.model.visual_projection.out_features, device=model_device(clip))
     for (rows, columns, trained), members in groups.items():
+        if counts is not None:
+            members.sort(key=counts.__getitem__)
+            batch = min(batch, _ALIKE)
         for start in range(0, len(members), batch):
             chosen = members[start:start + batch]
             pixels = torch.stack(
                 [images[i][:, :rows * patch, :columns * patch] for i in chosen])
-            tokens = embed(clip, pixels, trained)
-            hidden = clip.model.vision_model.encoder(inputs_embeds=tokens).last_hidden_state
+            tokens, mask = embed(clip, pixels, trained), None
+            if seen is not None:
+                tokens, mask = _pick(tokens, torch.stack([seen[i] for i in chosen]))
+            hidden = clip.model.vision_model.encoder(
+                inputs_embeds=tokens, attention_mask=mask).last_hidden_state
             features[chosen] = project(clip, hidden[:, 0])
     return features
+
+
+def _pick(
+    tokens: torch.Tensor, seen: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The class token and the seen patches of each sequence, filled up to the longest.
+
+    Args:
+        tokens: (B, 1 + P, D).
+        seen: (B, P) bool.
+
+    Returns:
+        (B, L, D), and what is added to attention's logits, (B, 1, 1, L): 0, or the lowest number
+        for what fills up; None where nothing does.
+    """
+    seen = F.pad(seen, (1, 0), value=True)  # (B, 1 + P)
+    longest = int(seen.sum(dim=1).max())
+    # Seen ones first, in their order.
+    order = seen.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :longest]
+    kept = seen.gather(1, order)  # (B, L)
+    picked = tokens.gather(1, order[..., None].expand(-1, -1, tokens.shape[-1]))
+    if kept.all():
+        return picked, None
+    lowest = torch.finfo(tokens.dtype).min
+    mask = torch.zeros_like(kept, dtype=tokens.dtype).masked_fill_(~kept, lowest)
+    return picked, mask[:, None, None]

@@ -46,6 +46,8 @@ class GenerativeConfig:
         image_size: side of the square that the diffusion model sees, pixels.
         fit: 'letterbox' (scaled to fit, padded) or 'center_square' (pasted centred on a black
             square of the longer side, Lanczos to `image_size`).
+        pad_square: the diffusion model sees the whole square; False, for 'letterbox', pads the
+            shorter side only to the next multiple that VAE and UNet can halve.
         schedule_steps: uniform steps of the DDIM schedule.
         start_step: steps before the schedule's end at which noise is added (Eq. 3's t).
         noise_ahead: steps by which the level of the added noise lies before the first timestep
@@ -73,6 +75,7 @@ class GenerativeConfig:
 
     image_size: int = 512
     fit: str = 'letterbox'
+    pad_square: bool = True
     schedule_steps: int = 20
     start_step: int = 2
     noise_ahead: int = 0
@@ -92,6 +95,8 @@ class GenerativeConfig:
         require(self.image_size >= 8, 'generative.image_size >= 8', self.image_size)
         require(self.fit in ('letterbox', 'center_square'),
                 "generative.fit 'letterbox' or 'center_square'", self.fit)
+        require(self.pad_square or self.fit == 'letterbox',
+                "generative.pad_square, or fit 'letterbox'", self.fit)
         require(self.attention in ('softmax', 'logits'),
                 "generative.attention 'softmax' or 'logits'", self.attention)
         require(self.normalise in ('once', 'picture', 'each'),
@@ -180,6 +185,8 @@ class DiscriminativeConfig:
             square window around the bounding box, resized to `crop_size`).
         crop_margin: side of the window of 'box', in longer sides of the bounding box.
         crop_background: what 'box' shows outside the mask: 'black', 'grey' or the 'picture'.
+        crop_tokens: 'all' patches of a crop, or those of the 'object', in which the proposal has
+            a pixel; not for 'tight'.
         crop_source_side: where above 0, picture and masks are scaled down before they are cut,
             so that the longer side has at most this many pixels: objects look as sharp as in
             the pictures that a small CLIP was trained on.
@@ -210,6 +217,7 @@ class DiscriminativeConfig:
     crop_fit: str = 'square'
     crop_margin: float = 1.15
     crop_background: str = 'black'
+    crop_tokens: str = 'all'
     crop_source_side: int = 0
     masking: str = 'attention'
     masked_input: str = 'square'
@@ -237,6 +245,10 @@ class DiscriminativeConfig:
         require(self.crop_background in ('black', 'grey', 'picture'),
                 "discriminative.crop_background 'black', 'grey' or 'picture'",
                 self.crop_background)
+        require(self.crop_tokens in ('all', 'object'),
+                "discriminative.crop_tokens 'all' or 'object'", self.crop_tokens)
+        require(self.crop_tokens == 'all' or self.crop_fit != 'tight',
+                "discriminative.crop_tokens 'all' with crop_fit 'tight'", self.crop_tokens)
         require(self.crop_source_side >= 0, 'discriminative.crop_source_side >= 0',
                 self.crop_source_side)
         require(self.masking in ('attention', 'tokens'),

@@ -4,6 +4,7 @@ Letters: B masks, H W image height and width, S side of CLIP's square.
 """
 
 import torch
+from torch.nn import functional as F
 
 from refdiff_ros.boxes import mask_boxes_xyxy
 from refdiff_ros.clip_vision import encode_images, input_side, patch_side, resize
@@ -127,6 +128,29 @@ def _cut(pixels: torch.Tensor, window: tuple[int, int, int]) -> torch.Tensor:
     return cut
 
 
+def object_patches(
+    masks: torch.Tensor, grid_hw: tuple[int, int], fit: str, margin: float,
+) -> torch.Tensor:
+    """Patches of each mask's crop in which the mask has a pixel.
+
+    Args:
+        masks: (B, H, W) bool.
+        grid_hw: h and w of the patch grid.
+        fit: 'square' or 'box', as the crops were made.
+        margin: of 'box'.
+
+    Returns:
+        (B, h*w) bool. A row is empty where the mask is.
+    """
+    def covered(mask: torch.Tensor) -> torch.Tensor:
+        return F.adaptive_max_pool2d(mask[None].float(), grid_hw).flatten() > 0
+    if fit == 'box':
+        masks = [_cut(mask, box_window(box, margin))
+                 for mask, box in zip(masks, mask_boxes_xyxy(masks).tolist(), strict=True)]
+    rows = [covered(mask) for mask in masks]
+    return torch.stack(rows)
+
+
 def scale_down(
     image: torch.Tensor, masks: torch.Tensor, longer_side: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -203,4 +227,8 @@ def _encode(
     else:
         boxes = mask_boxes_xyxy(masks).tolist()
         crops = [tight_crop(image, mask, side, box) for mask, box in zip(masks, boxes)]
-    return encode_images(clip, crops, config.crop_batch)
+    seen = None
+    if config.crop_tokens == 'object':
+        grid_hw = (side // patch_side(clip),) * 2
+        seen = object_patches(masks, grid_hw, config.crop_fit, config.crop_margin)
+    return encode_images(clip, crops, config.crop_batch, seen)

@@ -1,6 +1,6 @@
 """Eq. 3: from a picture to the noised latents that the UNet sees, and the prompt's encoding.
 
-Letters: S side of the model's square, L text tokens, D width of the text encoding.
+Letters: h w of the model's picture, L text tokens, D width of the text encoding.
 """
 
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ def encode_image(
 
     Args:
         vae: `AutoencoderKL`.
-        image: (1, 3, S, S) in -1..1.
+        image: (1, 3, h, w) in -1..1.
         posterior_noise: standard normal noise that samples the posterior, of the latents'
             shape; None takes the posterior's mean.
 
@@ -105,20 +105,31 @@ def encode_image(
     return (latents - shift) * vae.config.scaling_factor
 
 
-def latent_shape(models: DiffusionModels, image_size: int) -> tuple[int, int, int, int]:
-    """Shape of the latents of a square of `image_size` pixels.
+def size_multiple(models: DiffusionModels) -> int:
+    """What the sides of a picture must be multiples of: VAE and UNet halve it that often."""
+    return _vae_factor(models) * 2 ** (len(models.unet.config.block_out_channels) - 1)
+
+
+def latent_shape(
+    models: DiffusionModels, image_hw: tuple[int, int],
+) -> tuple[int, int, int, int]:
+    """Shape of the latents of a picture of `image_hw` pixels.
 
     Raises:
-        BundleError: the size is no multiple of what VAE and UNet halve it to.
+        BundleError: a side is no multiple of what VAE and UNet halve it to.
     """
-    config = models.vae.config
-    factor = 2 ** (len(config.block_out_channels) - 1)
-    needed = factor * 2 ** (len(models.unet.config.block_out_channels) - 1)
-    if image_size % needed:
-        raise BundleError(
-            f'expected an image_size that is a multiple of {needed} for this bundle, '
-            f'got {image_size}')
-    return (1, config.latent_channels, image_size // factor, image_size // factor)
+    needed, factor = size_multiple(models), _vae_factor(models)
+    for side in image_hw:
+        if side % needed:
+            raise BundleError(
+                f'expected an image_size that is a multiple of {needed} for this bundle, '
+                f'got {side}')
+    height, width = image_hw
+    return (1, models.vae.config.latent_channels, height // factor, width // factor)
+
+
+def _vae_factor(models: DiffusionModels) -> int:
+    return 2 ** (len(models.vae.config.block_out_channels) - 1)
 
 
 @dataclass(frozen=True)

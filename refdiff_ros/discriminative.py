@@ -39,8 +39,8 @@ from refdiff_ros.token_masking import token_masked_features
 _KEPT_MEMORIES = 4
 # The fields of the configuration that features depend on, besides the direction set.
 _FEATURE_FIELDS = (
-    'ramp', 'crop_size', 'crop_fit', 'crop_margin', 'crop_background', 'crop_source_side',
-    'masking', 'masked_input', 'patch_cover', 'layer')
+    'ramp', 'crop_size', 'crop_fit', 'crop_margin', 'crop_background', 'crop_tokens',
+    'crop_source_side', 'masking', 'masked_input', 'patch_cover', 'layer')
 
 
 @dataclass

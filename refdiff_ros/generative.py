@@ -94,9 +94,11 @@ def prepare_frame(
     Raises:
         BundleError: `config.image_size` or `config.layers` do not suit the model.
     """
-    shape = diffusion.latent_shape(models, config.image_size)
+    target_hw = _target_hw(models, frame, config)
+    shape = diffusion.latent_shape(models, target_hw)
     posterior_noise, noise = diffusion.seeded_noise(shape, seed, 2)
-    image, placement = image_fit.fit_image(frame.image_rgb, config.image_size, config.fit)
+    image, placement = image_fit.fit_image(
+        frame.image_rgb, config.image_size, config.fit, target_hw)
     latents = diffusion.encode_image(
         models.vae, image, posterior_noise if config.sample_posterior else None)
     schedule = diffusion.make_schedule(models.scheduler, config)
@@ -114,6 +116,16 @@ def prepare_frame(
         unconditional = _Unconditional(prompt, captured, predicted)
     return GenerativeFrame(
         placement, noised, schedule, layers, unconditional, prefix, prompts)
+
+
+def _target_hw(
+    models: DiffusionModels, frame: Frame, config: GenerativeConfig,
+) -> tuple[int, int]:
+    """Height and width of what the diffusion model sees."""
+    if config.pad_square:
+        return (config.image_size, config.image_size)
+    return image_fit.fitted_hw(
+        frame.size_hw, config.image_size, diffusion.size_multiple(models))
 
 
 def correlation(
@@ -216,7 +228,7 @@ def _correlations(
                     other = _reduce(
                         without.layers[name].row(row), one.groups, without.prompt, config)
                     reduced = other + (reduced - other) * config.guidance_scale
-                maps[row].append(_to_grid(reduced[0]))
+                maps[row].append(_to_grid(reduced[0], prepared.latents.shape[-2:]))
     if config.normalise == 'each':
         return [_normalise_each(own, prepared.placement) for own in maps]
     inside = config.normalise == 'picture'
@@ -312,9 +324,10 @@ def _reduce(
     return attention.mean_probabilities(layer, groups, prompt.token_bias)
 
 
-def _to_grid(reduced: torch.Tensor) -> torch.Tensor:
-    side = math.isqrt(reduced.shape[-1])  # the model's picture is a square
-    return reduced.unflatten(-1, (side, side))  # (K, h*w) -> (K, h, w)
+def _to_grid(reduced: torch.Tensor, latent_hw: tuple[int, int]) -> torch.Tensor:
+    height, width = latent_hw
+    times = math.isqrt(height * width // reduced.shape[-1])  # halved so often, or not at all
+    return reduced.unflatten(-1, (height // times, width // times))  # (K, h*w) -> (K, h, w)
 
 
 @stage('correlation')
@@ -323,12 +336,12 @@ def _normalise_mean(
 ) -> np.ndarray:
     """Mean over layers and steps on the finest grid, then Eq. (5) once.
 
-    Eq. 5 normalises before it resizes, over the padded square. With `inside_picture` it is the
+    Eq. 5 normalises before it resizes, over the padded picture. With `inside_picture` it is the
     picture alone, after resizing, that spans 0..1.
     """
-    side = max(m.shape[-1] for m in maps)
+    finest_hw = max(tuple(m.shape[-2:]) for m in maps)
     mean = torch.stack([
-        functional.interpolate(m[None], size=(side, side), mode='bilinear', align_corners=False)[0]
+        functional.interpolate(m[None], size=finest_hw, mode='bilinear', align_corners=False)[0]
         for m in maps]).mean(dim=0)  # (K, h, w)
     if inside_picture:
         return _min_max(image_fit.unfit_bilinear(mean, placement), _EPSILON).cpu().numpy()
@@ -338,9 +351,9 @@ def _normalise_mean(
 @stage('correlation')
 def _normalise_each(maps: list[torch.Tensor], placement: image_fit.Placement) -> np.ndarray:
     """As the authors' code: min-max per map, mean, 8 bit, Lanczos, picture, min-max."""
-    side = max(m.shape[-1] for m in maps)
+    finest_hw = max(tuple(m.shape[-2:]) for m in maps)
     mean = torch.stack([
-        functional.interpolate(_min_max(m, 0.0)[None], size=(side, side), mode='nearest')[0]
+        functional.interpolate(_min_max(m, 0.0)[None], size=finest_hw, mode='nearest')[0]
         for m in maps]).mean(dim=0)  # (K, h, w)
     picture = image_fit.unfit_lanczos_8bit(mean.cpu().numpy(), placement)
     return _min_max(torch.from_numpy(picture), _EPSILON).numpy()

@@ -59,8 +59,9 @@ def attend(decoder: Any, seen: Picture, sparse: torch.Tensor) -> tuple[torch.Ten
     tokens = torch.cat([own.expand(len(sparse), -1, -1), sparse], dim=1)  # (B, T, C)
     transformer = decoder.transformer
     queries, places = tokens, seen.places[None]  # (1, P, C) until the first block is done
-    for layer in transformer.layers:
-        queries, places = _block(layer, queries, tokens, places, places + seen.positions)
+    for number, layer in enumerate(transformer.layers):
+        queries, places = _block(
+            layer, queries, tokens, places, places + seen.positions, overwrite=number > 0)
     found = _tokens_to_places(
         transformer.final_attn_token_to_image, queries + tokens, places, places + seen.positions)
     return transformer.norm_final_attn(queries + found), places
@@ -105,10 +106,12 @@ def _block(
     tokens: torch.Tensor,
     places: torch.Tensor,
     placed: torch.Tensor,
+    overwrite: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A `TwoWayAttentionBlock`: queries (B, T, C) and places (1 or B, P, C) after it.
 
-    `placed` is `places` with their positions added.
+    `placed` is `places` with their positions added. With `overwrite` the memory of `places` is
+    used again, which saves a copy.
     """
     if layer.skip_first_layer_pe:
         queries = layer.self_attn(q=queries, k=queries, v=queries)
@@ -120,7 +123,7 @@ def _block(
         layer.cross_attn_token_to_image, queries + tokens, places, placed))
     queries = layer.norm3(queries + layer.mlp(queries))
     places = layer.norm4(_places_to_tokens(
-        layer.cross_attn_image_to_token, queries + tokens, queries, places, placed))
+        layer.cross_attn_image_to_token, queries + tokens, queries, places, placed, overwrite))
     return queries, places
 
 
@@ -151,6 +154,7 @@ def _places_to_tokens(
     values: torch.Tensor,
     places: torch.Tensor,
     placed: torch.Tensor,
+    overwrite: bool,
 ) -> torch.Tensor:
     """Places (1 or B, P, C) and what they get from keys and values (B, T, C): (B, P, C)."""
     heads = attention.num_heads
@@ -168,6 +172,8 @@ def _places_to_tokens(
     value = _to_width(attention.v_proj(values).unflatten(2, (heads, -1)),
                       attention.out_proj, output=True)  # (B, A*T, C)
     value = value + attention.out_proj.bias / heads  # the weights of a head sum to 1
+    if overwrite:
+        return places.baddbmm_(weights.transpose(1, 2), value)
     return torch.baddbmm(
         places.expand(len(keys), -1, -1), weights.transpose(1, 2), value)  # (B, P, C)
 

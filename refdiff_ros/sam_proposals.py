@@ -28,6 +28,8 @@ from refdiff_ros.stage_clock import stage
 
 # Full-resolution logits held at once.
 _PIXEL_BUDGET = 1 << 26
+# On a CPU, bytes of the places of a batch of prompts: what its cache holds is not fetched again.
+_CACHE_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,17 @@ def _decode_grid(
     seen = sam_decoder.picture(
         embedding.features.to(dtype), _grid_positions(sam, encoder, embedding).to(dtype),
         encoder.no_mask_embed.weight.to(dtype))
-    for batch in points.split(config.points_per_batch):
+    for batch in points.split(_prompts_at_once(seen, config)):
         labels = torch.ones(batch.shape[:2], dtype=torch.int, device=sam.device)
         sparse, _ = encoder(points=(batch, labels), boxes=None, masks=None)
         yield _decode(sam.mask_decoder, seen, sparse.to(dtype), config.pred_iou_thresh)
+
+
+def _prompts_at_once(seen: sam_decoder.Picture, config: ProposalConfig) -> int:
+    if seen.places.device.type != 'cpu':
+        return config.points_per_batch
+    fits = _CACHE_BYTES // (seen.places.numel() * seen.places.element_size())
+    return max(1, min(config.points_per_batch, fits))
 
 
 def _input_points(sam: Any, embedding: SamEmbedding, points_per_side: int) -> torch.Tensor:
@@ -222,7 +231,12 @@ def _masks_at_once(embedding: SamEmbedding) -> int:
 
 def _stability(full: torch.Tensor, threshold: float, offset: float) -> torch.Tensor:
     """IoU of each mask (B, H, W) of logits cut at threshold + offset and threshold - offset."""
-    inner, outer = (
-        (full > cut).flatten(1).sum(1, dtype=torch.int32)  # (B,)
-        for cut in (threshold + offset, threshold - offset))
+    inner, outer = (_areas(full > cut) for cut in (threshold + offset, threshold - offset))
     return inner / outer
+
+
+def _areas(masks: torch.Tensor) -> torch.Tensor:
+    """Pixels of each mask (B, H, W): (B,)."""
+    if masks.device.type == 'cpu':  # NumPy counts bits at ten times torch's rate
+        return torch.from_numpy(np.count_nonzero(masks.numpy(), axis=(1, 2)))
+    return masks.flatten(1).sum(1, dtype=torch.int32)

@@ -7,10 +7,12 @@ import torch
 from torch.nn import functional as F
 
 from refdiff_ros.clip_vision import (
+    embed,
     encode_images,
     input_side,
     patch_side,
     position_embedding,
+    project,
     resize,
 )
 
@@ -99,3 +101,37 @@ def test_resizing_stays_within_pixel_values():
     enlarged = resize(steps, (16, 16))
     assert enlarged.min() == 0 and enlarged.max() == 255
     assert resize(steps, (4, 4)) is steps
+
+
+@torch.no_grad()
+def test_only_seen_patches_are_encoded(clip):
+    side, patch = input_side(clip), patch_side(clip)
+    count = (side // patch) ** 2
+    images = [random_image(side, side, seed) for seed in range(5)]
+    rng = np.random.default_rng(0)
+    seen = [torch.from_numpy(rng.random(count) < share) for share in (0.9, 0.3, 0.6, 0.0, 1.0)]
+    seen[3][:] = False
+    seen[4][:] = True
+    expected = []
+    for image, wanted in zip(images, seen, strict=True):
+        tokens = embed(clip, image[None], trained=True)[0]
+        tokens = tokens[torch.cat([torch.tensor([True]), wanted])]
+        hidden = clip.model.vision_model.encoder(inputs_embeds=tokens[None]).last_hidden_state
+        expected.append(project(clip, hidden[:, 0]))
+    for batch in (1, 2, 32):
+        found = encode_images(clip, images, batch, seen)
+        torch.testing.assert_close(found, torch.cat(expected), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        found[4:], encode_images(clip, images[4:]), atol=1e-5, rtol=0)
+
+
+def test_fewer_patches_make_shorter_sequences(clip):
+    lengths = []
+    hook = clip.model.vision_model.encoder.register_forward_hook(
+        lambda _, __, options, ___: lengths.append(options['inputs_embeds'].shape[1]),
+        with_kwargs=True)
+    side, patch = input_side(clip), patch_side(clip)
+    seen = [torch.arange((side // patch) ** 2) < number for number in (3, 1, 2)]
+    encode_images(clip, [random_image(side, side)] * 3, 2, seen)
+    hook.remove()
+    assert lengths == [3, 4]  # the two shortest together, and the class token

@@ -13,6 +13,7 @@ from refdiff_ros.crops import (
     box_window,
     crop_features,
     MAX_ASPECT,
+    object_patches,
     scale_down,
     square_crops,
     tight_crop,
@@ -183,10 +184,11 @@ def test_a_coarse_source_makes_crops_blurred(clip, image, masks):
         blurred, crop_features(clip, small, fewer, DiscriminativeConfig(crop_fit='box')))
 
 
-@pytest.mark.parametrize('fit', ['square', 'tight', 'box'])
-def test_features_do_not_depend_on_the_batch(clip, image, masks, fit):
+@pytest.mark.parametrize('fit, tokens', [('square', 'all'), ('tight', 'all'), ('box', 'all'),
+                                         ('square', 'object'), ('box', 'object')])
+def test_features_do_not_depend_on_the_batch(clip, image, masks, fit, tokens):
     features = [crop_features(clip, image, masks, DiscriminativeConfig(
-        crop_fit=fit, crop_batch=batch)) for batch in (1, 2, 32)]
+        crop_fit=fit, crop_batch=batch, crop_tokens=tokens)) for batch in (1, 2, 32)]
     assert features[0].shape == (5, clip.model.projection_dim)
     torch.testing.assert_close(features[0], features[1], atol=1e-5, rtol=0)
     torch.testing.assert_close(features[0], features[2], atol=1e-5, rtol=0)
@@ -217,3 +219,35 @@ def test_no_masks_give_no_features(clip, image, masks):
 def test_a_crop_smaller_than_a_patch_is_refused(clip, image, masks):
     with pytest.raises(BadRequestError, match='crop_size of at least a patch, .* got 1'):
         crop_features(clip, image, masks, DiscriminativeConfig(crop_size=1))
+
+
+def test_patches_of_an_object_are_those_that_it_touches():
+    masks = torch.zeros(2, 60, 90, dtype=torch.bool)
+    masks[0, 10:20, 10:50] = True  # a window of 40 around it, 10 of them high, 15 above
+    masks[1, 5, 70] = True
+    in_box = object_patches(masks, (4, 4), 'box', 1.0).reshape(2, 4, 4)
+    assert in_box[0].tolist() == [[False] * 4, [True] * 4, [True] * 4, [False] * 4]
+    assert in_box[1].all()  # a window of one pixel
+    whole = object_patches(masks, (6, 9), 'square', 1.0).reshape(2, 6, 9)
+    assert whole[0].nonzero().tolist() == [[1, column] for column in range(1, 5)]
+    assert whole[1].nonzero().tolist() == [[0, 7]]
+
+
+@pytest.mark.parametrize('fit', ['square', 'box'])
+def test_an_object_that_fills_its_crop_is_seen_whole(clip, image, fit):
+    mask = torch.ones(1, 60, 60, dtype=torch.bool)
+    features = [crop_features(clip, image[:, :, :60], mask, DiscriminativeConfig(
+        crop_fit=fit, crop_margin=1.0, crop_tokens=tokens)) for tokens in ('all', 'object')]
+    torch.testing.assert_close(*features, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize('fit', ['square', 'box'])
+def test_what_lies_outside_an_objects_patches_does_not_count(clip, image, fit):
+    mask = torch.zeros(1, 60, 90, dtype=torch.bool)
+    mask[0, 20:30, 10:40] = True
+    config = DiscriminativeConfig(crop_fit=fit, crop_tokens='object')
+    found = crop_features(clip, image, torch.cat([mask, torch.zeros_like(mask)]), config)
+    assert torch.isfinite(found).all()
+    everything = crop_features(
+        clip, image, mask, DiscriminativeConfig(crop_fit=fit, crop_tokens='all'))
+    assert (found[:1] - everything).abs().max() > 1e-5

@@ -308,3 +308,53 @@ def test_a_prompt_is_encoded_once_for_all_frames(models, frame):
 def test_words_of_the_phrase_need_it_as_prompt():
     with pytest.raises(BadRequestError, match="'phrase' with prompt 'phrase'"):
         replace(CONFIGS['onboard'], words='phrase')
+
+
+@torch.no_grad()
+def _direct_unpadded(models, picture, expression):
+    """One step at 32x64 pixels, maps of 4x8 to 16x32 places, mean, min-max of the picture."""
+    image = fit_image(picture, SIZE, 'letterbox', (32, 64))[0]
+    latents = models.vae.encode(image).latent_dist.mean * models.vae.config.scaling_factor
+    generator = torch.Generator().manual_seed(5)
+    _, noise = (torch.randn(latents.shape, generator=generator) for _ in range(2))
+    models.scheduler.set_timesteps(20)
+    latents = models.scheduler.add_noise(latents, noise, torch.tensor([51]))
+    recorder, _ = _explicit_pass(models, latents, 51, _hidden(models, expression.text))
+    names = attention.cross_attention_layers(models.unet)
+    wanted = [names.index(name) for name in attention.select_layers(models.unet, ('released',))]
+    maps = []
+    for row in wanted:
+        places = recorder.probabilities[row][0].mean(dim=0)[:, 3]
+        height = int(round((len(places) / 2) ** 0.5))
+        maps.append(places.reshape(1, 1, height, 2 * height))
+    finest = max(tuple(m.shape[-2:]) for m in maps)
+    mean = sum(functional.interpolate(m, size=finest, mode='bilinear') for m in maps) / len(maps)
+    c = functional.interpolate(mean, size=picture.shape[:2], mode='bilinear')[0, 0]
+    return ((c - c.min()) / (c.max() - c.min() + 1e-8)).numpy()
+
+
+def test_without_its_padding_the_picture_alone_is_looked_at(models, expression):
+    rng = np.random.default_rng(1)
+    frame = Frame(rng.integers(0, 256, (40, 80, 3), dtype=np.uint8))
+    config = replace(CONFIGS['onboard'], pad_square=False)
+    prepared = generative.prepare_frame(models, frame, config, seed=5)
+    height, width = prepared.latents.shape[-2:]
+    assert width == 2 * height
+    c = generative.correlation(models, prepared, expression, config)
+    np.testing.assert_allclose(
+        c, _direct_unpadded(models, frame.image_rgb, expression), atol=1e-5)
+    padded = replace(config, pad_square=True)
+    whole = generative.prepare_frame(models, frame, padded, seed=5)
+    assert whole.latents.numel() == 2 * prepared.latents.numel()
+    assert np.abs(c - generative.correlation(models, whole, expression, padded)).max() > 1e-3
+
+
+def test_a_square_picture_has_no_padding_to_leave_out(models, expression):
+    rng = np.random.default_rng(2)
+    frame = Frame(rng.integers(0, 256, (48, 48, 3), dtype=np.uint8))
+    maps = []
+    for pad_square in (True, False):
+        config = replace(CONFIGS['onboard'], pad_square=pad_square)
+        prepared = generative.prepare_frame(models, frame, config, seed=5)
+        maps.append(generative.correlation(models, prepared, expression, config))
+    np.testing.assert_array_equal(*maps)

@@ -41,6 +41,9 @@ def test_override_replaces_nested_values_and_leaves_the_preset_alone():
     ({'discriminative': {'crop_fit': 'round'}}, "'square', 'tight' or 'box', got 'round'"),
     ({'discriminative': {'crop_margin': 0.5}}, 'crop_margin in 1..10, got 0.5'),
     ({'discriminative': {'crop_background': 'white'}}, "'grey' or 'picture', got 'white'"),
+    ({'discriminative': {'crop_tokens': 'some'}}, "'all' or 'object', got 'some'"),
+    ({'discriminative': {'crop_fit': 'tight', 'crop_tokens': 'object'}}, "'all' with crop_fit"),
+    ({'generative': {'fit': 'center_square', 'pad_square': False}}, "pad_square, or fit 'letter"),
     ({'discriminative': {'crop_source_side': -1}}, 'crop_source_side >= 0, got -1'),
 ])
 def test_override_says_what_is_wrong(values, match):

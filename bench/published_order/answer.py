@@ -73,7 +73,8 @@ def answer(
         word = clip.text_feature(models.clip, parsed.root)
     with stage('clip_crops'):
         seen = clip.biased(image_rgb, parsed.text)
-    noises = seeded_noise(latent_shape(models.diffusion, settings.image_size), seed, 2)
+    noises = seeded_noise(
+        latent_shape(models.diffusion, (settings.image_size,) * 2), seed, 2)
     token = _last_token(models.diffusion.tokenizer, parsed.text[:parsed.root_span[1]])
     c = diffusion.correlation_map(
         models.diffusion, image_rgb, parsed.text, token, noises, settings)

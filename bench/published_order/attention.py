@@ -8,7 +8,11 @@ from contextlib import contextmanager
 import math
 from typing import Any
 
-from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
+from diffusers.models.attention_processor import (
+    AttnProcessor,
+    AttnProcessor2_0,
+    SlicedAttnProcessor,
+)
 import numpy as np
 import torch
 
@@ -77,18 +81,19 @@ def token_map(logits: torch.Tensor, token: int) -> np.ndarray:
 
 
 @contextmanager
-def captured(unet: Any, token: int, fused: bool) -> Iterator[list[np.ndarray]]:
+def captured(unet: Any, token: int, attention: str) -> Iterator[list[np.ndarray]]:
     """Collect the maps of `token` in the layers that the published code reads.
 
     Args:
         unet: `UNet2DConditionModel`; it has its own processors back afterwards.
         token: position of the token.
-        fused: fuse the attention of the other layers.
+        attention: of the other layers: 'whole', 'sliced' or 'fused', see `PublishedSettings`.
     """
     maps: list[np.ndarray] = []
     read = {f'{name}.processor' for name in select_layers(unet, ('released',))}
     own = unet.attn_processors
-    others = AttnProcessor2_0() if fused else WrittenOut()
+    others = {'whole': WrittenOut, 'fused': AttnProcessor2_0,
+              'sliced': lambda: SlicedAttnProcessor(slice_size=1)}[attention]()
     unet.set_attn_processor(
         {name: WrittenOut(token, maps) if name in read else others for name in own})
     try:
@@ -98,10 +103,10 @@ def captured(unet: Any, token: int, fused: bool) -> Iterator[list[np.ndarray]]:
 
 
 @contextmanager
-def written_out_vae(vae: Any, fused: bool) -> Iterator[None]:
-    """The VAE's attention with all its weights, as published."""
+def written_out_vae(vae: Any, attention: str) -> Iterator[None]:
+    """The VAE's attention, of one head, with all its weights, as published; or fused."""
     own = vae.attn_processors
-    if not fused:
+    if attention != 'fused':
         vae.set_attn_processor(AttnProcessor())
     try:
         yield

@@ -43,7 +43,7 @@ def correlation_map(
         size = (settings.image_size, settings.image_size)
         pixels = np.array(square.resize(size, Image.Resampling.LANCZOS)).astype(np.float32) / 255
         pixels = 2 * torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous() - 1
-    with captured(models.unet, token, settings.fused_attention) as maps:
+    with captured(models.unet, token, settings.attention) as maps:
         latents = noised_latents(models, pixels, noises, settings)
         denoise(models, latents, empty, conditional)
     with stage('correlation'):
@@ -80,7 +80,7 @@ def noised_latents(
 ) -> torch.Tensor:
     """Latents sampled from the VAE's posterior, noised at the level before the first step."""
     vae, unet = models.vae, models.unet
-    with stage('vae'), written_out_vae(vae, settings.fused_attention):
+    with stage('vae'), written_out_vae(vae, settings.attention):
         posterior = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
         latents = posterior.mean + posterior.std * noises[0].to(posterior.mean)
         shift = vae.config.shift_factor or 0.0

@@ -17,8 +17,11 @@ class PublishedSettings:
         min_area_px, max_proposals: the filter.
         max_area_fraction: larger masks are filtered out too (models with random weights).
         crop_side: short side of a crop.
-        fused_attention: let torch fuse the attention whose logits nobody reads. The published
-            code cannot: where its attention is fused, it captures nothing.
+        attention: what becomes of the attention whose logits nobody reads: 'whole' (written out
+            for all heads at once, as published), 'sliced' (written out one head at a time, which
+            is how diffusers lets the same work be done in a sixteenth of the memory) or 'fused'
+            by torch, which the published code cannot: where its attention is fused, it captures
+            nothing.
     """
 
     image_size: int = 1024
@@ -33,15 +36,15 @@ class PublishedSettings:
     max_proposals: int = 10
     max_area_fraction: float = 1.0
     crop_side: int = 224
-    fused_attention: bool = False
+    attention: str = 'whole'
 
 
-def settings_of(preset: Preset, fused_attention: bool = False) -> PublishedSettings:
+def settings_of(preset: Preset, attention: str = 'whole') -> PublishedSettings:
     """The same values as a bundle's `released` preset."""
     generative, proposals = preset.generative, preset.proposals
     return PublishedSettings(
         image_size=generative.image_size, mask_padding=generative.mask_padding,
-        crop_side=preset.discriminative.crop_size, fused_attention=fused_attention,
+        crop_side=preset.discriminative.crop_size, attention=attention,
         **{name: getattr(proposals, name) for name in (
             'points_per_side', 'points_per_batch', 'pred_iou_thresh', 'stability_score_thresh',
             'stability_score_offset', 'box_nms_thresh', 'min_area_px', 'max_proposals',

@@ -29,9 +29,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         choices=sorted(PRESETS), metavar='PRESET',
                         help='which presets (default paper released onboard)')
     parser.add_argument('--baseline', nargs='+', default=['published', 'fused'],
-                        choices=['published', 'fused', 'none'],
+                        choices=['published', 'sliced', 'fused', 'none'],
                         help="'published' writes all attention out as the authors' code does, "
-                        "'fused' lets torch fuse what nobody reads (default both)")
+                        "'sliced' does the same one head at a time, where memory is short, "
+                        "'fused' lets torch fuse what nobody reads (default published and fused)")
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
                         dest='overrides', help="override all presets' value, e.g. "
                         'generative.image_size=512; repeatable')

@@ -13,6 +13,9 @@ from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Preset
 from refdiff_ros.results import Frame, Segmentation
 
+# Baselines by what becomes of attention that nobody reads, as in `PublishedSettings`.
+BASELINES = {'whole': 'published', 'sliced': 'published, sliced', 'fused': 'published, fused'}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -111,13 +114,14 @@ class PublishedContestant:
     notes = ('no grasp region and no messages: the published code has none',)
 
     def __init__(
-        self, package: ModuleType, models: ModelSet, released: Preset, fused: bool, seed: int = 0,
+        self, package: ModuleType, models: ModelSet, released: Preset, attention: str,
+        seed: int = 0,
     ):
-        """`released` is the preset whose values are taken; `fused` see `PublishedSettings`."""
-        self.name = 'published, fused' if fused else 'published'
+        """`released` is the preset whose values are taken; `attention` see `PublishedSettings`."""
+        self.name = BASELINES[attention]
         self._package = package
         self._models = package.prepare(models)
-        self._settings = package.settings_of(released, fused)
+        self._settings = package.settings_of(released, attention)
         self._seed = seed
 
     def answer(self, frame: Frame, expression: str) -> Outcome:

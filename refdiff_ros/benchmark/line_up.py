@@ -3,7 +3,12 @@
 import argparse
 from typing import Any
 
-from refdiff_ros.benchmark.contestants import Contestant, EngineContestant, PublishedContestant
+from refdiff_ros.benchmark.contestants import (
+    BASELINES,
+    Contestant,
+    EngineContestant,
+    PublishedContestant,
+)
 from refdiff_ros.benchmark.machine import free_bytes, written_out_bytes
 from refdiff_ros.benchmark.proposal_count import limit_proposals
 from refdiff_ros.benchmark.published import load_published_order
@@ -77,20 +82,20 @@ def line_up(
 def _baselines(
     models: ModelSet, released: Preset | None, args: argparse.Namespace,
 ) -> tuple[list[Contestant], dict[str, str]]:
-    wanted = {'published': False, 'published, fused': True}
-    wanted = {name: fused for name, fused in wanted.items()
-              if ('fused' if fused else 'published') in args.baseline}
+    wanted = [attention for attention in BASELINES
+              if (attention if attention != 'whole' else 'published') in args.baseline]
     package = load_published_order() if wanted else None
     if package is None:
-        return [], dict.fromkeys(wanted, 'bench/published_order was not found; it comes with a '
+        names = [BASELINES[attention] for attention in wanted]
+        return [], dict.fromkeys(names, 'bench/published_order was not found; it comes with a '
                                  'checkout, not with the installed package')
     found, problems = [], {}
-    for name, fused in wanted.items():
-        problem = '' if fused else _too_large(models, released)
+    for attention in wanted:
+        problem = _too_large(models, released) if attention == 'whole' else ''
         if problem:
-            problems[name] = problem
+            problems[BASELINES[attention]] = problem
         else:
-            found.append(PublishedContestant(package, models, released, fused, args.seed))
+            found.append(PublishedContestant(package, models, released, attention, args.seed))
     return found, problems
 
 
@@ -101,4 +106,4 @@ def _too_large(models: ModelSet, released: Preset) -> str:
     if free is None or needed < _MEMORY_SHARE * free:
         return ''
     return (f'attention written out takes {size_text(needed)} and {size_text(free)} are free: see '
-            "'published, fused'")
+            "'published, sliced'")
