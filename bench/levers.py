@@ -76,6 +76,14 @@ def nothing_shared(*_: Any, **__: Any) -> Iterator[None]:
     yield
 
 
+def areas_by_torch(masks: torch.Tensor) -> torch.Tensor:
+    return masks.flatten(1).sum(1, dtype=torch.int32)
+
+
+def whole_batches(_seen: Any, config: Any) -> int:
+    return config.points_per_batch
+
+
 class Forgetful(recent_cache.RecentCache):
     """Keeps nothing."""
 
@@ -98,6 +106,10 @@ LEVERS = (
     Lever('masks drawn for good prompts alone', 'first',
           lambda: patch.object(sam_proposals, '_decode',
                                every_mask_drawn(sam_proposals._decode))),
+    Lever("prompts in batches that a CPU's cache holds", 'first',
+          lambda: patch.object(sam_proposals, '_prompts_at_once', whole_batches)),
+    Lever("masks' pixels counted by NumPy on a CPU", 'first',
+          lambda: patch.object(sam_proposals, '_areas', areas_by_torch)),
     Lever('texts kept from frame to frame', 'stream',
           lambda: patch.object(recent_cache.RecentCache, 'get', Forgetful.get)),
     Lever('four expressions in one batch', 'four'),
@@ -105,6 +117,15 @@ LEVERS = (
     Lever('SAM sees the picture without its padding', 'first', exact=False,
           values={'proposals': {'pad_square': False}},
           other_values={'proposals': {'pad_square': True}}),
+    Lever('SAM sees four fifths of its side', 'first', exact=False,
+          values={'proposals': {'pad_square': False, 'image_side': 190}},
+          other_values={'proposals': {'pad_square': False}}),
+    Lever('the diffusion model sees the picture without its padding', 'first', exact=False,
+          values={'generative': {'pad_square': False}},
+          other_values={'generative': {'pad_square': True}}),
+    Lever("CLIP sees a crop's patches of the object alone", 'first', exact=False,
+          values={'discriminative': {'crop_tokens': 'object'}},
+          other_values={'discriminative': {'crop_tokens': 'all'}}),
     Lever('one diffusion step in place of two', 'next', exact=False,
           values={'generative': {'unet_steps': 1}},
           other_values={'generative': {'unet_steps': 2}}),

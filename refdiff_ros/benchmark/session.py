@@ -127,10 +127,10 @@ class Session:
             def look_ahead() -> None:
                 contestant.forget()
                 contestant.prefetch(self._frame)
-            self._part('prefetched', contestant,
-                       lambda: contestant.answer(self._frame, first), look_ahead)
-            contestant.forget()
-            contestant.answer(self._frame, first)
+            if not self._part('prefetched', contestant,
+                              lambda: contestant.answer(self._frame, first), look_ahead):
+                contestant.answer(self._frame, first)
+            # Now the frame is kept, with one expression answered.
             self._part('next', contestant,
                        lambda: contestant.answer(self._frame, next(texts)))
         self._measure_expressions(contestant)

@@ -7,6 +7,8 @@ between: about 0.4 of the widths, half the sides.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+import json
+from pathlib import Path
 from typing import Any
 
 
@@ -90,7 +92,9 @@ MEDIUM = UntrainedSizes(
                     'proposals': {**_EVERY_MASK, 'points_per_side': 8}},
     })
 
-# The sizes of `sd15_vit_h`; the presets' own values are those of the paper.
+# The sizes of `sd15_vit_h`, and its values of the presets.
+_TUNED = json.loads(Path(__file__).with_name('manifests').joinpath('sd15_vit_h.json').read_text(
+    'utf-8'))['overrides']
 FULL = UntrainedSizes(
     vae={'block_out_channels': (128, 256, 512, 512), 'layers_per_block': 2,
          'norm_num_groups': 32, 'sample_size': 512},
@@ -103,6 +107,9 @@ FULL = UntrainedSizes(
     sam={'embed_dim': 1280, 'depth': 32, 'num_heads': 16,
          'global_attn_indexes': [7, 15, 23, 31]},
     vocabulary=49_408,
-    overrides={name: {'proposals': _EVERY_MASK} for name in ('paper', 'released', 'onboard')})
+    overrides={
+        name: {**_TUNED.get(name, {}),
+               'proposals': {**_TUNED.get(name, {}).get('proposals', {}), **_EVERY_MASK}}
+        for name in ('paper', 'released', 'onboard')})
 
 SIZES = {'mini': MINI, 'medium': MEDIUM, 'full': FULL}
