@@ -11,6 +11,7 @@ import torch
 from refdiff_ros import sam_proposals
 from refdiff_ros.engine import Engine
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
+from refdiff_ros.models.untrained_sizes import SIZES
 from refdiff_ros.presets import get_preset, Mode, PRESETS
 from refdiff_ros.results import Frame, Status
 from refdiff_ros.scores import combine
@@ -192,6 +193,25 @@ def test_odd_image_sizes_are_answered(models, size_hw):
     for mode in Mode:
         answer = Engine(models, small()).segment(Frame(image), 'red mug', mode)
         assert answer.mask.shape == size_hw
+
+
+@pytest.mark.parametrize('size_hw', [(72, 96), (96, 72), (64, 64), (7, 200)])
+def test_what_sd15_vit_h_leaves_out_is_left_out_of_pictures_of_any_shape(models, size_hw):
+    values = SIZES['full'].overrides['onboard']
+    assert not values['generative']['pad_square'] and not values['proposals']['pad_square']
+    preset = small(
+        generative={'pad_square': False}, proposals={'pad_square': False},
+        discriminative={**values['discriminative'], 'crop_fit': 'box'})
+    engine = Engine(models, preset)
+    image = np.random.default_rng(1).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
+    answer = engine.segment(Frame(image), 'red mug')
+    assert answer.mask.shape == answer.correlation.shape == size_hw
+    engine.forget_frames()
+    engine.prefetch(Frame(image))
+    again = engine.segment(Frame(image), 'red mug')
+    np.testing.assert_array_equal(answer.mask, again.mask)
+    np.testing.assert_allclose(
+        answer.scores.total, again.scores.total, rtol=0, atol=1e-6)
 
 
 # Every mend of the equations at once. Random weights propose regions that overlap.

@@ -14,7 +14,7 @@ from segment_anything.utils.amg import build_point_grid
 from tiny_models import tiny_sam
 import torch
 
-from refdiff_ros import sam_proposals
+from refdiff_ros import sam_decoder, sam_proposals
 from refdiff_ros.models.sam_config import set_sam_dtype
 from refdiff_ros.presets import get_preset, ProposalConfig
 from refdiff_ros.results import Frame
@@ -200,3 +200,12 @@ def test_the_released_filter_keeps_the_ten_largest_above_its_area():
     rows = filter_proposals(masks, get_preset('released').proposals)
     assert rows.tolist() == list(range(2, 12))
     assert 0 not in filter_proposals(masks[:5], get_preset('released').proposals)
+
+
+@pytest.mark.parametrize('places, device, expected', [
+    ((4096, 256), 'cpu', 4), ((64, 8), 'cpu', 32), ((1 << 16, 256), 'cpu', 1),
+    ((4096, 256), 'meta', 32)])
+def test_on_a_cpu_a_batch_of_prompts_fits_into_its_cache(places, device, expected):
+    values = torch.empty(places, device=device)
+    seen = sam_decoder.Picture(values, values, (1, places[0]))
+    assert sam_proposals._prompts_at_once(seen, ProposalConfig(points_per_batch=32)) == expected
