@@ -12,9 +12,6 @@ from torch.nn import functional as F
 
 from refdiff_ros.models.model_set import ClipModels
 
-# Sequences of unequal length in a batch: the longer ones make the shorter ones longer.
-_ALIKE = 16
-
 
 def model_device(clip: ClipModels) -> torch.device:
     """Where CLIP computes."""
@@ -103,15 +100,15 @@ def encode_images(
 ) -> torch.Tensor:
     """Eq. 7's vanilla encoder f on images of any sizes.
 
-    Images that fill the same patch grid go through the encoder together, those with about as many
-    patches to see next to each other.
+    Images that fill the same patch grid go through the encoder together.
 
     Args:
         clip: the model.
         images: each (3, H, W) pixels in 0..255 on the model's device, at least a patch in size.
         batch: how many are encoded at once.
         seen: for each image (P,) bool, the patches that the encoder is given; None gives all. An
-            image without any is encoded by the class token alone.
+            image without any is encoded by the class token alone. In a batch all sequences are
+            as long as the longest.
 
     Returns:
         (B, E) float32, unit-norm, in the order given.
@@ -124,13 +121,9 @@ def encode_images(
         # where its grid happens to have the trained shape.
         trained = height == width and height // patch == side // patch
         groups[height // patch, width // patch, trained].append(index)
-    counts = None if seen is None else [int(one.sum()) for one in seen]
     features = torch.empty(
         len(images), clip.model.visual_projection.out_features, device=model_device(clip))
     for (rows, columns, trained), members in groups.items():
-        if counts is not None:
-            members.sort(key=counts.__getitem__)
-            batch = min(batch, _ALIKE)
         for start in range(0, len(members), batch):
             chosen = members[start:start + batch]
             pixels = torch.stack(

@@ -17,6 +17,8 @@ _PIXEL_BUDGET = 1 << 25
 # A tight crop that is longer than this many times its short side is squeezed to it: a mask one
 # pixel wide would otherwise become an image of hundreds of thousands of columns.
 MAX_ASPECT = 16
+# Crops in a batch of which only some patches are encoded.
+_ALIKE = 16
 _FILL = {'black': 0.0, 'grey': 128.0}
 
 
@@ -206,11 +208,19 @@ def crop_features(
             f'expected discriminative.crop_size of at least a patch, {patch_side(clip)} pixels, '
             f'got {side}')
     image, masks = scale_down(image, masks, config.crop_source_side)
-    features = [_encode(clip, image, part, side, config)
-                for part in masks.split(config.crop_batch) if len(part)]
-    if not features:
+    if not len(masks):
         return image.new_zeros(0, clip.model.visual_projection.out_features)
-    return torch.cat(features)
+    if config.crop_tokens == 'all':
+        return torch.cat([_encode(clip, image, part, side, config)
+                          for part in masks.split(config.crop_batch)])
+    grid_hw = (side // patch_side(clip),) * 2
+    seen = object_patches(masks, grid_hw, config.crop_fit, config.crop_margin)
+    # In a batch all sequences are as long as the longest: those of about one length go together.
+    order = seen.sum(dim=1).argsort(stable=True)
+    features = torch.cat([
+        _encode(clip, image, masks[rows], side, config, seen[rows])
+        for rows in order.split(min(config.crop_batch, _ALIKE))])
+    return features[order.argsort()]
 
 
 def _encode(
@@ -219,6 +229,7 @@ def _encode(
     masks: torch.Tensor,
     side: int,
     config: DiscriminativeConfig,
+    seen: torch.Tensor | None = None,
 ) -> torch.Tensor:
     if config.crop_fit == 'square':
         crops = square_crops(image, masks, side)
@@ -227,8 +238,4 @@ def _encode(
     else:
         boxes = mask_boxes_xyxy(masks).tolist()
         crops = [tight_crop(image, mask, side, box) for mask, box in zip(masks, boxes)]
-    seen = None
-    if config.crop_tokens == 'object':
-        grid_hw = (side // patch_side(clip),) * 2
-        seen = object_patches(masks, grid_hw, config.crop_fit, config.crop_margin)
     return encode_images(clip, crops, config.crop_batch, seen)

@@ -123,15 +123,3 @@ def test_only_seen_patches_are_encoded(clip):
         torch.testing.assert_close(found, torch.cat(expected), atol=1e-5, rtol=0)
     torch.testing.assert_close(
         found[4:], encode_images(clip, images[4:]), atol=1e-5, rtol=0)
-
-
-def test_fewer_patches_make_shorter_sequences(clip):
-    lengths = []
-    hook = clip.model.vision_model.encoder.register_forward_hook(
-        lambda _, __, options, ___: lengths.append(options['inputs_embeds'].shape[1]),
-        with_kwargs=True)
-    side, patch = input_side(clip), patch_side(clip)
-    seen = [torch.arange((side // patch) ** 2) < number for number in (3, 1, 2)]
-    encode_images(clip, [random_image(side, side)] * 3, 2, seen)
-    hook.remove()
-    assert lengths == [3, 4]  # the two shortest together, and the class token

@@ -7,7 +7,7 @@ from tiny_models import tiny_clip
 import torch
 
 from refdiff_ros.boxes import mask_boxes_xyxy
-from refdiff_ros.clip_vision import encode_images, input_side
+from refdiff_ros.clip_vision import encode_images, input_side, patch_side
 from refdiff_ros.crops import (
     box_crops,
     box_window,
@@ -251,3 +251,19 @@ def test_what_lies_outside_an_objects_patches_does_not_count(clip, image, fit):
     everything = crop_features(
         clip, image, mask, DiscriminativeConfig(crop_fit=fit, crop_tokens='all'))
     assert (found[:1] - everything).abs().max() > 1e-5
+
+
+def test_crops_with_about_as_many_patches_go_together(clip, image):
+    lengths = []
+    hook = clip.model.vision_model.encoder.register_forward_hook(
+        lambda _, __, options, ___: lengths.append(options['inputs_embeds'].shape[1]),
+        with_kwargs=True)
+    masks = torch.zeros(3, 60, 90, dtype=torch.bool)
+    masks[0] = True
+    masks[1, 20:24, 10:80] = True  # a bar: the middle of its crop
+    masks[2, 10:80, 20:24] = True
+    crop_features(clip, image, masks, DiscriminativeConfig(
+        crop_fit='box', crop_margin=1.0, crop_tokens='object', crop_batch=2))
+    hook.remove()
+    whole = (input_side(clip) // patch_side(clip)) ** 2
+    assert lengths[0] < lengths[1] <= 1 + whole
