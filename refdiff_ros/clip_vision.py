@@ -106,7 +106,9 @@ def encode_images(
         clip: the model.
         images: each (3, H, W) pixels in 0..255 on the model's device, at least a patch in size.
         batch: how many are encoded at once.
-        seen: for each image (P,) bool, the patches that the encoder is given; None gives all. An
+        seen: for each image (P,) float, how many patches each patch counts for in attention (its
+            logits are raised by the logarithm, D. Bolya et al.: Token Merging, ICLR 2023,
+            arXiv:2210.09461); what counts 0 is not encoded. None gives all patches, each once. An
             image without any is encoded by the class token alone. In a batch all sequences are
             as long as the longest.
 
@@ -138,26 +140,25 @@ def encode_images(
 
 
 def _pick(
-    tokens: torch.Tensor, seen: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The class token and the seen patches of each sequence, filled up to the longest.
+    tokens: torch.Tensor, counts: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The class token and the patches that count, of each sequence, filled up to the longest.
 
     Args:
         tokens: (B, 1 + P, D).
-        seen: (B, P) bool.
+        counts: (B, P) float, 0 or more.
 
     Returns:
-        (B, L, D), and what is added to attention's logits, (B, 1, 1, L): 0, or the lowest number
-        for what fills up; None where nothing does.
+        (B, L, D), and what is added to attention's logits, (B, 1, 1, L): the logarithm of the
+        count, or the lowest number for what fills up.
     """
-    seen = F.pad(seen, (1, 0), value=True)  # (B, 1 + P)
+    counts = F.pad(counts, (1, 0), value=1.0)  # (B, 1 + P)
+    seen = counts > 0
     longest = int(seen.sum(dim=1).max())
     # Seen ones first, in their order.
     order = seen.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :longest]
     kept = seen.gather(1, order)  # (B, L)
     picked = tokens.gather(1, order[..., None].expand(-1, -1, tokens.shape[-1]))
-    if kept.all():
-        return picked, None
     lowest = torch.finfo(tokens.dtype).min
-    mask = torch.zeros_like(kept, dtype=tokens.dtype).masked_fill_(~kept, lowest)
+    mask = counts.gather(1, order).log().to(tokens.dtype).masked_fill_(~kept, lowest)
     return picked, mask[:, None, None]

@@ -186,7 +186,7 @@ class DiscriminativeConfig:
         crop_margin: side of the window of 'box', in longer sides of the bounding box.
         crop_background: what 'box' shows outside the mask: 'black', 'grey' or the 'picture'.
         crop_tokens: 'all' patches of a crop, or those of the 'object', in which the proposal has
-            a pixel; not for 'tight'.
+            a pixel, and a fourth of the others, each counted fourfold; not for 'tight'.
         crop_source_side: where above 0, picture and masks are scaled down before they are cut,
             so that the longer side has at most this many pixels: objects look as sharp as in
             the pictures that a small CLIP was trained on.

@@ -17,6 +17,8 @@ _PIXEL_BUDGET = 1 << 25
 # A tight crop that is longer than this many times its short side is squeezed to it: a mask one
 # pixel wide would otherwise become an image of hundreds of thousands of columns.
 MAX_ASPECT = 16
+# Of the patches beside an object one in so many is encoded.
+_EVERY = 4
 # Crops in a batch of which only some patches are encoded.
 _ALIKE = 16
 _FILL = {'black': 0.0, 'grey': 128.0}
@@ -133,7 +135,10 @@ def _cut(pixels: torch.Tensor, window: tuple[int, int, int]) -> torch.Tensor:
 def object_patches(
     masks: torch.Tensor, grid_hw: tuple[int, int], fit: str, margin: float,
 ) -> torch.Tensor:
-    """Patches of each mask's crop in which the mask has a pixel.
+    """Patches of each mask's crop in which the mask has a pixel, and what the others count.
+
+    The others look alike, and yet CLIP is used to seeing them: of those, in row order, the first
+    of every `_EVERY` is taken and counts for its share of them all.
 
     Args:
         masks: (B, H, W) bool.
@@ -142,15 +147,19 @@ def object_patches(
         margin: of 'box'.
 
     Returns:
-        (B, h*w) bool. A row is empty where the mask is.
+        (B, h*w) float32: 1 for the object's patches, what one counts for of the others that are
+        taken, 0 for those that are left out.
     """
     def covered(mask: torch.Tensor) -> torch.Tensor:
         return F.adaptive_max_pool2d(mask[None].float(), grid_hw).flatten() > 0
     if fit == 'box':
         masks = [_cut(mask, box_window(box, margin))
                  for mask, box in zip(masks, mask_boxes_xyxy(masks).tolist(), strict=True)]
-    rows = [covered(mask) for mask in masks]
-    return torch.stack(rows)
+    inside = torch.stack([covered(mask) for mask in masks])  # (B, h*w)
+    outside = ~inside
+    taken = outside & (outside.cumsum(dim=1) % _EVERY == 1)
+    share = outside.sum(dim=1, keepdim=True) / taken.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.where(taken, share, inside.float())
 
 
 def scale_down(
@@ -216,7 +225,7 @@ def crop_features(
     grid_hw = (side // patch_side(clip),) * 2
     seen = object_patches(masks, grid_hw, config.crop_fit, config.crop_margin)
     # In a batch all sequences are as long as the longest: those of about one length go together.
-    order = seen.sum(dim=1).argsort(stable=True)
+    order = (seen > 0).sum(dim=1).argsort(stable=True)
     features = torch.cat([
         _encode(clip, image, masks[rows], side, config, seen[rows])
         for rows in order.split(min(config.crop_batch, _ALIKE))])

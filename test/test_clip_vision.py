@@ -104,7 +104,7 @@ def test_resizing_stays_within_pixel_values():
 
 
 @torch.no_grad()
-def test_only_seen_patches_are_encoded(clip):
+def test_only_patches_that_count_are_encoded(clip):
     side, patch = input_side(clip), patch_side(clip)
     count = (side // patch) ** 2
     images = [random_image(side, side, seed) for seed in range(5)]
@@ -119,7 +119,21 @@ def test_only_seen_patches_are_encoded(clip):
         hidden = clip.model.vision_model.encoder(inputs_embeds=tokens[None]).last_hidden_state
         expected.append(project(clip, hidden[:, 0]))
     for batch in (1, 2, 32):
-        found = encode_images(clip, images, batch, seen)
+        found = encode_images(clip, images, batch, [wanted.float() for wanted in seen])
         torch.testing.assert_close(found, torch.cat(expected), atol=1e-5, rtol=0)
     torch.testing.assert_close(
         found[4:], encode_images(clip, images[4:]), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_a_patch_that_counts_threefold_is_there_three_times(clip):
+    side, patch = input_side(clip), patch_side(clip)
+    image = random_image(side, side)
+    counts = torch.ones((side // patch) ** 2)
+    counts[2], counts[3], counts[4] = 3, 0, 2
+    tokens = embed(clip, image[None], trained=True)[0]
+    copies = torch.cat([torch.tensor([1]), counts.long()])
+    hidden = clip.model.vision_model.encoder(
+        inputs_embeds=tokens.repeat_interleave(copies, dim=0)[None]).last_hidden_state
+    torch.testing.assert_close(encode_images(clip, [image], seen=[counts]),
+                               project(clip, hidden[:, 0]), atol=1e-5, rtol=0)

@@ -221,16 +221,19 @@ def test_a_crop_smaller_than_a_patch_is_refused(clip, image, masks):
         crop_features(clip, image, masks, DiscriminativeConfig(crop_size=1))
 
 
-def test_patches_of_an_object_are_those_that_it_touches():
+def test_patches_of_an_object_are_those_that_it_touches_and_a_fourth_of_the_others():
     masks = torch.zeros(2, 60, 90, dtype=torch.bool)
     masks[0, 10:20, 10:50] = True  # a window of 40 around it, 10 of them high, 15 above
     masks[1, 5, 70] = True
     in_box = object_patches(masks, (4, 4), 'box', 1.0).reshape(2, 4, 4)
-    assert in_box[0].tolist() == [[False] * 4, [True] * 4, [True] * 4, [False] * 4]
-    assert in_box[1].all()  # a window of one pixel
+    assert in_box[0].tolist() == [[4, 0, 0, 0], [1] * 4, [1] * 4, [4, 0, 0, 0]]
+    assert (in_box[1] == 1).all()  # a window of one pixel
     whole = object_patches(masks, (6, 9), 'square', 1.0).reshape(2, 6, 9)
-    assert whole[0].nonzero().tolist() == [[1, column] for column in range(1, 5)]
-    assert whole[1].nonzero().tolist() == [[0, 7]]
+    assert (whole[0] == 1).nonzero().tolist() == [[1, column] for column in range(1, 5)]
+    assert (whole[1] == 1).nonzero().tolist() == [[0, 7]]
+    # 50 and 53 others, of which 13 and 14 stand for all.
+    torch.testing.assert_close(whole.sum(dim=(1, 2)), torch.tensor([54.0, 54.0]))
+    assert ((whole > 0).sum(dim=(1, 2)) == torch.tensor([4 + 13, 1 + 14])).all()
 
 
 @pytest.mark.parametrize('fit', ['square', 'box'])
