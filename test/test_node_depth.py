@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 from pytest import approx, fixture, mark
-from ros_graph import GraphClient, header, image, NodeProcess, wait_for
+from ros_graph import header, image, running, wait_for
 from sensor_msgs.msg import CameraInfo, Image
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
@@ -56,20 +56,15 @@ def question():
 
 
 @fixture(scope='module')
-def running():
-    node = NodeProcess({'bundle': 'tabletop_mini', 'max_rate': 100.0})
-    client = GraphClient()
-    client.wait_until('active')
-    yield node, client
-    client.close()
-    assert node.stop() == 0, node.output
-    assert 'Traceback' not in node.output, node.output
+def node_and_client():
+    with running({'bundle': 'tabletop_mini', 'max_rate': 100.0}) as both:
+        yield both
 
 
 @fixture(scope='module')
-def plain(running, question):
+def plain(node_and_client, question):
     """The answer without depth, which is right and has a region."""
-    response = running[1].call(EXPRESSION, question.image)
+    response = node_and_client[1].call(EXPRESSION, question.image)
     assert response.status == ReferringMask.FOUND, response.reason
     found = np.frombuffer(response.mask.mask.data, np.uint8).reshape(question.mask.shape) > 0
     assert (found & question.mask).sum() > 0.7 * (found | question.mask).sum()
@@ -79,9 +74,9 @@ def plain(running, question):
 
 
 @fixture
-def client(running, question):
+def client(node_and_client, question):
     """The client; afterwards the node must be the same process and give a pose for good depth."""
-    node, client = running
+    node, client = node_and_client
     yield client
     response = client.call(EXPRESSION, question.image, metres(question.depth_m), question.camera)
     assert response.grasp.pose_status == GraspRegion.POSE_VALID, response.grasp.pose_reason
