@@ -47,6 +47,7 @@ def test_the_table_and_the_file_have_what_they_promise(tmp_path, capsys):
     assert {'unet 3', 'grasp'} <= set(parts['first', 'released']['stages'])
     unet = first['stages']['unet 1']
     assert unet['flops']['float32'] > 1e6 and unet['bytes'] > 1e6 and unet['peak_bytes'] > 1e6
+    assert 1e6 < unet['tensor_bytes'] <= first['tensor_bytes'] < first['peak_bytes']
     assert 0 < unet['compute_share'] and 0 < unet['memory_share']
     assert first['flops'] == sum(
         sum(stage['flops'].values()) for stage in first['stages'].values())
@@ -60,7 +61,7 @@ def test_the_table_and_the_file_have_what_they_promise(tmp_path, capsys):
     (agreement,) = values['agreement']
     assert agreement['agrees'] and agreement['survivors'] == [6, 6]
     for words in ('NOTE: untrained_mini', 'released and published: agree', 'sam_prompts',
-                  'faster than published', 'GFLOP', 'most memory in use'):
+                  'faster than published', 'GFLOP', 'most memory in use', 'most in tensors'):
         assert words in text
 
 

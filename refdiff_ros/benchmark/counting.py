@@ -23,6 +23,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
+from refdiff_ros.benchmark.live_tensors import LiveTensors
 from refdiff_ros.benchmark.stages import StageStack
 
 _aten = torch.ops.aten
@@ -82,15 +83,17 @@ class OperationCounter(TorchDispatchMode):
 
     Args:
         numbered: tell the UNet's passes apart.
+        live: is told of every tensor that is made.
 
     Attributes:
         flops: operations per stage and per number format ('float32').
         moved: bytes per stage.
     """
 
-    def __init__(self, numbered: bool = True):
+    def __init__(self, numbered: bool = True, live: LiveTensors | None = None):
         super().__init__()
         self.stages = StageStack(numbered)
+        self._live = live
         self.flops: dict[str, defaultdict[str, int]] = {}
         self.moved: defaultdict[str, int] = defaultdict(int)
 
@@ -107,14 +110,16 @@ class OperationCounter(TorchDispatchMode):
                 return func._op_dk(
                     torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
         result = func(*args, **kwargs)
+        inputs, outputs = _tensors((args, kwargs)), _tensors(result)
+        if self._live is not None:
+            self._live.made(outputs)
         label = self.stages.label
         if operation.formula is not None:
             dtype = str(_tensors(args)[0].dtype).removeprefix('torch.')
             found = self.flops.setdefault(label, defaultdict(int))
             found[dtype] += int(operation.formula(*args, **kwargs, out_val=result))
         if operation.moves != 'nothing':
-            self.moved[label] += _bytes_moved(
-                operation.moves, _tensors((args, kwargs)), _tensors(result))
+            self.moved[label] += _bytes_moved(operation.moves, inputs, outputs)
         return result
 
 

@@ -8,6 +8,7 @@ import time
 import torch
 
 from refdiff_ros.benchmark.counting import OperationCounter
+from refdiff_ros.benchmark.live_tensors import LiveTensors
 from refdiff_ros.benchmark.memory import PeakMemory
 from refdiff_ros.benchmark.stages import Clock, device_clock, StageTimes
 from refdiff_ros.stage_clock import listen
@@ -23,6 +24,7 @@ class Counts:
         peaks: the most memory in use per stage, bytes.
         peak: the most at any time, bytes.
         peak_reliable: False where `peaks` may be of something that ran before.
+        tensor_peaks, tensor_peak: the most that tensors held, bytes; see `live_tensors`.
     """
 
     flops: Mapping[str, Mapping[str, int]]
@@ -30,6 +32,8 @@ class Counts:
     peaks: Mapping[str, int]
     peak: int
     peak_reliable: bool
+    tensor_peaks: Mapping[str, int]
+    tensor_peak: int
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,9 @@ def counted_pass(
     with OperationCounter():
         torch.zeros(1)  # the first use imports much
     times, memory = StageTimes(clock, numbered), PeakMemory(device, numbered)
-    counter = OperationCounter(numbered)
-    with listen(counter.stages), listen(memory), listen(times), counter:
+    live = LiveTensors(numbered)
+    counter = OperationCounter(numbered, live)
+    with listen(counter.stages), listen(live), listen(memory), listen(times), counter:
         times.start()
         work()
         times.stop()
@@ -126,7 +131,7 @@ def counted_pass(
     return dict(times.seconds), Counts(
         flops={label: dict(found) for label, found in counter.flops.items()},
         moved=dict(counter.moved), peaks=dict(memory.peaks), peak=peak,
-        peak_reliable=memory.reliable)
+        peak_reliable=memory.reliable, tensor_peaks=dict(live.peaks), tensor_peak=live.peak)
 
 
 def staged_pass(work: Work, clock: Clock, numbered: bool = True) -> dict[str, float]:

@@ -7,8 +7,9 @@ A part is what was measured of one contestant in one situation, ready for JSON:
     seconds                median, least, most, and each pass
     cpu_seconds            median of what the process computed on the CPU
     stages                 by label: seconds, least, most, flops (by format), bytes, peak_bytes,
-                           compute_share and memory_share of the machine's peak
-    flops, bytes           of the whole; peak_bytes, peak_reliable: see `memory`
+                           tensor_bytes, compute_share and memory_share of the machine's peak
+    flops, bytes           of the whole; peak_bytes, peak_reliable: see `memory`; tensor_bytes: see
+                           `live_tensors`
     timed_while_counting   the seconds are those of the counted pass
 """
 
@@ -110,11 +111,12 @@ def _stage(label: str, measured: Measured, peak: MachinePeak) -> dict[str, Any]:
     compute, memory = peak.least_seconds(flops, moved)
     took = max(values['seconds'], 1e-9)
     return {**values, 'flops': dict(flops), 'bytes': moved, 'compute_share': compute / took,
-            'memory_share': memory / took, 'peak_bytes': counts.peaks.get(label, 0)}
+            'memory_share': memory / took, 'peak_bytes': counts.peaks.get(label, 0),
+            'tensor_bytes': counts.tensor_peaks.get(label, 0)}
 
 
 def _whole(counts: Counts) -> dict[str, Any]:
     return {
         'flops': sum(sum(found.values()) for found in counts.flops.values()),
         'bytes': sum(counts.moved.values()), 'peak_bytes': counts.peak,
-        'peak_reliable': counts.peak_reliable}
+        'peak_reliable': counts.peak_reliable, 'tensor_bytes': counts.tensor_peak}

@@ -58,6 +58,7 @@ def part_text(part: dict[str, Any]) -> str:
                      f'{size_text(part["peak_bytes"])} in use')
         if not part['peak_reliable']:
             lines[0] += ' (by this process at any time)'
+        lines[0] += f', {size_text(part["tensor_bytes"])} of that in tensors'
     if part['part'] in ('first', 'prefetched', 'next'):
         lines.append(_indented(table(_stage_rows(part))))
     return '\n'.join(lines)
@@ -66,14 +67,15 @@ def part_text(part: dict[str, Any]) -> str:
 def _stage_rows(part: dict[str, Any]) -> list[list[str]]:
     counted = 'flops' in part
     heads = ['stage', 'time', 'share', 'spread']
-    rows = [heads + (['GFLOP', 'moved', 'of peak', 'memory'] if counted else [])]
+    rows = [heads + (['GFLOP', 'moved', 'of peak', 'memory', 'tensors'] if counted else [])]
     whole = sum(stage['seconds'] for stage in part['stages'].values())
     for label, stage in part['stages'].items():
         row = [label, seconds_text(stage['seconds']), f'{100 * stage["seconds"] / whole:.1f} %',
                seconds_text(stage['most'] - stage['least'])]
         if counted:
             row += [_giga(sum(stage['flops'].values())), size_text(stage['bytes']),
-                    _share(stage), size_text(stage['peak_bytes']) if stage['peak_bytes'] else '-']
+                    _share(stage), *(size_text(stage[name]) if stage[name] else '-'
+                                     for name in ('peak_bytes', 'tensor_bytes'))]
         rows.append(row)
     return rows
 
@@ -115,9 +117,9 @@ def summary_text(record: Record, contestants: Sequence[str], baselines: Sequence
         f'{part["flops"] / 1e12:.3g}' if 'flops' in part else '-' for part in firsts.values())])
     rows.append(['moved, first expression', *(
         size_text(part['bytes']) if 'bytes' in part else '-' for part in firsts.values())])
-    rows.append(['most memory in use', *(
-        size_text(part['peak_bytes']) if 'peak_bytes' in part else '-'
-        for part in firsts.values())])
+    for head, name in (('most memory in use', 'peak_bytes'), ('most in tensors', 'tensor_bytes')):
+        rows.append([head, *(size_text(part[name]) if name in part else '-'
+                             for part in firsts.values())])
     return table(rows)
 
 
