@@ -4,9 +4,10 @@
     python bench/half_memory.py --size mini                     # tries the script itself
 
 Models, what is computed and what is kept are in 16 bit, so that tensors are as large as on a GPU,
-and prompts come in a GPU's batches. CPUs that multiply 16 bit numbers slowly are spared that: matrix
-products, convolutions and attention are computed in float32 from copies that are not counted. Not
-counted is also what a GPU's libraries take for themselves and what its allocator cannot use.
+and prompts come in a GPU's batches. CPUs that multiply 16 bit numbers slowly are spared that:
+matrix products, convolutions and attention are computed in float32, from copies that are not
+counted. Not counted is also what a GPU's libraries take for themselves and what its allocator
+cannot use.
 
 `low_memory` is the same with one model on the device at a time: the other models' weights are
 taken off. Seconds mean nothing here, and with random weights neither do answers.
