@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument('--proposals', type=int)
     parser.add_argument('--json', type=Path)
     options = parser.parse_args()
-    options.device, options.baseline, options.seed = 'cpu', ['none'], 0
+    options.device, options.baseline, options.seed, options.compile = 'cpu', ['none'], 0, False
     frame = Frame(draw_picture((480, 640)))
     results: list[dict[str, Any]] = []
     with as_on_a_gpu():

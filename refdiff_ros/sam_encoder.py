@@ -21,6 +21,8 @@ from torch.nn import functional as F
 
 # Relative positions (in values) that are held at once.
 _BIAS_BUDGET = 1 << 26
+# Where an encoder keeps the compiled form of its blocks.
+_COMPILED = 'refdiff_compiled_block'
 
 
 @torch.no_grad()
@@ -42,9 +44,16 @@ def encode(encoder: Any, image: torch.Tensor, side: int) -> torch.Tensor:
     if encoder.pos_embed is not None:
         height, width = hidden.shape[1:3]
         hidden = hidden + _positions(encoder.pos_embed, places)[:, :height, :width]
+    run = getattr(encoder, _COMPILED, _block)
     for block in encoder.blocks:
-        hidden = _block(block, hidden, places)
+        hidden = run(block, hidden, places)
     return encoder.neck(hidden.permute(0, 3, 1, 2).contiguous())
+
+
+def compile_blocks(encoder: Any) -> None:
+    """Have `encode` run blocks through torch.compile: at each new size the first pass compiles."""
+    # Sizes that were free would cost speed; cameras have one, or few.
+    setattr(encoder, _COMPILED, torch.compile(_block, dynamic=False))
 
 
 def patch_side(encoder: Any) -> int:

@@ -39,6 +39,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda[:N]'")
     parser.add_argument('--dtype', default='auto',
                         help="'auto', 'bf16', 'fp16' or 'fp32'; the baseline's SAM is float32")
+    parser.add_argument('--compile', action='store_true',
+                        help="the presets run SAM's encoder through torch.compile; passes that "
+                        'are counted do not')
     parser.add_argument('--image', type=Path, help='a picture (default: a drawn one)')
     parser.add_argument('--resolution', default='640x480', type=_resolution, metavar='WxH',
                         help='of the drawn picture (default 640x480)')

@@ -15,6 +15,7 @@ from refdiff_ros.benchmark.published import load_published_order
 from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.engine import resolve_preset
 from refdiff_ros.evaluation.cli import override
+from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.models.model_set import ModelSet
@@ -38,13 +39,16 @@ def load_models(args: argparse.Namespace, frame: Frame) -> ModelSet:
         RefDiffError: there is no such bundle, device or number format.
     """
     if args.bundle:
-        return load_bundle(args.bundle, device=args.device, dtype=args.dtype)
+        return load_bundle(
+            args.bundle, device=args.device, dtype=args.dtype, compile=args.compile)
     device = choose_device(args.device)
     models = build_untrained(
         device=device, dtype=choose_dtype(args.dtype, device), size=args.size)
     models.nlp = load_parser()
     spread_masks(models.sam.float(), frame)
     set_sam_dtype(models.sam, models.dtype)
+    if args.compile:
+        compile_models(models)
     return models
 
 

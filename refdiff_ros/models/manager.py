@@ -16,6 +16,11 @@ import torch
 
 from refdiff_ros.errors import BundleError, OutOfMemoryError
 from refdiff_ros.models.bundle import Bundle, is_pickle, Part
+from refdiff_ros.models.compiling import (
+    compile_models,
+    compile_problem,
+    failed_to_compile,
+)
 from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.lock_file import check_files, missing_files
 from refdiff_ros.models.memory import free_caches, is_out_of_memory, modules
@@ -43,6 +48,7 @@ def load_bundle(
     offline: bool = False,
     progress: FileProgress | None = None,
     low_memory: bool = False,
+    compile: bool = False,
 ) -> ModelSet:
     """Load a bundle, downloading what is missing of it first.
 
@@ -60,6 +66,8 @@ def load_bundle(
         progress: see `store.pull`.
         low_memory: the models wait in the host's memory, and only the one that computes is on
             the device; each answer then pays for the way there. Without effect on the CPU.
+        compile: have torch compile what that makes faster, in `warm_up` or when it first runs;
+            see `compiling`.
 
     Raises:
         BundleError: no such bundle, a missing or altered file, a device that is not there.
@@ -73,7 +81,7 @@ def load_bundle(
     if str(name_or_path) == UNTRAINED:
         models = build_untrained(device=_home(device, low_memory), dtype=dtype)
         models.nlp = load_parser()
-        return _settle(models, device, low_memory)
+        return _settle(models, device, low_memory, compile)
     located = locate(str(name_or_path), revision, offline)
     bundle, folder = located.bundle, located.folder
     missing = missing_files(bundle, folder)
@@ -91,7 +99,7 @@ def load_bundle(
     try:
         with _no_progress_bars():
             models = _load(bundle, folder, _home(device, low_memory), dtype)
-        return _settle(models, device, low_memory)
+        return _settle(models, device, low_memory, compile)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -106,9 +114,13 @@ def _home(device: torch.device, low_memory: bool) -> torch.device:
     return torch.device('cpu') if low_memory else device
 
 
-def _settle(models: ModelSet, device: torch.device, low_memory: bool) -> ModelSet:
+def _settle(
+    models: ModelSet, device: torch.device, low_memory: bool, compile: bool,
+) -> ModelSet:
     """The models, with what moves them if they are not on the device already."""
     models.device = device
+    if compile:
+        compile_models(models)
     if low_memory and device.type != 'cpu':
         found = modules(models)
         groups = {'diffusion': [found[name] for name in ('vae', 'unet', 'text_encoder')],
@@ -126,12 +138,15 @@ def warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
         Milliseconds per model.
 
     Raises:
-        BundleError: a model gives values that are not finite, as too narrow a dtype does.
+        BundleError: a model gives values that are not finite, as too narrow a dtype does, or
+            cannot be compiled.
         OutOfMemoryError: one picture at these sizes does not fit on the device.
     """
     try:
         return _warm_up(models, preset)
     except (RuntimeError, MemoryError) as error:
+        if failed_to_compile(error):
+            raise compile_problem(error, models) from error
         if not is_out_of_memory(error):
             raise
         reason = str(error)
@@ -176,10 +191,11 @@ def _warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
         run('clip_text', lambda: clip.model.text_model(clip_tokens)[0])
         run('clip_vision', lambda: clip.model.vision_model(
             torch.zeros(1, 3, crop, crop, **place))[0])
-        if models.sam is not None:
-            models.need('sam')
-            black = Frame(np.zeros((*_WARM_HW, 3), np.uint8))
-            run('sam', lambda: embed(models.sam, black, preset.proposals).features)
+    if models.sam is not None:
+        models.need('sam')
+        black = Frame(np.zeros((*_WARM_HW, 3), np.uint8))
+        # Outside: what is compiled here is compiled for the way in which answers run it.
+        run('sam', lambda: embed(models.sam, black, preset.proposals).features)
     return timings
 
 

@@ -83,7 +83,7 @@ def load_engine(config: NodeConfig) -> 'Engine':
     models = manager.load_bundle(
         config.bundle, device=config.device, dtype=config.dtype,
         revision=config.revision or None, offline=config.offline,
-        low_memory=config.low_memory)
+        low_memory=config.low_memory, compile=config.compile)
     preset = resolve_preset(models, config.preset)
     manager.warm_up(models, preset)
     return Engine(models, preset, Mode(config.mode), config.seed)
