@@ -80,9 +80,11 @@ def _wide(value: Any) -> Any:
 
 @contextmanager
 def as_on_a_gpu() -> Iterator[None]:
-    """Batches as large as on a GPU, and products that a CPU can compute."""
-    with patch.object(sam_proposals, '_prompts_at_once',
-                      lambda _seen, config: config.points_per_batch), ProductsInFloat():
+    """Batches and drawn masks as on a GPU, and products that a CPU can compute."""
+    with patch.object(
+            sam_proposals, '_prompts_at_once', lambda _seen, config: config.points_per_batch
+    ), patch.object(
+            sam_proposals, '_figures_in_pieces', sam_proposals._figures_drawn), ProductsInFloat():
         yield
 
 

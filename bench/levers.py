@@ -76,10 +76,6 @@ def nothing_shared(*_: Any, **__: Any) -> Iterator[None]:
     yield
 
 
-def areas_by_torch(masks: torch.Tensor) -> torch.Tensor:
-    return masks.flatten(1).sum(1, dtype=torch.int32)
-
-
 def whole_batches(_seen: Any, config: Any) -> int:
     return config.points_per_batch
 
@@ -108,8 +104,9 @@ LEVERS = (
                                every_mask_drawn(sam_proposals._decode))),
     Lever("prompts in batches that a CPU's cache holds", 'first',
           lambda: patch.object(sam_proposals, '_prompts_at_once', whole_batches)),
-    Lever("masks' pixels counted by NumPy on a CPU", 'first',
-          lambda: patch.object(sam_proposals, '_areas', areas_by_torch)),
+    Lever('masks judged on a CPU without drawing them whole', 'first',
+          lambda: patch.object(sam_proposals, '_figures_in_pieces',
+                               sam_proposals._figures_drawn)),
     Lever('texts kept from frame to frame', 'stream',
           lambda: patch.object(recent_cache.RecentCache, 'get', Forgetful.get)),
     Lever('four expressions in one batch', 'four'),

@@ -42,9 +42,13 @@ def largest_parts(masks: np.ndarray) -> np.ndarray:
     label = require_package('cv2', 'grasp').connectedComponentsWithStats
     kept = masks.copy()
     for row, mask in enumerate(masks):
-        count, labels, figures, _ = label(mask.astype(np.uint8), connectivity=8)
+        ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not len(ys):
+            continue
+        box = slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)
+        count, labels, figures, _ = label(mask[box].astype(np.uint8), connectivity=8)
         if count > 2:
-            kept[row] = labels == 1 + int(figures[1:, 4].argmax())  # the largest area
+            kept[row][box] = labels == 1 + int(figures[1:, 4].argmax())  # the largest area
     return kept
 
 

@@ -2,8 +2,8 @@
 
 The result is that of segment-anything's SamAutomaticMaskGenerator without crops of the image.
 The way there differs: prompts stay on the device, masks that the model itself thinks poor are
-dropped before they are scaled up, no mask goes through a run-length code, and full-resolution
-masks exist only a few at a time until duplicates are gone.
+dropped before they are scaled up, no mask goes through a run-length code, and until duplicates are
+gone full-resolution masks exist only a few at a time, or on a CPU only in pieces.
 
 Letters: B prompts or masks of a batch, N proposals, H W image height and width, S side of SAM's
 square input, Q quarter of it (the side of its low-resolution logits).
@@ -19,6 +19,7 @@ import torch
 
 from refdiff_ros import sam_decoder, sam_encoder
 from refdiff_ros.boxes import mask_boxes_xyxy
+from refdiff_ros.mask_figures import mask_figures, scaled_axis
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import ProposalConfig
 from refdiff_ros.proposals import largest_parts
@@ -209,19 +210,41 @@ def _good_masks(
     if config.pred_iou_thresh > 0:
         good = predicted_iou > config.pred_iou_thresh
         logits, predicted_iou = logits[good], predicted_iou[good]
-    stability = predicted_iou.new_zeros(len(logits))
-    boxes = torch.zeros(len(logits), 4, dtype=torch.int64, device=logits.device)
-    at_once = _masks_at_once(embedding)
-    for start in range(0, len(logits), at_once):
-        part = slice(start, start + at_once)
-        full = embedding.upscale(logits[part])  # (B, H, W)
-        stability[part] = _stability(full, sam.mask_threshold, config.stability_score_offset)
-        boxes[part] = mask_boxes_xyxy(full > sam.mask_threshold)
+    figures = _figures_in_pieces if logits.device.type == 'cpu' else _figures_drawn
+    stability, boxes = figures(
+        embedding, logits, sam.mask_threshold, config.stability_score_offset)
     if config.stability_score_thresh > 0:
         good = stability >= config.stability_score_thresh
         logits, predicted_iou, stability, boxes = (
             values[good] for values in (logits, predicted_iou, stability, boxes))
     return _Candidates(logits, predicted_iou, stability, boxes)
+
+
+def _figures_in_pieces(
+    embedding: SamEmbedding, logits: torch.Tensor, threshold: float, offset: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stability and boxes of masks (B, Q, Q) on a CPU: small pieces stay in its cache."""
+    rows, columns = (
+        scaled_axis(length, (region, part), (size, size)) for length, region, part, size in zip(
+            logits.shape[1:], embedding.region_hw, embedding.input_hw, embedding.size_hw,
+            strict=True))
+    stability, boxes = mask_figures(logits.float().numpy(), rows, columns, threshold, offset)
+    return torch.from_numpy(stability), torch.from_numpy(boxes)
+
+
+def _figures_drawn(
+    embedding: SamEmbedding, logits: torch.Tensor, threshold: float, offset: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same on a GPU, many whole masks at once."""
+    stability = torch.zeros(len(logits), device=logits.device)
+    boxes = torch.zeros(len(logits), 4, dtype=torch.int64, device=logits.device)
+    at_once = _masks_at_once(embedding)
+    for start in range(0, len(logits), at_once):
+        part = slice(start, start + at_once)
+        full = embedding.upscale(logits[part])  # (B, H, W)
+        stability[part] = _stability(full, threshold, offset)
+        boxes[part] = mask_boxes_xyxy(full > threshold)
+    return stability, boxes
 
 
 def _masks_at_once(embedding: SamEmbedding) -> int:
@@ -231,12 +254,6 @@ def _masks_at_once(embedding: SamEmbedding) -> int:
 
 def _stability(full: torch.Tensor, threshold: float, offset: float) -> torch.Tensor:
     """IoU of each mask (B, H, W) of logits cut at threshold + offset and threshold - offset."""
-    inner, outer = (_areas(full > cut) for cut in (threshold + offset, threshold - offset))
+    inner, outer = ((full > cut).flatten(1).sum(1, dtype=torch.int32)
+                    for cut in (threshold + offset, threshold - offset))
     return inner / outer
-
-
-def _areas(masks: torch.Tensor) -> torch.Tensor:
-    """Pixels of each mask (B, H, W): (B,)."""
-    if masks.device.type == 'cpu':  # NumPy counts bits at ten times torch's rate
-        return torch.from_numpy(np.count_nonzero(masks.numpy(), axis=(1, 2)))
-    return masks.flatten(1).sum(1, dtype=torch.int32)
