@@ -96,7 +96,7 @@ def encode_images(
     clip: ClipModels,
     images: Sequence[torch.Tensor],
     batch: int = 32,
-    seen: Sequence[torch.Tensor] | None = None,
+    counts: Sequence[torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Eq. 7's vanilla encoder f on images of any sizes.
 
@@ -106,7 +106,7 @@ def encode_images(
         clip: the model.
         images: each (3, H, W) pixels in 0..255 on the model's device, at least a patch in size.
         batch: how many are encoded at once.
-        seen: for each image (P,) float, how many patches each patch counts for in attention (its
+        counts: for each image (P,) float, how many patches each patch counts for in attention (its
             logits are raised by the logarithm, D. Bolya et al.: Token Merging, ICLR 2023,
             arXiv:2210.09461); what counts 0 is not encoded. None gives all patches, each once. An
             image without any is encoded by the class token alone. In a batch all sequences are
@@ -131,8 +131,8 @@ def encode_images(
             pixels = torch.stack(
                 [images[i][:, :rows * patch, :columns * patch] for i in chosen])
             tokens, mask = embed(clip, pixels, trained), None
-            if seen is not None:
-                tokens, mask = _pick(tokens, torch.stack([seen[i] for i in chosen]))
+            if counts is not None:
+                tokens, mask = _pick(tokens, torch.stack([counts[i] for i in chosen]))
             hidden = clip.model.vision_model.encoder(
                 inputs_embeds=tokens, attention_mask=mask).last_hidden_state
             features[chosen] = project(clip, hidden[:, 0])

@@ -223,11 +223,11 @@ def crop_features(
         return torch.cat([_encode(clip, image, part, side, config)
                           for part in masks.split(config.crop_batch)])
     grid_hw = (side // patch_side(clip),) * 2
-    seen = object_patches(masks, grid_hw, config.crop_fit, config.crop_margin)
+    counts = object_patches(masks, grid_hw, config.crop_fit, config.crop_margin)
     # In a batch all sequences are as long as the longest: those of about one length go together.
-    order = (seen > 0).sum(dim=1).argsort(stable=True)
+    order = (counts > 0).sum(dim=1).argsort(stable=True)
     features = torch.cat([
-        _encode(clip, image, masks[rows], side, config, seen[rows])
+        _encode(clip, image, masks[rows], side, config, counts[rows])
         for rows in order.split(min(config.crop_batch, _ALIKE))])
     return features[order.argsort()]
 
@@ -238,7 +238,7 @@ def _encode(
     masks: torch.Tensor,
     side: int,
     config: DiscriminativeConfig,
-    seen: torch.Tensor | None = None,
+    counts: torch.Tensor | None = None,
 ) -> torch.Tensor:
     if config.crop_fit == 'square':
         crops = square_crops(image, masks, side)
@@ -247,4 +247,4 @@ def _encode(
     else:
         boxes = mask_boxes_xyxy(masks).tolist()
         crops = [tight_crop(image, mask, side, box) for mask, box in zip(masks, boxes)]
-    return encode_images(clip, crops, config.crop_batch, seen)
+    return encode_images(clip, crops, config.crop_batch, counts)

@@ -135,5 +135,5 @@ def test_a_patch_that_counts_threefold_is_there_three_times(clip):
     copies = torch.cat([torch.tensor([1]), counts.long()])
     hidden = clip.model.vision_model.encoder(
         inputs_embeds=tokens.repeat_interleave(copies, dim=0)[None]).last_hidden_state
-    torch.testing.assert_close(encode_images(clip, [image], seen=[counts]),
+    torch.testing.assert_close(encode_images(clip, [image], counts=[counts]),
                                project(clip, hidden[:, 0]), atol=1e-5, rtol=0)
