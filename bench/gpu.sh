@@ -43,6 +43,8 @@ bench() {
 bench agreement --dtype fp32 --preset released --baseline fused --repeats 1 --expressions 1 \
   --frames 0
 bench bf16 --dtype bf16 --repeats 3 --expressions 5 --frames 10
+bench compiled --dtype bf16 --preset onboard --baseline none --compile --repeats 3 --expressions 1 \
+  --frames 10
 if [ -n "${SCALE:-}" ]; then
   bench scale --dtype bf16 --baseline fused --repeats 1 --expressions 1 --frames 0 --scale
 fi

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from refdiff_ros.benchmark.counting import OperationCounter
 from refdiff_ros.benchmark.live_tensors import LiveTensors
@@ -46,6 +47,15 @@ def test_what_lives_at_once_counts_and_what_was_freed_does_not():
     assert live.peak - before == FLOAT * 3000
     del kept, sums
     assert LiveTensors().peak == before
+
+
+def test_shapes_without_values_take_nothing():
+    before = LiveTensors().peak
+    with FakeTensorMode():
+        fake = torch.zeros(1000)
+    shapes = torch.zeros(1000, device='meta')
+    assert LiveTensors().peak == before
+    assert len(fake) == len(shapes) == 1000
 
 
 @pytest.mark.parametrize('work', [

@@ -24,6 +24,7 @@ from refdiff_ros.models.sizes import size_text
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.presets import Preset
 from refdiff_ros.results import Frame
+from refdiff_ros.sam_embedding import embed
 from refdiff_ros.shipped_parser import load_parser
 
 # Masks with random weights, where the caller names no number.
@@ -78,6 +79,9 @@ def line_up(
         proposals = DEFAULT_PROPOSALS
     if proposals is not None:
         presets = limit_proposals(models, frame, presets, proposals)
+    if args.compile:
+        for preset in presets.values():
+            embed(models.sam, frame, preset.proposals)  # compiles, which no pass is to pay for
     found, problems = _baselines(models, presets.get('released'), args)
     return found + [EngineContestant(models, presets[name], args.seed)
                     for name in args.preset], problems

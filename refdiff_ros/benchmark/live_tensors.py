@@ -50,7 +50,7 @@ class LiveTensors(StageStack):
     def _add(self, tensor: torch.Tensor) -> None:
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
-        if key in self._known:
+        if key in self._known or storage.device.type == 'meta':  # shapes alone, as compilers keep
             return
         self._known.add(key)
         self._now += size
