@@ -14,8 +14,9 @@ taken off. Seconds mean nothing here, and with random weights neither do answers
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 import json
 from pathlib import Path
 import time
@@ -26,15 +27,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from refdiff_ros import sam_proposals
-from refdiff_ros.benchmark.contestants import EngineContestant
-from refdiff_ros.benchmark.counting import OperationCounter
 from refdiff_ros.benchmark.line_up import line_up, load_models
-from refdiff_ros.benchmark.live_tensors import LiveTensors
+from refdiff_ros.benchmark.measure import counted_pass
 from refdiff_ros.benchmark.pictures import draw_picture
 from refdiff_ros.models.memory import module_bytes, modules
+from refdiff_ros.models.residency import GROUPS
 from refdiff_ros.models.sizes import size_text
 from refdiff_ros.results import Frame
-from refdiff_ros.stage_clock import listen
 
 _aten = torch.ops.aten
 _PRODUCTS = {
@@ -43,12 +42,11 @@ _PRODUCTS = {
     _aten._scaled_dot_product_flash_attention_for_cpu}
 _HALF = (torch.float16, torch.bfloat16)
 # Which model works in a stage; a stage that is not here works with what others made.
-_GROUPS = {
+_STAGES = {
     'diffusion': ('vae', 'prompt', 'unet', 'attention', 'correlation'),
     'sam': ('sam_encoder', 'sam_prompts', 'sam_masks'),
     'clip': ('clip_masked', 'clip_crops', 'clip_text', 'scoring'),
 }
-_MODELS = {'diffusion': ('vae', 'unet', 'text_encoder'), 'sam': ('sam',), 'clip': ('clip',)}
 
 
 class ProductsInFloat(TorchDispatchMode):
@@ -88,21 +86,12 @@ def as_on_a_gpu() -> Iterator[None]:
         yield
 
 
-def measure(contestant: EngineContestant, frame: Frame, text: str) -> LiveTensors:
-    """Tensors while an expression is answered; as it is called twice, the frame is kept."""
-    live = LiveTensors(numbered=False)
-    counter = OperationCounter(numbered=False, live=live)
-    with listen(counter.stages), listen(live), counter:
-        contestant.answer(frame, text)
-    return live
-
-
-def one_at_a_time(live: LiveTensors, weights: dict[str, int]) -> tuple[int, str]:
+def one_at_a_time(peaks: Mapping[str, int], weights: dict[str, int]) -> tuple[int, str]:
     """The most with one model on the device, and the stage in which that is."""
     found = {}
-    for group, stages in _GROUPS.items():
-        away = sum(size for name, size in weights.items() if name not in _MODELS[group])
-        found.update({stage: live.peaks[stage] - away for stage in stages if stage in live.peaks})
+    for group, stages in _STAGES.items():
+        away = sum(size for name, size in weights.items() if name not in GROUPS[group])
+        found.update({stage: peaks[stage] - away for stage in stages if stage in peaks})
     stage = max(found, key=found.get)
     return found[stage], stage
 
@@ -129,14 +118,17 @@ def main() -> None:
         contestants, _ = line_up(models, frame, options, {}, options.proposals)
         for contestant in contestants:
             for part, text in (('first', 'the red mug'), ('next', 'the blue box on the left')):
-                began = time.perf_counter()
-                live = measure(contestant, frame, text)
-                alone, stage = one_at_a_time(live, weights)
+                # Called a second time it keeps the frame.
+                seconds, counts = counted_pass(
+                    partial(contestant.answer, frame, text), models.device, time.perf_counter,
+                    numbered=False)
+                alone, stage = one_at_a_time(counts.tensor_peaks, weights)
                 results.append({
                     'preset': contestant.name, 'part': part, 'dtype': options.dtype,
-                    'peak_bytes': live.peak, 'stages': live.peaks, 'weights': weights,
+                    'peak_bytes': counts.tensor_peak, 'stages': counts.tensor_peaks,
+                    'weights': weights,
                     'low_memory_bytes': alone, 'low_memory_stage': stage})
-                _tell(results[-1], time.perf_counter() - began)
+                _tell(results[-1], sum(seconds.values()))
                 if options.json:
                     options.json.write_text(json.dumps(results, indent=1))
             contestant.forget()

@@ -79,9 +79,10 @@ def line_up(
         proposals = DEFAULT_PROPOSALS
     if proposals is not None:
         presets = limit_proposals(models, frame, presets, proposals)
-    if args.compile:
+    elif args.compile:
         for preset in presets.values():
-            embed(models.sam, frame, preset.proposals)  # compiles, which no pass is to pay for
+            # Compiles, which no pass is to pay for; to count proposals runs the encoder as well.
+            embed(models.sam, frame, preset.proposals)
     found, problems = _baselines(models, presets.get('released'), args)
     return found + [EngineContestant(models, presets[name], args.seed)
                     for name in args.preset], problems

@@ -16,16 +16,12 @@ import torch
 
 from refdiff_ros.errors import BundleError, OutOfMemoryError
 from refdiff_ros.models.bundle import Bundle, is_pickle, Part
-from refdiff_ros.models.compiling import (
-    compile_models,
-    compile_problem,
-    failed_to_compile,
-)
+from refdiff_ros.models.compiling import compile_models, compile_problem, failed_to_compile
 from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.lock_file import check_files, missing_files
 from refdiff_ros.models.memory import free_caches, is_out_of_memory, modules
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
-from refdiff_ros.models.residency import Residency
+from refdiff_ros.models.residency import GROUPS, Residency
 from refdiff_ros.models.sam_config import build_sam, set_sam_dtype
 from refdiff_ros.models.store import FileProgress, is_offline, locate, pull, TABLETOP, UNTRAINED
 from refdiff_ros.models.untrained import build_untrained
@@ -123,10 +119,8 @@ def _settle(
         compile_models(models)
     if low_memory and device.type != 'cpu':
         found = modules(models)
-        groups = {'diffusion': [found[name] for name in ('vae', 'unet', 'text_encoder')],
-                  'clip': [found['clip']]}
-        if models.sam is not None:
-            groups['sam'] = [models.sam]
+        groups = {group: [found[name] for name in names if name in found]
+                  for group, names in GROUPS.items()}
         models.residency = Residency(groups, device)
     return models
 

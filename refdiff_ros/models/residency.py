@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+# What goes to the device together, by the names of `memory.modules`.
+GROUPS = {'diffusion': ('vae', 'unet', 'text_encoder'), 'clip': ('clip',), 'sam': ('sam',)}
+
 
 class Residency:
     """Moves groups of models between the host and the device.
