@@ -47,6 +47,7 @@ class Answer:
             monotonic clock.
         origin: whether the models answered on this very image.
         grounded: header of the image that the models answered on; `header` unless carried.
+        standing: number of the standing expression that this answers; 0 for a call's.
     """
 
     status: Status
@@ -64,6 +65,7 @@ class Answer:
     received_s: float = 0.0
     origin: Origin = Origin.GROUNDED
     grounded: Header | None = None
+    standing: int = 0
 
     @property
     def latency_ms(self) -> float:
@@ -104,12 +106,13 @@ def answer(
     expression: str,
     config: NodeConfig,
     received_s: float,
+    standing: int = 0,
 ) -> Answer:
     """Answer one expression on one frame; what goes wrong becomes the answer's status."""
     start = Answer(
         Status.INTERNAL, '', expression, header=frame_set.image.header,
         bundle=engine.models.name, preset=config.preset, mode=config.mode,
-        received_s=received_s)
+        received_s=received_s, standing=standing)
     try:
         return _answer(engine, frame_set, config, start)
     except BadRequestError as error:
