@@ -10,8 +10,8 @@ from typing import Any
 
 from refdiff_ros import sam_encoder
 from refdiff_ros.errors import BundleError
+from refdiff_ros.models.home import home
 from refdiff_ros.models.model_set import ModelSet
-from refdiff_ros.models.store import home
 
 _CACHE_VARIABLE = 'TORCHINDUCTOR_CACHE_DIR'
 _SHAPES = 64
