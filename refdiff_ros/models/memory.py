@@ -130,6 +130,16 @@ def _trim_heap() -> None:
     trim(0)
 
 
+def anonymous_bytes() -> int | None:
+    """Memory of this process that no file stands behind; None where the system does not say."""
+    try:
+        lines = Path('/proc/self/smaps_rollup').read_text(encoding='ascii').splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines
+                 if line.startswith('Anonymous:')), None)
+
+
 def host_rss() -> tuple[int, int]:
     """Resident memory now and at most, in bytes."""
     status = Path('/proc/self/status')
