@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from refdiff_ros.errors import BundleError
+from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.bundle import Part
 from refdiff_ros.models.listed_files import only_listed
 from refdiff_ros.optional import require_package
-from refdiff_ros.shipped_parser import load_parser
 
 # What tells words apart and joins them into a tree.
 _COMPONENTS = ('tok2vec', 'transformer', 'tagger', 'morphologizer', 'parser', 'attribute_ruler')
