@@ -32,6 +32,7 @@ class Hub:
         agents: the User-Agent of each request.
         commit: sent as X-Repo-Commit.
         gated: repositories with terms that nobody accepted.
+        hold: large files stop in their middle until this is set; None for no such stop.
         mirror_of: where everything is redirected to (308), as some mirrors do; '' for nowhere.
         url: where it listens.
     """
@@ -49,6 +50,7 @@ class Hub:
     agents: list[str] = field(default_factory=list)
     commit: str = COMMIT
     gated: tuple[str, ...] = ()
+    hold: threading.Event | None = None
     mirror_of: str = ''
     url: str = ''
 
@@ -190,6 +192,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not body:
             return
+        if self.state.hold is not None and len(sent) >= LARGE:
+            self.wfile.write(sent[:len(sent) // 2])
+            self.wfile.flush()
+            self.state.hold.wait(120)
+            sent = sent[len(sent) // 2:]
         self.wfile.write(sent)
         if cut_after is not None:
             self.wfile.flush()

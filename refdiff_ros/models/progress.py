@@ -98,34 +98,25 @@ class Meter:
         self._listener(Step(self._stage, self._item, done, self._total, max(rate, 0.0)))
 
 
-class ProgressLine:
-    """One line of progress on stderr, as a listener and a context.
+class ProgressLog:
+    """Writes a line when a long stage begins, every 30 s in it, and when a download is whole.
 
-    On a terminal the line is rewritten, and gone at the end. Elsewhere a line is written when a
-    long stage begins, every 30 s and when a download is whole.
+    Args:
+        write: takes the line.
+        every_s: seconds between two lines of one stage.
     """
 
-    def __init__(self):
-        self._terminal = sys.stderr.isatty()
+    def __init__(self, write: Callable[[str], None], every_s: float = _LOG_S):
+        self._write, self._every_s = write, every_s
         self._stage = ''
         self._last_s = -float('inf')
-        self._open = False
-
-    def __enter__(self) -> 'ProgressLine':
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._open:
-            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
 
     def __call__(self, step: Step) -> None:
-        """Show a step, if it is time for it."""
+        """Write a step, if it is time for it."""
         now_s = time.monotonic()
-        if not self._is_due(step, now_s):
-            return
-        self._stage, self._last_s, self._open = step.stage, now_s, self._terminal
-        start, end = ('\r\x1b[K', '') if self._terminal else ('', '\n')
-        print(f'{start}{step}', end=end, file=sys.stderr, flush=True)
+        if self._is_due(step, now_s):
+            self._stage, self._last_s = step.stage, now_s
+            self._write(str(step))
 
     def _is_due(self, step: Step, now_s: float) -> bool:
         if step.stage == 'downloading':
@@ -135,4 +126,23 @@ class ProgressLine:
             return False
         elif step.stage != self._stage:
             return True
-        return now_s - self._last_s >= (_TERMINAL_S if self._terminal else _LOG_S)
+        return now_s - self._last_s >= self._every_s
+
+
+class ProgressLine:
+    """Progress on stderr, as a listener and a context: on a terminal one line, gone at the end."""
+
+    def __init__(self):
+        self._terminal = sys.stderr.isatty()
+        self._log = ProgressLog(self._show, _TERMINAL_S if self._terminal else _LOG_S)
+
+    def __enter__(self) -> ProgressLog:
+        return self._log
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal:
+            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
+
+    def _show(self, text: str) -> None:
+        start, end = ('\r\x1b[K', '') if self._terminal else ('', '\n')
+        print(f'{start}{text}', end=end, file=sys.stderr, flush=True)
