@@ -1,6 +1,6 @@
 """The managed node `refdiff`: callbacks only, the models run on the worker."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import time
 import traceback
 from typing import Any
@@ -15,9 +15,17 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.models.progress import ProgressLog, Step
+from refdiff_ros.presets import Mode
 from refdiff_ros.results import Status
 from refdiff_ros.ros import diagnostics, parameters
-from refdiff_ros.ros.answers import Answer, load_engine, Origin, unload_engine
+from refdiff_ros.ros.answers import (
+    Answer,
+    load_engine,
+    Origin,
+    unload_engine,
+    why_not_mode,
+)
 from refdiff_ros.ros.deferred_service import DeferredService
 from refdiff_ros.ros.dispatch import Dispatch
 from refdiff_ros.ros.frame_sync import FrameSync
@@ -29,9 +37,11 @@ from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
 from refdiff_ros.ros.web.page import OperatorPage, Robot
-from refdiff_ros.ros.worker import result_of, Worker
+from refdiff_ros.ros.worker import result_of, Worker, WorkerStoppedError
 from refdiff_ros.srv import ReferSegmentation
 
+# How long an end waits for models that are being loaded.
+_LOADING_S = 0.5
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -114,9 +124,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             return FAILURE
         self._models = diagnostics.ModelState('loading', f"bundle '{config.bundle}'")
         self.get_logger().info(f"loading bundle '{config.bundle}'")
-        began_s = time.monotonic()
+        began_s, listener = time.monotonic(), self._loading_listener(config.bundle)
         try:
-            self._dispatch.engine = result_of(self._worker.submit(lambda: load_engine(config)))
+            self._dispatch.engine = result_of(
+                self._worker.submit(lambda: load_engine(config, listener)))
         except Exception as error:  # whatever loading raises, the node stays up and says so
             if not isinstance(error, RefDiffError):
                 self.get_logger().error(traceback.format_exc())
@@ -128,6 +139,17 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._dispatch.engine.models, time.monotonic() - began_s)
         self.get_logger().info(self._models.detail)
         return SUCCESS
+
+    def _loading_listener(self, bundle: str) -> Callable[[Step], None]:
+        """Shows how far loading has got, in the log and in /diagnostics; ends it on a stop."""
+        log = ProgressLog(lambda text: self.get_logger().info(text), every_s=10.0)
+
+        def tell(step: Step) -> None:
+            if self._worker.stopping:
+                raise WorkerStoppedError(f'the node is ending: stopped {step.stage} {step.item}')
+            self._models = diagnostics.ModelState('loading', f"bundle '{bundle}', {step}")
+            log(step)
+        return tell
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and answer.
@@ -292,6 +314,11 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     # Parameters
 
     def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        engine = self._dispatch.engine
+        for change in changes:
+            if change.name == 'mode' and engine is not None and change.value in set(Mode):
+                if problem := why_not_mode(engine, change.value):
+                    return SetParametersResult(successful=False, reason=problem)
         return parameters.check_change(changes, self._dispatch.config, self.state)
 
     def _take_parameters(self, changes: list[Parameter]) -> None:
@@ -304,13 +331,17 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self.get_logger().error(''.join(traceback.format_exception(error)))
 
     def stop(self) -> None:
-        """Refuse what waits, finish the running step and end the worker."""
+        """Refuse what waits, and end the worker where the running stage ends.
+
+        Loading is not waited for: a download goes on where it stopped, and the rest only reads.
+        """
+        patience_s = _LOADING_S if self._models.state == 'loading' else None
         self._dispatch.active = False
         self._worker.stop()
         self._tracker.stop()
         self._refuse_waiting('the node is ending')
         self._page.stop()
-        self._worker.join()
+        self._worker.join(patience_s)
         self._tracker.join()
 
 

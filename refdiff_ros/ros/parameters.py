@@ -125,7 +125,9 @@ PARAMETERS = (
         'preset', 'onboard', 'Reading of the method that answers.',
         choices=tuple(sorted(PRESETS))),
     ParameterSpec(
-        'mode', 'full', 'Ablation of the method: full uses both scores and the segmentor.',
+        'mode', 'full',
+        'Ablation of the method: full uses both scores and the segmentor. Only what the mode '
+        'needs is loaded: a mode that needs more is reached by cleanup and configure.',
         choices=tuple(mode.value for mode in Mode)),
     ParameterSpec(
         'seed', 0, 'Seed of the diffusion noise; the same seed gives the same answer.',

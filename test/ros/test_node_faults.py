@@ -1,8 +1,12 @@
 """Slow models, full queues, faults inside, and the end of the process."""
 
+import hashlib
+import json
 import signal
+import threading
 import time
 
+from hub_server import COMMIT, hub_server
 from pytest import fixture, mark
 from rclpy.qos import qos_profile_sensor_data
 from ros_graph import GraphClient, image, NodeProcess, ROOT, wait_for
@@ -93,33 +97,75 @@ def test_while_loading_the_services_answer(client):
 
 
 @mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_during_inference_ends_after_the_running_step(client, number):
-    node = slow_node(1.5)
+def test_a_signal_during_inference_ends_before_the_next_stage(client, number):
+    node = slow_node(3.0)
     client.wait_until('active')
     first, waiting = (client.call_async('the red box', image()) for _ in range(2))
     time.sleep(0.5)  # the first call is in the models now
     node.signal(number)
-    # The step that runs is answered, and after it the end takes 2 s at most.
-    assert client.result(first, 30.0).status in ANSWERED
-    step_ended = time.monotonic()
+    # The call that runs hears of the end as soon as its stage is over, and so does the other.
+    ended = client.result(first, 30.0)
+    assert ended.status == ReferringMask.INACTIVE
+    assert 'the node is ending: stopped before the stage' in ended.reason
+    stage_ended = time.monotonic()
     assert node.wait(30.0) == 0
-    assert time.monotonic() - step_ended < 2.0
+    assert time.monotonic() - stage_ended < 2.0
     assert 'Traceback' not in node.output, node.output
-    # The call that waited was told why it got no answer.
+    assert 'a second Ctrl-C ends at once' in node.output
     assert client.result(waiting, 5.0).status == ReferringMask.INACTIVE
 
 
-def test_a_signal_while_loading_ends_after_loading():
-    node = slow_node(load_s=2.0)
+def test_a_signal_while_loading_does_not_wait():
+    node = slow_node(load_s=300.0)
     node.wait_for_output('loading bundle')
+    began_s = time.monotonic()
     node.signal(signal.SIGINT)
     assert node.wait(60.0) == 0
+    assert time.monotonic() - began_s < 5.0
     assert 'Traceback' not in node.output, node.output
 
 
-def test_a_second_signal_does_not_wait():
-    node = slow_node(load_s=300.0)
-    node.wait_for_output('loading bundle')
+def test_a_download_is_seen_in_diagnostics_and_ends_with_the_node(client, tmp_path):
+    content = bytes(4_000_000)
+    with hub_server() as hub:
+        hub.files, hub.hold = {'acme/mini/w.safetensors': content}, threading.Event()
+        digest = hashlib.sha256(content).hexdigest()
+        part = {'hub': {'repo': 'acme/mini', 'revision': COMMIT},
+                'files': [{'path': 'w.safetensors', 'sha256': digest}]}
+        (tmp_path / 'bundle.json').write_text(json.dumps({
+            'format': 1, 'name': 'mini', 'trained': True, 'parts': {
+                'diffusion': {'layout': 'diffusers', **part},
+                'clip': {'layout': 'transformers', **part}}}))
+        node = NodeProcess({'bundle': str(tmp_path)}, environment={
+            'HF_ENDPOINT': hub.url, 'NO_PROXY': '127.0.0.1,localhost'})
+        client.wait_for_silence(
+            f"loading: bundle '{tmp_path}', downloading diffusion/w.safetensors: 2.0 MB of 8.0 MB")
+        node.wait_for_output('downloading diffusion/w.safetensors: 8.0 MB')
+        began_s = time.monotonic()
+        node.signal(signal.SIGINT)
+        assert node.wait(60.0) == 0
+        assert time.monotonic() - began_s < 5.0
+        hub.hold.set()
+    assert (tmp_path / 'diffusion/w.safetensors.part').stat().st_size == 2_000_000
+
+
+def test_a_mode_that_needs_more_models_is_refused(client):
+    node = NodeProcess({'mode': 'G'})
+    try:
+        client.wait_until('active')
+        refused = client.set_parameter('mode', 'full')
+        assert not refused.successful
+        assert "mode 'full' needs clip and sam, not loaded" in refused.reason
+        assert client.call('the red box', image()).status in ANSWERED
+    finally:
+        assert node.stop() == 0
+
+
+def test_a_second_signal_does_not_wait(client):
+    node = slow_node(300.0)
+    client.wait_until('active')
+    client.call_async('the red box', image())
+    time.sleep(0.5)
     node.signal(signal.SIGINT)
     time.sleep(0.2)  # its output may come later than the second in which this counts as one
     node.signal(signal.SIGINT)  # the same Ctrl-C, as launch passes it on
