@@ -147,7 +147,7 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
     What is wrong with the frame or the device is left to the answers, which say it.
     """
     try:
-        frame = decode(frame_set, config.rectified).frame
+        frame = decode(frame_set, config.rectified, config.max_input_megapixels).frame
         _configure(engine, config)
         engine.prefetch(shrink(frame, config.max_megapixels * 1e6))
     except RefDiffError as error:
@@ -166,7 +166,7 @@ def _configure(engine: 'Engine', config: NodeConfig) -> None:
 def _answer(
     engine: 'Engine', frame_set: FrameSet, config: NodeConfig, start: Answer,
 ) -> Answer:
-    decoded = decode(frame_set, config.rectified)
+    decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
     frame = decoded.frame
     small = shrink(frame, config.max_megapixels * 1e6)
     _configure(engine, config)

@@ -130,7 +130,7 @@ class Follower:
     def _go_on(self, frame_set: FrameSet, config: NodeConfig) -> None:
         self._number = frame_set.number
         try:
-            decoded = decode(frame_set, config.rectified)
+            decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
         except RefDiffError:  # the full answer says what is wrong with it
             self._drop()
             return

@@ -7,6 +7,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
+from refdiff_ros.pictures.header import MAX_MEGAPIXELS
 from refdiff_ros.results import Camera, Frame, Segmentation
 from refdiff_ros.ros import conversions
 from refdiff_ros.ros.frame_sync import FrameSet, stamp_ns
@@ -35,8 +36,15 @@ class DecodedFrame:
             ('depth', self.depth_problem), ('camera_info', self.camera_problem)) if problem)
 
 
-def decode(frame_set: FrameSet, rectified: bool = False) -> DecodedFrame:
-    """Decode the messages of one frame; `rectified` takes intrinsics from P instead of K.
+def decode(
+    frame_set: FrameSet, rectified: bool = False, max_megapixels: float = MAX_MEGAPIXELS,
+) -> DecodedFrame:
+    """Decode the messages of one frame.
+
+    Args:
+        frame_set: the messages.
+        rectified: whether the image is rectified: intrinsics are then those of P, not of K.
+        max_megapixels: a larger image is refused before it is decoded.
 
     Raises:
         BadRequestError: the image cannot be used. Depth and camera_info that cannot be used are
@@ -45,7 +53,7 @@ def decode(frame_set: FrameSet, rectified: bool = False) -> DecodedFrame:
     image = frame_set.image
     compressed = isinstance(image, CompressedImage)
     image_rgb = (conversions.rgb_from_compressed if compressed
-                 else conversions.rgb_from_image)(image)
+                 else conversions.rgb_from_image)(image, max_megapixels)
     depth_m, depth_problem = _depth(frame_set.depth, image_rgb.shape[:2])
     camera, camera_problem = _camera(
         frame_set.camera_info, image_rgb.shape[:2], rectified)

@@ -62,7 +62,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._page = OperatorPage(Robot(
             self._operator_says, self._operator_chose,
             lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
-            lambda: self._dispatch.expression))
+            lambda: self._dispatch.expression,
+            lambda: self._dispatch.config.max_input_megapixels))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())

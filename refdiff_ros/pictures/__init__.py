@@ -1,0 +1,1 @@
+"""Pictures: what a file or a message claims to hold, and reading it."""
