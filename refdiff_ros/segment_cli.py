@@ -16,7 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register the subcommand."""
     parser = subparsers.add_parser(
         'segment', help='answer one expression on one picture, without ROS')
-    parser.add_argument('image', type=Path, help='a picture in any format that Pillow reads')
+    parser.add_argument('image', type=Path, help='a JPEG or PNG')
     parser.add_argument('expression', help="for example 'the mug behind the red box'")
     parser.add_argument('--depth', type=Path,
                         help='16-bit PNG in millimetres, or float TIFF or .npy in metres')

@@ -33,7 +33,7 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.grasp_error import TrueGrasp
 from refdiff_ros.evaluation.rle import decode_rle, encode_rle
-from refdiff_ros.optional import require_package
+from refdiff_ros.picture_files import read_mask
 
 UNVERIFIED = 'model'
 _REQUIRED = ('stamp', 'topic', 'expression', 'mask')
@@ -166,16 +166,7 @@ def _label(line: str, number: int, folder: Path) -> Label:
 def _rle(value: Any, folder: Path) -> Mapping[str, Any]:
     if not isinstance(value, str):
         return value
-    pil = require_package('PIL.Image', 'models')
-    try:
-        with pil.open(folder / value) as picture:
-            pixels = np.asarray(picture)
-    except (OSError, pil.DecompressionBombError) as error:
-        raise BadRequestError(
-            f'expected the picture of a mask at {value}, got: {error}') from error
-    if pixels.ndim != 2:
-        raise BadRequestError(f'expected a mask of one channel in {value}, got {pixels.shape}')
-    return encode_rle(pixels != 0)
+    return encode_rle(read_mask(folder / value))
 
 
 def _stamp_ns(value: Any) -> int:

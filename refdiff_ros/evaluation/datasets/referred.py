@@ -75,7 +75,8 @@ def samples(objects: Iterable[Referred], images: Path) -> list[Sample]:
 def _load(
     path: Path, size_hw: tuple[int, int], rasterise: Callable[[], np.ndarray],
 ) -> tuple[Frame, np.ndarray]:
-    frame = Frame(read_image(path))
+    # Annotations are of the pixels as they are stored, whatever EXIF says of them.
+    frame = Frame(read_image(path, upright=False))
     if frame.size_hw != size_hw:
         raise BadRequestError(
             f'expected {path} to be {size_hw[1]}x{size_hw[0]} pixels as annotated, got '
