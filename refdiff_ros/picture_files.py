@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import yaml
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
+from refdiff_ros.pictures.camera_info import camera_from_info
 from refdiff_ros.pictures.header import check_pixels, checked_header, MAX_MEGAPIXELS
 from refdiff_ros.results import Camera, describe_array
 
@@ -108,8 +110,14 @@ def _read_picture(path: Path, max_megapixels: float) -> np.ndarray:
         return np.asarray(picture)
 
 
-def read_camera(path: Path) -> Camera:
+def read_camera(
+    path: Path, rectified: bool = False, size_hw: tuple[int, int] | None = None,
+) -> Camera:
     """Intrinsics from YAML: the camera_calibration layout or an echoed CameraInfo message.
+
+    Args:
+        path: the file.
+        rectified, size_hw: of the picture, as in `camera_from_info`.
 
     Raises:
         BadRequestError: the file is missing, is no YAML, or lacks the size or the matrix.
@@ -117,20 +125,36 @@ def read_camera(path: Path) -> Camera:
     try:
         # An echoed message ends with '---', which starts a second, empty document.
         values = next(yaml.safe_load_all(path.read_text()), None)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise BadRequestError(f'expected a camera_info YAML at {path}, got: {error}') from error
     if not isinstance(values, dict):
         raise BadRequestError(f'expected a camera_info YAML at {path}, got no mapping')
-    matrix = values.get('camera_matrix', values.get('k', values.get('K')))
-    matrix = matrix.get('data') if isinstance(matrix, dict) else matrix
-    width = values.get('image_width', values.get('width'))
-    height = values.get('image_height', values.get('height'))
-    if not isinstance(matrix, list) or len(matrix) != 9 or not width or not height:
+    info = _as_info(values)
+    if not isinstance(info.k, list) or len(info.k) != 9 or not info.width or not info.height:
         raise BadRequestError(
             f'expected image_width, image_height and camera_matrix (or width, height and k) '
             f'in {path}, got {sorted(map(str, values))}')
     try:
-        fx, _, cx, _, fy, cy = (float(value) for value in matrix[:6])
-        return Camera(fx, fy, cx, cy, int(width), int(height))
-    except (TypeError, ValueError) as error:
+        return camera_from_info(info, rectified, size_hw)
+    except BadRequestError as error:
+        raise BadRequestError(f'{path}: {error}') from error
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadRequestError(f'expected numbers in {path}: {error}') from error
+
+
+# Names of a CameraInfo's fields in the layout of camera_calibration.
+_CALIBRATION = {'k': 'camera_matrix', 'd': 'distortion_coefficients', 'p': 'projection_matrix',
+                'width': 'image_width', 'height': 'image_height'}
+
+
+def _as_info(values: dict[str, Any]) -> SimpleNamespace:
+    """The mapping's values by the names of a CameraInfo's fields."""
+    found = {name: values.get(other, values.get(name, values.get(name.upper())))
+             for name, other in _CALIBRATION.items()}
+    matrices = {name: value.get('data') if isinstance(value, dict) else value
+                for name, value in found.items()}
+    rest = {name: values.get(name, 0) for name in ('binning_x', 'binning_y')}
+    roi = values.get('roi')
+    return SimpleNamespace(
+        **matrices, **rest, distortion_model=values.get('distortion_model', ''),
+        roi=SimpleNamespace(**roi) if isinstance(roi, dict) else None)

@@ -22,6 +22,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help='16-bit PNG in millimetres, or float TIFF or .npy in metres')
     parser.add_argument('--camera', type=Path,
                         help='camera_info as YAML (camera_calibration, or `ros2 topic echo`)')
+    parser.add_argument('--rectified', action='store_true',
+                        help='the picture is rectified: take P of camera_info, without its lens')
     parser.add_argument('--out', type=Path, required=True, help='folder for the answer')
     parser.add_argument('--bundle', default='', help='model bundle: name, folder or hub id')
     parser.add_argument('--preset', default='onboard', choices=sorted(PRESETS))
@@ -35,9 +37,10 @@ def run(args: argparse.Namespace) -> int:
     """Answer, write the files, print one line; 0 with a mask, 1 without."""
     # torch and the models take seconds to import, so a mistyped path is told first.
     from refdiff_ros.picture_files import read_camera, read_depth, read_image
-    camera = read_camera(args.camera) if args.camera else None
+    image_rgb = read_image(args.image)
+    camera = read_camera(args.camera, args.rectified, image_rgb.shape[:2]) if args.camera else None
     frame = Frame(
-        image_rgb=read_image(args.image),
+        image_rgb=image_rgb,
         depth_m=read_depth(args.depth) if args.depth else None, camera=camera,
         frame_id='camera_optical_frame')
 

@@ -5,13 +5,12 @@ import array
 import cv2
 import numpy as np
 from pytest import mark, raises
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.ros import conversions
 from refdiff_ros.ros.conversions import (
-    camera_from_info,
     depth_from_image,
     image_message,
     mask_message,
@@ -260,20 +259,6 @@ def test_image_message_and_back():
     rgb = quadrants()
     msg = image_message(rgb[:, ::-1], 'rgb8', Header())  # not contiguous
     np.testing.assert_array_equal(rgb_from_image(msg), rgb[:, ::-1])
-
-
-def test_rectified_images_take_the_projection_matrix():
-    info = CameraInfo(
-        height=480, width=640, k=[500.0, 0.0, 320.0, 0.0, 501.0, 240.0, 0.0, 0.0, 1.0],
-        p=[400.0, 0.0, 300.0, 0.0, 0.0, 401.0, 200.0, 0.0, 0.0, 0.0, 1.0, 0.0])
-    assert camera_from_info(info).fx == 500
-    camera = camera_from_info(info, rectified=True)
-    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (400, 401, 300, 200)
-
-
-def test_zero_focal_length_is_refused():
-    with raises(BadRequestError, match='focal length fx > 0'):
-        camera_from_info(CameraInfo(height=480, width=640))
 
 
 def test_without_cv_bridge_the_other_library_answers():

@@ -21,10 +21,10 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.optional import require_package
 from refdiff_ros.pictures.header import check_pixels, checked_header, MAX_MEGAPIXELS
-from refdiff_ros.results import Camera, describe_array
+from refdiff_ros.results import describe_array
 
 if TYPE_CHECKING:
-    from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+    from sensor_msgs.msg import CompressedImage, Image
     from std_msgs.msg import Header
 
 _LOG = logging.getLogger(__name__)
@@ -170,19 +170,6 @@ def _decoded(data: bytes, form: str, as_stored: bool = False) -> np.ndarray:
             f'expected a JPEG or PNG image, got {len(data)} bytes of format {form!r} '
             'that cannot be decoded: check the publisher, or set image_transport to raw')
     return picture
-
-
-def camera_from_info(msg: 'CameraInfo', rectified: bool = False) -> Camera:
-    """Intrinsics from K, or from P for a rectified image that has one.
-
-    Raises:
-        BadRequestError: focal length or size are not those of a calibrated camera.
-    """
-    if rectified and msg.p[0] > 0:
-        fx, cx, fy, cy = msg.p[0], msg.p[2], msg.p[5], msg.p[6]
-    else:
-        fx, cx, fy, cy = msg.k[0], msg.k[2], msg.k[4], msg.k[5]
-    return Camera(float(fx), float(fy), float(cx), float(cy), int(msg.width), int(msg.height))
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: 'Header') -> 'Image':

@@ -7,6 +7,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
+from refdiff_ros.pictures.camera_info import camera_from_info
 from refdiff_ros.pictures.header import MAX_MEGAPIXELS
 from refdiff_ros.results import Camera, Frame, Segmentation
 from refdiff_ros.ros import conversions
@@ -83,14 +84,9 @@ def _camera(
     if msg is None or (msg.width == 0 and msg.height == 0 and msg.k[0] == 0):
         return None, ''
     try:
-        camera = conversions.camera_from_info(msg, rectified)
+        return camera_from_info(msg, rectified, size_hw), ''
     except BadRequestError as error:
         return None, str(error)
-    if (camera.height, camera.width) != size_hw:
-        return None, (
-            f'expected camera_info for {size_hw[1]}x{size_hw[0]} pixels, got '
-            f'{camera.width}x{camera.height}: remap camera_info to the colour camera')
-    return camera, ''
 
 
 def shrink(frame: Frame, max_pixels: float) -> Frame:

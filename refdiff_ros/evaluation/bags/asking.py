@@ -59,7 +59,7 @@ def labelled_bag(args: argparse.Namespace, labels: Sequence[Label]) -> Iterator[
     read_from = image_topics(labels, args.image_topic)
     with Bag(args.bag) as bag:
         index = index_bag(bag, Topics(tuple(read_from.values()), args.depth_topic,
-                                      args.info_topic, args.sync_tolerance))
+                                      args.info_topic, args.sync_tolerance, args.rectified))
         matched = match(labels, index, read_from)
         tell_unmatched(index, matched)
         yield Labelled(bag, index, matched, sum(label.source == UNVERIFIED for label in labels),

@@ -32,9 +32,11 @@ def depth_from_compressed(msg: Any) -> np.ndarray:
         raise BadRequestError(
             "expected depth as 'compressedDepth png' or as PNG, which lose nothing, got the "
             f'format {msg.format!r}: record the raw depth topic, or set png as its format')
-    if checked_header(data).kind != 'PNG':
-        raise BadRequestError(f'expected a 16-bit PNG of depth, got a JPEG of format '
-                              f'{msg.format!r}: record the raw depth topic, or set png')
+    try:
+        checked_header(data)
+    except BadRequestError as error:
+        raise BadRequestError(f'expected a 16-bit PNG of depth, got {len(data)} bytes of format '
+                              f'{msg.format!r}: {error}') from error
     cv2 = require_package('cv2', 'ros')
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.ndim != 2 or values.dtype != np.uint16:

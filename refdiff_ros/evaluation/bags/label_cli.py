@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
                               'may have been corrected: take another name')
     with Bag(args.bag) as bag:
         index = index_bag(bag, Topics((args.topic,), args.depth_topic, args.info_topic,
-                                      args.sync_tolerance))
+                                      args.sync_tolerance, args.rectified))
         pictures = _chosen(args, index, stamps)
         lines_of, progress, failed = _lines(args), Progress('image'), []
 
