@@ -2,14 +2,14 @@
 
 import argparse
 from dataclasses import asdict
-import json
-import math
 from pathlib import Path
 
 import numpy as np
 
+from refdiff_ros.json_text import to_json
 from refdiff_ros.presets import Mode, PRESETS
 from refdiff_ros.results import Frame, Segmentation
+from refdiff_ros.valid_text import valid_text
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -17,7 +17,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         'segment', help='answer one expression on one picture, without ROS')
     parser.add_argument('image', type=Path, help='a JPEG or PNG')
-    parser.add_argument('expression', help="for example 'the mug behind the red box'")
+    parser.add_argument('expression', type=valid_text,
+                        help="for example 'the mug behind the red box'")
     parser.add_argument('--depth', type=Path,
                         help='16-bit PNG in millimetres, or float TIFF or .npy in metres')
     parser.add_argument('--camera', type=Path,
@@ -72,19 +73,11 @@ def write_answer(folder: Path, frame: Frame, answer: Segmentation, grasp: object
     if answer.correlation is not None:
         Image.fromarray(overlay.attention_image(answer.correlation)).save(
             folder / 'attention.png')
-    (folder / 'answer.json').write_text(json.dumps({
+    (folder / 'answer.json').write_text(to_json({
         'status': answer.status.name, 'reason': answer.reason, 'score': answer.score,
         'confidence': answer.confidence, 'calibrated': answer.calibrated,
-        'presence': None if math.isnan(answer.presence) else answer.presence,
+        'presence': answer.presence,
         'question': None if answer.question is None else asdict(answer.question),
         'expression': asdict(answer.expression),
         'grasp': asdict(grasp), 'timings_ms': answer.timings_ms, 'notes': answer.notes,
-    }, indent=2, default=_plain) + '\n')
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f'expected a value that JSON holds, got {type(value).__name__}')
+    }, indent=2) + '\n')

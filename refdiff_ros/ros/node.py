@@ -31,6 +31,7 @@ from refdiff_ros.ros.statistics import Statistics
 from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import result_of, Worker
 from refdiff_ros.srv import ReferSegmentation
+from refdiff_ros.valid_text import from_outside
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -206,7 +207,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._worker.wake()
         self._follower.frame_came()
 
-    def _expression_came(self, text: str) -> None:
+    def _expression_came(self, said: str) -> None:
+        text = from_outside(said)
         self._stand(text)
         self.get_logger().info(
             f'standing expression: {text[:200]!r}' if text.strip() else
@@ -223,6 +225,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _call_came(self, request: ReferSegmentation.Request, reply_to: Any) -> None:
         config, now_s = self._dispatch.config, time.monotonic()
+        request.expression = from_outside(request.expression)
         timeout_s = request.timeout or config.service_timeout
         pending = PendingRequest(request, reply_to, now_s, now_s + timeout_s)
         if not 0 < timeout_s < float('inf'):

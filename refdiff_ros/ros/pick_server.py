@@ -39,6 +39,7 @@ from refdiff_ros.ros.pick_messages import grounding_from, result_message
 from refdiff_ros.ros.pick_robot import TopicRobot
 from refdiff_ros.ros.spin import run
 from refdiff_ros.srv import ReferSegmentation
+from refdiff_ros.valid_text import from_outside
 
 NUMBERS = (
     ParameterSpec('goal_timeout', 60.0, 'A pick may take this long, seconds.',
@@ -130,7 +131,7 @@ class PickServer(Node):
             self._busy.release()
 
     def _pick(self, goal: ServerGoalHandle) -> PickOutcome:
-        text, began_s = goal.request.expression, time.monotonic()
+        text, began_s = from_outside(goal.request.expression), time.monotonic()
         limit_s = goal.request.timeout or self._values['goal_timeout']
         if not text.strip():
             return PickOutcome(PickStatus.REFUSED, 'expected an expression, got an empty one')

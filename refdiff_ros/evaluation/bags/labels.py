@@ -34,6 +34,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.grasp_error import TrueGrasp
 from refdiff_ros.evaluation.rle import decode_rle, encode_rle
 from refdiff_ros.picture_files import read_mask
+from refdiff_ros.valid_text import valid_text
 
 UNVERIFIED = 'model'
 _REQUIRED = ('stamp', 'topic', 'expression', 'mask')
@@ -156,7 +157,8 @@ def _label(line: str, number: int, folder: Path) -> Label:
         raise BadRequestError(f'expected the keys {", ".join(_REQUIRED)}, got no '
                               f'{" and no ".join(missing)}')
     label = Label(
-        _stamp_ns(values['stamp']), _text(values, 'topic'), _text(values, 'expression').strip(),
+        _stamp_ns(values['stamp']), _text(values, 'topic'),
+        valid_text(_text(values, 'expression')).strip(),
         _rle(values['mask'], folder), _grasp(values.get('grasp')), _tags(values.get('tags')),
         _text(values, 'source') if values.get('source') else '', number)
     _ = label.mask  # a damaged mask is told here, with its line, and not in the midst of a run

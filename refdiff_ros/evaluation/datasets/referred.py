@@ -13,6 +13,7 @@ from refdiff_ros.evaluation.datasets.expression_kind import expression_kind
 from refdiff_ros.evaluation.sample import Sample
 from refdiff_ros.picture_files import read_image
 from refdiff_ros.results import Frame
+from refdiff_ros.valid_text import valid_text
 
 OnFault = Callable[[BadRequestError], None]
 
@@ -64,7 +65,8 @@ def samples(objects: Iterable[Referred], images: Path) -> list[Sample]:
     found: dict[str, Sample] = {}
     for each in sorted(objects, key=lambda each: (each.image_id, each.object_id)):
         load = partial(_load, images / each.image_name, each.size_hw, each.rasterise)
-        for sample_id, text in each.expressions:
+        for sample_id, said in each.expressions:
+            text = valid_text(said)
             if sample_id in found:
                 raise BadRequestError(f'expected ids that are unique, got {sample_id} twice')
             tags = {'kind': expression_kind(text), 'distractors': str(each.distractors)}

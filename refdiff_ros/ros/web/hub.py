@@ -15,13 +15,14 @@ import logging
 import time
 from typing import Any
 
+from refdiff_ros.json_text import to_json
 from refdiff_ros.pictures.header import MAX_MEGAPIXELS
 from refdiff_ros.results import Status
 from refdiff_ros.ros.answers import Answer, Origin
 from refdiff_ros.ros.conversions import rgb_from_compressed, rgb_from_image
 from refdiff_ros.ros.frame_sync import FrameSet
 from refdiff_ros.ros.web.answer_view import answer_message, Shown
-from refdiff_ros.ros.web.pictures import jpeg, pack, to_json, waited
+from refdiff_ros.ros.web.pictures import jpeg, pack, waited
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Viewer:
 
     def tell(self, what: str, values: dict[str, Any]) -> None:
         """A message of which only the newest of its kind counts; 'done' is sent each time."""
-        text = to_json({'what': what, **values})
+        text = to_json({'what': what, **values}, compact=True)
         if what == 'done':
             self._results.append(text)
         else:
