@@ -1,1 +1,1 @@
-"""Pictures: what a file or a message claims to hold, and reading it."""
+"""Pictures in and out: files, and answers drawn over the image."""

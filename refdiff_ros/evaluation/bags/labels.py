@@ -31,10 +31,10 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.grasp_error import TrueGrasp
-from refdiff_ros.evaluation.rle import decode_rle, encode_rle
-from refdiff_ros.picture_files import read_mask
-from refdiff_ros.valid_text import valid_text
+from refdiff_ros.evaluation.metrics.grasp_error import TrueGrasp
+from refdiff_ros.evaluation.metrics.rle import decode_rle, encode_rle
+from refdiff_ros.language.valid_text import valid_text
+from refdiff_ros.pictures.files import read_mask
 
 UNVERIFIED = 'model'
 _REQUIRED = ('stamp', 'topic', 'expression', 'mask')
