@@ -174,7 +174,7 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
     try:
         from refdiff_ros.engine import resolve_preset
 
-        frame = decode(frame_set, config.rectified).frame
+        frame = decode(frame_set, config.rectified, config.max_input_megapixels).frame
         engine.prefetch(
             shrink(frame, config.max_megapixels * 1e6),
             resolve_preset(engine.models, config.preset), Mode(config.mode), config.seed)
@@ -194,7 +194,7 @@ def _ask(engine: 'Engine', frame: Frame, expression: str, config: NodeConfig) ->
 def _answer(
     engine: 'Engine', frame_set: FrameSet, config: NodeConfig, start: Answer,
 ) -> Answer:
-    decoded = decode(frame_set, config.rectified)
+    decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
     frame = decoded.frame
     small = shrink(frame, config.max_megapixels * 1e6)
 

@@ -15,6 +15,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.language.valid_text import from_outside
 from refdiff_ros.models.progress import ProgressLog, Step
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Status
@@ -72,7 +73,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._page = OperatorPage(Robot(
             self._operator_says, self._operator_chose,
             lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
-            lambda: self._dispatch.standing.text))
+            lambda: self._dispatch.standing.text,
+            lambda: self._dispatch.config.max_input_megapixels))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
@@ -227,7 +229,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._worker.wake()
         self._tracker.frame_came()
 
-    def _expression_came(self, text: str) -> None:
+    def _expression_came(self, said: str) -> None:
+        text = from_outside(said)
         self._stand(text)
         self.get_logger().info(
             f'standing expression: {text[:200]!r}' if text.strip() else
@@ -244,6 +247,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _call_came(self, request: ReferSegmentation.Request, reply_to: Any) -> None:
         config, now_s = self._dispatch.config, time.monotonic()
+        request.expression = from_outside(request.expression)
         timeout_s = request.timeout or config.service_timeout
         pending = PendingRequest(request, reply_to, now_s, now_s + timeout_s)
         if not 0 < timeout_s < float('inf'):
