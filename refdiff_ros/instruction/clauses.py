@@ -60,7 +60,7 @@ def _without_tail(sentence: Sentence, start: int, end: int) -> int:
 
 def _starts(sentence: Sentence, row: int) -> bool:
     token, before = sentence.tokens[row], sentence.tokens[row - 1]
-    between = sentence.heard.text[before.word.end:token.word.start]
+    between = sentence.marked[before.word.end:token.word.start]
     if _STOP.search(between) and not (
             between.startswith('.') and before.lower in _ABBREVIATIONS):
         return True
