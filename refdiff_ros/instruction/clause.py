@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from refdiff_ros.instruction.arguments import read_arguments
-from refdiff_ros.instruction.clauses import CONDITIONS
+from refdiff_ros.instruction.clauses import CONDITIONS, is_time
 from refdiff_ros.instruction.command import read_command
 from refdiff_ros.instruction.naming import read_name
 from refdiff_ros.instruction.openings import is_question, Mood, Opening, read_opening
+from refdiff_ros.instruction.ordering import connective_at
 from refdiff_ros.instruction.results import Action, NoObjectReason
 from refdiff_ros.instruction.sentence import Sentence, Span
 from refdiff_ros.instruction.statements import read_passive_question, read_statement
@@ -41,8 +42,14 @@ def read_clause(sentence: Sentence, span: Span) -> ClauseReading:
 
 def _read(sentence: Sentence, span: Span) -> ClauseReading:
     start, end = span
+    ordered = connective_at(sentence.lower, start, end)
+    if ordered is not None and ordered.inflected:
+        verb = verb_at(sentence, ordered.end, end, gerund=True)
+        return replace(read_command(sentence, ordered.end, verb, False, end), order=ordered.order)
     if _is_condition(sentence, start, end):
         return _condition(sentence, start, end)
+    if ordered is not None:
+        return replace(_read(sentence, (ordered.end, end)), order=ordered.order)
     opening = read_opening(sentence.lower, start, end)
     if opening.mood is Mood.COMMAND and not opening.gerund:
         opening = _before_order(sentence, opening, end)
@@ -79,7 +86,8 @@ def _is_condition(sentence: Sentence, start: int, end: int) -> bool:
     row = start + (lower[start] in ('only', 'but', 'and'))
     polite = lower[row + 1:row + 3] in (('you', 'see'), ('you', 'find'), ('you', 'can'))
     purpose = lower[row:row + 2] in (('so', 'that'), ('so', 'it'), ('so', 'its'))
-    return row < end and (lower[row] in CONDITIONS and not polite or purpose)
+    return row < end and (
+        lower[row] in CONDITIONS and not polite or purpose or is_time(lower[:end], row))
 
 
 def _condition(sentence: Sentence, start: int, end: int) -> ClauseReading:
@@ -98,7 +106,8 @@ def _before_order(sentence: Sentence, opening: Opening, end: int) -> Opening:
     """Past 'first', 'next' or 'robot' where a verb follows them."""
     lower, row = sentence.lower, opening.end
     while row + 1 < end and lower[row] in _ORDER and (
-            sentence.tokens[row + 1].comma or lower[row + 1] in ('please', 'then', 'can', 'could')
+            sentence.tokens[row + 1].comma or lower[row + 1] in ('please', 'then')
+            or lower[row + 1:row + 3] in (('can', 'you'), ('could', 'you'))
             or verb_at(sentence, row + 1, end) is not None):
         further = read_opening(lower, row + 1, end)
         opening = replace(further, negated=opening.negated or further.negated,

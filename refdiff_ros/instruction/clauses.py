@@ -1,13 +1,15 @@
 """A sentence cut into its clauses: one for each thing to do, or to leave alone."""
 
+from collections.abc import Sequence
 import re
 
 from refdiff_ros.instruction.frames import frame_of
 from refdiff_ros.instruction.openings import Mood, read_opening
+from refdiff_ros.instruction.ordering import connective_at
 from refdiff_ros.instruction.prepositions import preposition_at
 from refdiff_ros.instruction.sentence import Sentence, Span
 from refdiff_ros.instruction.verbs import verb_at
-from refdiff_ros.phrase import is_superlative
+from refdiff_ros.phrase import is_can, is_superlative
 from refdiff_ros.words import COLOURS, DETERMINERS, SIZES
 
 JOINERS = frozenset('and then but so before'.split())
@@ -29,7 +31,7 @@ _TAILS = tuple(tuple(phrase.split()) for phrase in (
     'please', 'thanks', 'thank you', 'thank you very much', 'now', 'right now', 'right away',
     'robot', 'ok', 'okay', 'for me', 'for us', 'if you can', 'if you could', 'if possible',
     'when you can', 'again', 'too', 'as well', 'will you', 'would you', 'could you', 'can you',
-    'carefully', 'slowly', 'gently', 'quickly', 'immediately', 'instead', 'then', 'first', 'and',
+    'asap', 'carefully', 'slowly', 'gently', 'quickly', 'immediately', 'instead', 'then', 'first', 'and',
     'but', 'if you do not mind', 'as soon as possible', 'for a second', 'for a moment'))
 
 
@@ -58,14 +60,33 @@ def _without_tail(sentence: Sentence, start: int, end: int) -> int:
         end -= tail
 
 
-def _starts(sentence: Sentence, row: int) -> bool:
+def first_mark(sentence: Sentence) -> int:
+    """How many words stand before the first comma or full stop."""
+    return next((row for row in range(1, len(sentence.tokens))
+                 if sentence.tokens[row].comma or opens_sentence(sentence, row)),
+                len(sentence.tokens))
+
+
+def opens_sentence(sentence: Sentence, row: int) -> bool:
+    """Whether a full stop or the like stands before a row, or nothing."""
+    if row == 0:
+        return True
     token, before = sentence.tokens[row], sentence.tokens[row - 1]
     between = sentence.marked[before.word.end:token.word.start]
-    if _STOP.search(between) and not (
-            between.startswith('.') and before.lower in _ABBREVIATIONS):
+    return _STOP.search(between) is not None and not (
+        between.startswith('.') and before.lower in _ABBREVIATIONS)
+
+
+def _starts(sentence: Sentence, row: int) -> bool:
+    token, before = sentence.tokens[row], sentence.tokens[row - 1]
+    if opens_sentence(sentence, row):
         return True
     if _excludes(sentence, row) or _condition(sentence, row) or _remark(sentence, row):
         return True
+    ordered = connective_at(sentence.lower, row, len(sentence.tokens))
+    if ordered is not None and (ordered.inflected or verb_at(
+            sentence, ordered.end, len(sentence.tokens)) is not None):
+        return before.lower not in JOINERS or row == 1
     if token.lower in JOINERS or token.comma:
         return _command_follows(sentence, row) or (
             token.lower == 'but' and _object_follows(sentence, row))
@@ -102,6 +123,8 @@ def _object_follows(sentence: Sentence, row: int) -> bool:
 def _condition(sentence: Sentence, row: int) -> bool:
     """'... if it is clean', '... until I say stop'; not the polite '... if you can'."""
     lower = sentence.lower
+    if is_time(lower, row):
+        return True
     if lower[row] == 'only' and lower[row + 1:row + 2] and lower[row + 1] in CONDITIONS:
         return True
     if lower[row] == 'so' and lower[row + 1:row + 2] and lower[row + 1] in ('that', 'it', 'its'):
@@ -109,6 +132,14 @@ def _condition(sentence: Sentence, row: int) -> bool:
     if lower[row] not in CONDITIONS or lower[row - 1] == 'only' or row + 1 >= len(sentence.tokens):
         return False
     return lower[row + 1] not in ('you', 'possible', 'necessary')
+
+
+def is_time(lower: Sequence[str], row: int) -> bool:
+    """Whether a clause about the time begins: 'when I am done', 'once it is dry'."""
+    if lower[row] not in ('when', 'once', 'after', 'before') or row + 2 >= len(lower):
+        return False
+    subject = lower[row + 1] in _SUBJECTS - {'you', 'we', 'there'}
+    return subject and lower[row + 2] in _AUXILIARIES | {'am', 'say', 'tell', 'finish', 'finished'}
 
 
 def _command_follows(sentence: Sentence, row: int) -> bool:
@@ -150,7 +181,8 @@ def _unjoined(sentence: Sentence, row: int) -> bool:
         preposition_at(lower, row - 2, row - 1) is not None)
     if lower[row] == 'please' and row + 1 < len(lower):
         return verb_at(sentence, row + 1, len(lower)) is not None
-    if lower[row - 1] in _BINDING and not seen or preposition_at(
+    tin = lower[row - 1] == 'can' and is_can([token.word for token in sentence.tokens], row - 1)
+    if lower[row - 1] in _BINDING and not (seen or tin) or preposition_at(
             lower, row - 1, row) is not None:
         return False
     if lower[row] in ('i', 'we', 'you') and row > 1:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from refdiff_ros.instruction.clause import read_clause
-from refdiff_ros.instruction.clauses import clauses, JOINERS
+from refdiff_ros.instruction.clauses import clauses, JOINERS, opens_sentence
+from refdiff_ros.instruction.details import with_details
 from refdiff_ros.instruction.openings import Mood, read_opening
+from refdiff_ros.instruction.ordering import without_denial
 from refdiff_ros.instruction.results import Action, NoObjectReason, Reference, Role, THEMES
 from refdiff_ros.instruction.sentence import Sentence
 from refdiff_ros.instruction.step import ClauseReading, no_object, theme_of
@@ -16,16 +18,20 @@ _VIEWS = ('view', 'perspective', 'position', 'side', 'left', 'right')
 
 def read_clauses(sentence: Sentence) -> list[ClauseReading]:
     """The readings of all clauses, in the order said."""
-    return _implied(_fronted(_contrasted(_on_body(_one_by_one(sentence)))))
+    return _implied(_fronted(_contrasted(without_denial(_on_body(_one_by_one(sentence))))))
 
 
 def _one_by_one(sentence: Sentence) -> list[ClauseReading]:
     """'do not | <something> | touch it' forbids up to the next mark or 'and'."""
     found, negated = [], False
-    for start, end in clauses(sentence):
+    spans = clauses(sentence)
+    follow = [*(start for start, _ in spans[1:]), len(sentence.tokens)]
+    for (start, end), after in zip(spans, follow, strict=True):
         first = sentence.tokens[start]
         reading = replace(
-            read_clause(sentence, (start, end)), joined=first.lower in JOINERS)
+            read_clause(sentence, (start, end)), joined=first.lower in JOINERS,
+            opens_sentence=opens_sentence(sentence, start))
+        reading = with_details(sentence, reading, (start, after))
         if negated and not (reading.joined or first.comma):
             reading = reading.forbidding()
         opening = read_opening(sentence.lower, start, end)
