@@ -34,6 +34,7 @@ class _Named:
     row: int
     step: int
     reference: Reference
+    verb: str = ''
 
 
 def resolve(
@@ -55,7 +56,7 @@ def resolve(
             new = [_with_noun(one, [*(n.reference for n in named), *forbidden], head_noun)
                    for one in _resolved(reference, named, at, step.verb)]
             for one in new:
-                named.append(_Named(len(named), at, one))
+                named.append(_Named(len(named), at, one, step.verb))
             found += new
         alternatives = tuple(
             tuple(one for reference in _completed(split, head_noun)
@@ -123,6 +124,9 @@ def _antecedents(before: Sequence[_Named], plural: bool, verb: str) -> list[_Nam
     """
     if verb in _FOR_CONTAINERS and before and before[-1].reference.relation == 'in':
         return [before[-1]]
+    opened = [one for one in before if one.verb in _FOR_CONTAINERS and not plural]
+    if verb in _FOR_CONTAINERS and opened:  # 'open the drawer, put it inside and close it'
+        return opened[-1:]
     themes = [one for one in before if one.reference.role in THEMES]
     if not themes:
         return [one for one in before if one.reference.role is Role.PLACE][-1:]

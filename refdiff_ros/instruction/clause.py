@@ -8,7 +8,7 @@ from refdiff_ros.instruction.command import read_command
 from refdiff_ros.instruction.naming import read_name
 from refdiff_ros.instruction.openings import is_question, Mood, Opening, read_opening
 from refdiff_ros.instruction.ordering import connective_at
-from refdiff_ros.instruction.results import Action, NoObjectReason
+from refdiff_ros.instruction.results import Action, NoObjectReason, THEMES
 from refdiff_ros.instruction.sentence import Sentence, Span
 from refdiff_ros.instruction.statements import read_passive_question, read_statement
 from refdiff_ros.instruction.step import as_reading, ClauseReading, NAMED, no_object
@@ -33,6 +33,11 @@ def read_clause(sentence: Sentence, span: Span) -> ClauseReading:
         token.lower in _NOTHING or token.lower in _NOT and not any(
             first <= token.word.start < last for first, last in named)
         for token in words)
+    if reading.denied and not any(
+            one.role in THEMES for step in reading.denied for one in step.references) and all(
+                step.action is Action.REFER for step in reading.denied):
+        return replace(  # 'not in front of it' forbids a place, and nothing that lies there
+            no_object(), note=f'a place was not read: {sentence.said(span)!r}')
     if not reading.steps or not unread:
         return reading
     if all(step.action is Action.REFER for step in reading.steps):  # 'the mug is not there'

@@ -6,7 +6,7 @@ import re
 from refdiff_ros.instruction.frames import frame_of
 from refdiff_ros.instruction.openings import Mood, read_opening
 from refdiff_ros.instruction.ordering import connective_at
-from refdiff_ros.instruction.prepositions import preposition_at
+from refdiff_ros.instruction.prepositions import Kind, preposition_at
 from refdiff_ros.instruction.sentence import Sentence, Span
 from refdiff_ros.instruction.verbs import verb_at
 from refdiff_ros.phrase import is_can, is_superlative
@@ -38,14 +38,21 @@ _TAILS = tuple(tuple(phrase.split()) for phrase in (
 def clauses(sentence: Sentence) -> list[Span]:
     """The rows of each clause, in the order said; joining words stay with the clause after."""
     lower = sentence.lower
-    starts, opened = [0], read_opening(lower, 0, len(sentence.tokens)).end
+    starts, opened = [0], _opened(lower, 0)
     for row in range(1, len(sentence.tokens)):
         if row >= opened and _starts(sentence, row):
             starts.append(row)
-            opened = read_opening(lower, row, len(sentence.tokens)).end
+            opened = _opened(lower, row)
     spans = zip(starts, [*starts[1:], len(sentence.tokens)])
     return [span for span in ((start, _without_tail(sentence, start, end))
                               for start, end in spans) if span[0] < span[1]]
+
+
+def _opened(lower: Sequence[str], row: int) -> int:
+    """The first row after the opening of a clause, and after the verb that a word of order has."""
+    ordered = connective_at(lower, row, len(lower))
+    opened = read_opening(lower, row, len(lower)).end
+    return opened if ordered is None else max(opened, ordered.end + 1)
 
 
 def _without_tail(sentence: Sentence, start: int, end: int) -> int:
@@ -87,9 +94,10 @@ def _starts(sentence: Sentence, row: int) -> bool:
     if ordered is not None and (ordered.inflected or verb_at(
             sentence, ordered.end, len(sentence.tokens)) is not None):
         return before.lower not in JOINERS or row == 1
+    if token.lower == 'but' and _object_follows(sentence, row):
+        return True
     if token.lower in JOINERS or token.comma:
-        return _command_follows(sentence, row) or (
-            token.lower == 'but' and _object_follows(sentence, row))
+        return _command_follows(sentence, row)
     return _unjoined(sentence, row)
 
 
@@ -107,17 +115,25 @@ def _excludes(sentence: Sentence, row: int) -> bool:
     lower = sentence.lower
     after = lower[row + 1] if row + 1 < len(lower) else ''
     if lower[row] == 'not':
-        return lower[row - 1] not in _AUXILIARIES and after in DETERMINERS | COLOURS
+        place = sentence.tokens[row].comma and preposition_at(
+            lower, row + 1, len(lower)) is not None  # '..., not in front of it'
+        return place or lower[row - 1] not in _AUXILIARIES and after in DETERMINERS | COLOURS
     if lower[row] == 'without':
         return after.endswith('ing') and frame_of(after) is not None
     return any(lower[row:row + len(words)] == words for words in _EXCEPT)
 
 
 def _object_follows(sentence: Sentence, row: int) -> bool:
-    """'not the red one | but the blue one'."""
+    """'not the red one | but the blue one', 'not on the tray | but in the box'."""
     lower = sentence.lower
-    return row + 1 < len(lower) and lower[row + 1] in DETERMINERS and any(
-        word in ('not', 'never') for word in lower[:row])
+    named = row + 1 < len(lower) and (
+        lower[row + 1] in DETERMINERS or _place_follows(sentence, row + 1))
+    return named and any(word in ('not', 'never') for word in lower[:row])
+
+
+def _place_follows(sentence: Sentence, row: int) -> bool:
+    found = preposition_at(sentence.lower, row, len(sentence.tokens))
+    return found is not None and found.kind >= Kind.BESIDE
 
 
 def _condition(sentence: Sentence, row: int) -> bool:

@@ -8,7 +8,14 @@ from refdiff_ros.instruction.clauses import clauses, JOINERS, opens_sentence
 from refdiff_ros.instruction.details import with_details
 from refdiff_ros.instruction.openings import Mood, read_opening
 from refdiff_ros.instruction.ordering import without_denial
-from refdiff_ros.instruction.results import Action, NoObjectReason, Reference, Role, THEMES
+from refdiff_ros.instruction.results import (
+    Action,
+    NoObjectReason,
+    Reference,
+    Role,
+    Step,
+    THEMES,
+)
 from refdiff_ros.instruction.sentence import Sentence
 from refdiff_ros.instruction.step import ClauseReading, no_object, theme_of
 
@@ -59,7 +66,11 @@ def _contrasted(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
     for reading in readings:
         named = reading.joined and [step.action for step in reading.steps] == [Action.REFER]
         frames = [one.frame for one in found if one.frame is not None and one.frame.verb]
-        if named and frames and found[-1].forbidden and not found[-1].steps:
+        denied = found[-1].denied if found else ()
+        if named and denied and denied[0].of(Role.PLACE) and _bare_phrase(reading):
+            found[-1], reading = replace(found[-1], forbidden=(), denied=()), _placed(
+                reading, denied[0])
+        elif named and frames and found[-1].forbidden and not found[-1].steps:
             step, frame = reading.steps[0], frames[-1]
             references = tuple(
                 replace(one, role=theme_of(frame.action)) if one.role is Role.OBJECT else one
@@ -68,6 +79,13 @@ def _contrasted(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
                 step, action=frame.action, verb=frame.verb, references=references),))
         found.append(reading)
     return found
+
+
+def _placed(reading: ClauseReading, denied: Step) -> ClauseReading:
+    """'don't put it on the tray | but in the box': the same thing, to the other place."""
+    others = tuple(one for one in denied.references if one.role is not Role.PLACE)
+    step = replace(denied, references=(*others, *_bare_phrase(reading)), alternatives=())
+    return replace(reading, steps=(step,))
 
 
 def _fronted(readings: Sequence[ClauseReading]) -> list[ClauseReading]:

@@ -21,9 +21,11 @@ from refdiff_ros.instruction.sentence import Sentence, Span
 PRONOUN_PHRASES = frozenset((
     'this one', 'that one', 'these ones', 'those ones', 'the other one', 'the other', 'another',
     'another one', 'the same one', 'the other ones', 'the others', 'both of them', 'all of them',
-    'one of them', 'the same', 'them all', 'them both'))
+    'one of them', 'the same', 'both', 'all', 'them all', 'them both'))
 _INNER = frozenset('it them'.split())
 _ARTICLES = frozenset('a an the my your his her its our their every'.split())
+_HOLDERS = {'my': 'me', 'our': 'us', 'his': 'him', 'her': 'her', 'their': 'them'}
+_HANDS = frozenset('hand hands palm palms lap'.split())
 _GIVEN = frozenset(('me', 'us', 'him', 'her', 'them'))
 _FETCHED = frozenset('get fetch bring retrieve'.split())
 NAMED = Frame('', Action.REFER)
@@ -155,7 +157,11 @@ def _is_body(sentence: Sentence, span: Span) -> bool:
 def _step(sentence: Sentence, found: Arguments, frame: Frame) -> Step:
     action = _action(sentence, found, frame)
     where, receiver = _where(sentence, found, action)
-    missing = frame.goal is Goal.NEEDED and not found.places and not where
+    holder = next((word for place in found.places
+                   if (word := _in_hand_of(sentence, place.span))), '')
+    if holder:
+        action, receiver, found = Action.HAND, holder, replace(found, places=(), other_splits=())
+    missing = frame.goal is Goal.NEEDED and not (found.places or where or holder)
 
     def references(
         objects: tuple[Span, ...], places: tuple[Phrase, ...],
@@ -185,6 +191,12 @@ def _where(sentence: Sentence, found: Arguments, action: Action) -> tuple[str, s
     return sentence.meant(found.where), 'me' if here else ''
 
 
+def _in_hand_of(sentence: Sentence, span: Span) -> str:
+    """The person whose hand a place is: 'me' for 'my hand'; '' for another place."""
+    words = sentence.words(span)
+    return _HOLDERS.get(words[0], '') if words[-1] in _HANDS and len(words) < 4 else ''
+
+
 def for_person(reading: ClauseReading, person: str) -> ClauseReading:
     """The reading where a person is told for whom it is done: 'get the mug | for me'."""
     steps = tuple(
@@ -210,7 +222,8 @@ def _action(sentence: Sentence, found: Arguments, frame: Frame) -> Action:
         (), ('to',))
     if to_person and (frame.goal is not Goal.NONE or frame.action is Action.PICK):
         return Action.HAND
-    return Action.HAND if frame.verb == 'bring' and not found.places else frame.action
+    fetched = frame.verb == 'bring' or frame.action is Action.PICK and found.recipients
+    return Action.HAND if fetched and not found.places else frame.action
 
 
 def reference(sentence: Sentence, role: Role, span: Span, relation: str = '') -> Reference:
