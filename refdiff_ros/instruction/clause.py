@@ -17,6 +17,7 @@ from refdiff_ros.words import DETERMINERS
 
 _ORDER = frozenset('first next finally lastly robot afterwards second'.split())
 _NOT = frozenset(('not', 'never'))
+_WEIGHTS = frozenset('kg g grams gram kilos kilo kilograms pounds lbs ounces oz tons'.split())
 _NOTHING = frozenset('nothing none neither nor nobody'.split())
 
 
@@ -76,6 +77,8 @@ def _sentence(sentence: Sentence, opening: Opening, end: int) -> ClauseReading |
     """A command, a statement or a question; None for a noun phrase."""
     row, negated = opening.end, opening.negated
     verb = verb_at(sentence, row, end, opening.gerund)
+    if verb is not None and not negated and _asks_weight(sentence, verb.end, end):
+        return no_object(NoObjectReason.QUESTION)
     if verb is not None:
         return read_command(sentence, row, verb, negated, end)
     passive = read_passive_question(sentence, row, end, negated)
@@ -84,6 +87,12 @@ def _sentence(sentence: Sentence, opening: Opening, end: int) -> ClauseReading |
     if not negated and is_question(sentence.lower, row, end):
         return no_object(NoObjectReason.QUESTION)
     return read_statement(sentence, row, end, negated)
+
+
+def _asks_weight(sentence: Sentence, row: int, end: int) -> bool:
+    """Whether a verb's object is only a weight: 'can you lift 5 kg'."""
+    return end == row + 2 and sentence.lower[row][0].isdigit() and (
+        sentence.lower[row + 1] in _WEIGHTS)
 
 
 def _is_condition(sentence: Sentence, start: int, end: int) -> bool:

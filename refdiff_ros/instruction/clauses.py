@@ -102,7 +102,10 @@ def _starts(sentence: Sentence, row: int) -> bool:
 
 
 def _remark(sentence: Sentence, row: int) -> bool:
-    """'pick up the cup, | it is on the left'."""
+    """'pick up the cup, | it is on the left', '..., | the mug stays there'."""
+    stays = any(word in ('stays', 'remains') for word in sentence.lower[row:row + 5])
+    if stays and sentence.tokens[row].comma and sentence.lower[row] in DETERMINERS:
+        return True
     if not sentence.tokens[row].comma or sentence.lower[row] not in _SUBJECTS:
         return False
     following = sentence.tokens[row + 1:row + 2]

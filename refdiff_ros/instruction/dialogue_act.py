@@ -28,9 +28,13 @@ _WORDS = {
                      'yes correct|yes sure|yes of course|yes i am sure|i am sure|good',
     DialogueAct.NO: 'no|nope|no no|n|negative|neither|none|neither of them|none of them|'
                     'none of these|none of those|neither one|not at all|no way|wrong|'
-                    'that is wrong|that is not it|not that|not that one|not this one|'
-                    'no not that one|do not|please do not|do not do it|do not do that|incorrect|'
-                    'not really|no that is wrong|that is not right|of course not|no way|nah',
+                    'that is wrong|that is not it|'
+                    'do not|please do not|do not do it|do not do that|incorrect|'
+                    'no thanks|no thank you|not really|no that is wrong|that is not right|of course not|no way|nah',
+    DialogueAct.CHAT: 'thanks|thank you|thanks a lot|many thanks|thank you very much|'
+                      'thank you so much|thanks so much|cheers|hello|hi|hey|good morning|'
+                      'good evening|good afternoon|goodbye|bye|good bye|see you|good night|sorry|'
+                      'excuse me|good job|well done|nice|nice job|great|good robot|cool|awesome',
 }
 _PATTERNS = tuple((act, re.compile(f'{_LEAD}(?:{words}){_TAIL}')) for act, words in _WORDS.items())
 # An order after one of these is still a stop.

@@ -25,7 +25,7 @@ _VIEWS = ('view', 'perspective', 'position', 'side', 'left', 'right')
 
 def read_clauses(sentence: Sentence) -> list[ClauseReading]:
     """The readings of all clauses, in the order said."""
-    return _implied(_fronted(_contrasted(without_denial(_on_body(_one_by_one(sentence))))))
+    return _implied(_topical(_fronted(_contrasted(without_denial(_on_body(_one_by_one(sentence)))))))
 
 
 def _one_by_one(sentence: Sentence) -> list[ClauseReading]:
@@ -120,6 +120,34 @@ def _implied(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
                 (replace(step, references=(it, *step.references)),), frame=reading.frame)
         found.append(reading)
     return found
+
+
+def _topical(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
+    """'the green cube, | put it on the red one': the cube is what is put."""
+    found: list[ClauseReading] = []
+    for reading in readings:
+        topic = _topic(found[-1]) if found and not (
+            reading.joined or reading.opens_sentence) else None
+        step = reading.steps[0] if reading.steps else reading.incomplete
+        if topic is None or step is None or step.action is Action.REFER:
+            found.append(reading)
+            continue
+        themes = [one for one in step.references if one.role in THEMES]
+        if themes and themes[0].said.lower() not in ('it', 'them', 'that', 'this', 'these'):
+            found.append(reading)
+            continue
+        others = tuple(one for one in step.references if one not in themes[:1])
+        step = replace(step, references=(replace(topic, role=theme_of(step.action)), *others))
+        found[-1] = replace(reading, steps=(step, *reading.steps[1:]), reason=None)
+    return found
+
+
+def _topic(reading: ClauseReading) -> Reference | None:
+    """The one object that a clause only names; None for other clauses."""
+    if [step.action for step in reading.steps] != [Action.REFER]:
+        return None
+    themes = [one for one in reading.steps[0].references if one.role in THEMES]
+    return themes[0] if len(themes) == 1 and not themes[0].pronoun else None
 
 
 def _bare_phrase(reading: ClauseReading) -> tuple[Reference, ...]:

@@ -1,7 +1,5 @@
 """A clause without a verb of its own: a noun phrase that is wanted, looked for or only named."""
 
-from collections.abc import Sequence
-
 from refdiff_ros.directions import DIRECTION_OF
 from refdiff_ros.instruction.arguments import Arguments, Phrase, read_arguments
 from refdiff_ros.instruction.closed_classes import PEOPLE, PRONOUNS
@@ -92,10 +90,12 @@ def _before_state(sentence: Sentence, row: int, end: int) -> int:
     return verb
 
 
-def _is_choice(words: Sequence[str]) -> bool:
+def _is_choice(sentence: Sentence, row: int, end: int) -> bool:
     """Whether words only tell one of several apart: 'left', 'the first', 'far right'."""
+    words = sentence.words((row, end))
     content = [word for word in words if word not in DETERMINERS | {'far', 'very'}]
-    return bool(content) and all(word in ORDINALS | DIRECTION_OF.keys() for word in content)
+    alone = end == len(sentence.tokens) and row < 2  # 'first, take the cup' says when
+    return bool(content) and (alone or len(words) > len(content)) and all(word in ORDINALS | DIRECTION_OF.keys() for word in content)
 
 
 def _names_something(sentence: Sentence, row: int, end: int) -> bool:
@@ -103,7 +103,7 @@ def _names_something(sentence: Sentence, row: int, end: int) -> bool:
     words, tokens = sentence.words((row, end)), sentence.tokens[row:end]
     if all(word in _CHAT for word in words) or words[0] in _NO_NAMES or words[:2] == ('it', 'is'):
         return False
-    if ' '.join(words) in PRONOUN_PHRASES or _is_choice(words):
+    if ' '.join(words) in PRONOUN_PHRASES or _is_choice(sentence, row, end):
         return True
     if words[0].endswith('ing') and tokens[0].pos == 'VERB' and len(words) > 1 and (
             words[1] in DETERMINERS | PREPOSITIONS):  # 'looking at the table, ...'

@@ -59,6 +59,8 @@ _SPOKEN = {
     DialogueAct.RESUME: '{text!r} is to go on, and names no object',
     DialogueAct.YES: '{text!r} answers a question with yes, and names no object',
     DialogueAct.NO: '{text!r} answers a question with no, and names no object',
+    DialogueAct.CHAT: 'no object is named in {text!r}: name one, for example '
+                      "'pick up the red mug'",
     DialogueAct.NUMBER: '{text!r} answers a question with a number, and names no object',
 }
 # The first of these that a clause gave is the answer's reason.
@@ -99,17 +101,20 @@ def read_instruction(text: str, nlp: Callable[[str], Any] | None = None) -> Inst
     return Instruction(
         text, steps, forbidden, no_object, parser,
         (*sentence.heard.notes, *(reading.note for reading in readings if reading.note)),
-        _act(sentence, steps, no_object, number, head_noun), number)
+        _act(sentence, steps, forbidden, no_object, number, head_noun), number)
 
 
 def _act(
-    sentence: Sentence, steps: Sequence[Step], no_object: NoObject | None, number: int | None,
-    head_noun: HeadNoun,
+    sentence: Sentence, steps: Sequence[Step], forbidden: Sequence[Reference],
+    no_object: NoObject | None, number: int | None, head_noun: HeadNoun,
 ) -> DialogueAct:
     if stops_first(sentence.lower, first_mark(sentence)):
         return DialogueAct.STOP
     if number is not None:
         return DialogueAct.NUMBER
+    if not steps and forbidden and sentence.lower[0] in ('no', 'not') and all(
+            one.pronoun for one in forbidden):
+        return DialogueAct.NO  # 'not that one'
     names = [head_noun(one.expression).lower() for step in steps for one in step.references
              if one.role in THEMES and not one.pronoun]
     return act_of(steps, no_object and no_object.reason,

@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 from refdiff_ros.instruction.amounts import Amount, amounts
-from refdiff_ros.instruction.frames import frame_of, FRAMES
+from refdiff_ros.instruction.frames import frame_of, FRAMES, Goal
 from refdiff_ros.instruction.slips import mended, slip
 from refdiff_ros.phrase import is_modifier, Token
 from refdiff_ros.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES, split_words, Word
@@ -46,6 +46,8 @@ _LONGEST_REPEAT = 4
 # After these 'too' is 'to'; before a way so is it ('too the left').
 _TOO_AFTER = frozenset('next close closer nearer over'.split())
 _PEOPLE = frozenset('me us him her them it you'.split())
+_STANDS = frozenset('is are was were stands sits lies stood lay goes belongs'.split())
+_KNOWING = frozenset('me us know see find remember forget knows tell show idea'.split())
 _NO_EMOJI = '°©®™'
 _EMOTICON = re.compile(r'(?<!\w)[:;][-o]?[)(DPp](?!\w)')
 
@@ -95,7 +97,7 @@ def listen(text: str) -> Heard:
     """The words of `text` as they were meant."""
     heard = Heard(text, split_words(text), frozenset())
     for stage in (_without_emoji, _without_amounts, _spelled_out, _without_fillers,
-                  _verbs_mended, _words_mended, _without_repeats, _repaired):
+                  _verbs_mended, _words_mended, _without_repeats, _repaired, _places_named):
         heard = stage(heard)
     return heard
 
@@ -310,3 +312,26 @@ def _taken_back(words: tuple[Word, ...], row: int, after: int) -> int | None:
     if kind is not None:
         return next((at for at in range(row - 1, -1, -1) if lower[at] in kind), None)
     return 0 if frame_of(first) is not None else None
+
+
+def _places_named(heard: Heard) -> Heard:
+    """'put it where the banana is' as 'put it at the banana'."""
+    lower = [word.lower for word in heard.words]
+    for row in range(2, len(lower) - 2):
+        moved = any(_goes_somewhere(word) for word in lower[:row])
+        if lower[row] != 'where' or lower[row + 1] not in DETERMINERS or not moved or (
+                lower[row - 1] in _KNOWING):
+            continue
+        verb = next((at for at in range(row + 2, len(lower)) if lower[at] in _STANDS), None)
+        if verb is None:
+            continue
+        where, stands = heard.words[row], heard.words[verb]
+        words = (*heard.words[:row], Word('at', where.start, where.end),
+                 *heard.words[row + 1:verb], *heard.words[verb + 1:])
+        return replace(heard, words=words, changed=heard.changed | {(stands.start, stands.end)})
+    return heard
+
+
+def _goes_somewhere(word: str) -> bool:
+    frame = frame_of(word)
+    return frame is not None and frame.goal in (Goal.NEEDED, Goal.OPTIONAL, Goal.TO)
