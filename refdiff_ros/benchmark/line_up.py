@@ -11,10 +11,10 @@ from refdiff_ros.benchmark.contestants import (
 )
 from refdiff_ros.benchmark.machine import free_bytes, written_out_bytes
 from refdiff_ros.benchmark.proposal_count import limit_proposals
-from refdiff_ros.benchmark.published import load_published_order
 from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.engine import resolve_preset
 from refdiff_ros.evaluation.cli import override
+from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.manager import load_bundle
@@ -23,9 +23,8 @@ from refdiff_ros.models.sam_config import set_sam_dtype
 from refdiff_ros.models.sizes import size_text
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.presets import Preset
+from refdiff_ros.proposals.sam_embedding import embed
 from refdiff_ros.results import Frame
-from refdiff_ros.sam_embedding import embed
-from refdiff_ros.shipped_parser import load_parser
 
 # Masks with random weights, where the caller names no number.
 DEFAULT_PROPOSALS = 100
@@ -93,18 +92,13 @@ def _baselines(
 ) -> tuple[list[Contestant], dict[str, str]]:
     wanted = [attention for attention in BASELINES
               if (attention if attention != 'whole' else 'published') in args.baseline]
-    package = load_published_order() if wanted else None
-    if package is None:
-        names = [BASELINES[attention] for attention in wanted]
-        return [], dict.fromkeys(names, 'bench/published_order was not found; it comes with a '
-                                 'checkout, not with the installed package')
     found, problems = [], {}
     for attention in wanted:
         problem = _too_large(models, released) if attention == 'whole' else ''
         if problem:
             problems[BASELINES[attention]] = problem
         else:
-            found.append(PublishedContestant(package, models, released, attention, args.seed))
+            found.append(PublishedContestant(models, released, attention, args.seed))
     return found, problems
 
 

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 import textwrap
 
-from refdiff_ros.instruction import slips
+from refdiff_ros.language.instruction import slips
 
 _HEADER = '''\
 # Real English words that lie a slip of the pen away from a word of the reader. Written by

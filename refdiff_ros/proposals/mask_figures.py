@@ -1,0 +1,120 @@
+"""Stability and boxes of masks; on a CPU without drawing what is not mask.
+
+A mask's logits are scaled up bilinearly, so that no pixel is above the largest of the logits that
+it is mixed from: beyond those above the threshold there is nothing to see. Scaling, once or twice,
+is one matrix for the rows and one for the columns, of which only those pieces are multiplied.
+
+Letters: h w of the low-resolution logits, H W of the picture.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How one axis is scaled.
+
+    Attributes:
+        weights: (H, h) float32; each row adds up to 1.
+        first_from, last_from: (H,) the first and last logit that a pixel is mixed from.
+        first_to, last_to: (h,) the first and last pixel that a logit is mixed into; a logit that
+            no pixel is mixed from has its first behind its last.
+    """
+
+    weights: np.ndarray
+    first_from: np.ndarray
+    last_from: np.ndarray
+    first_to: np.ndarray
+    last_to: np.ndarray
+
+    def reach(self, first: int, last: int) -> tuple[slice, slice]:
+        """Pixels that logits `first` to `last` reach, and all logits that those are mixed from."""
+        start = self.first_to[first:last + 1].min()
+        stop = self.last_to[first:last + 1].max() + 1
+        if start >= stop:
+            return slice(0, 0), slice(0, 0)
+        return slice(start, stop), slice(
+            self.first_from[start:stop].min(), self.last_from[start:stop].max() + 1)
+
+
+@lru_cache(maxsize=16)
+def scaled_axis(length: int, *steps: tuple[int, int]) -> Axis:
+    """An axis of `length` logits, scaled bilinearly in steps.
+
+    Args:
+        length: h.
+        steps: for each the size that is scaled to, and how much of it is kept from its beginning.
+    """
+    weights = torch.eye(length, dtype=torch.float32)[None]  # (1, h, pixels)
+    for size, kept in steps:
+        weights = F.interpolate(weights, size, mode='linear', align_corners=False)[..., :kept]
+    weights = np.ascontiguousarray(weights[0].numpy().T)  # (H, h)
+    mixed = weights > 0
+    return Axis(
+        weights=weights,
+        first_from=mixed.argmax(1), last_from=length - 1 - mixed[:, ::-1].argmax(1),
+        first_to=np.where(mixed.any(0), mixed.argmax(0), len(weights)),
+        last_to=np.where(mixed.any(0), len(weights) - 1 - mixed[::-1].argmax(0), -1))
+
+
+def mask_figures(
+    logits: np.ndarray, rows: Axis, columns: Axis, threshold: float, offset: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Stability and box of each mask at the size of the picture.
+
+    Args:
+        logits: (B, h, w) float32.
+        rows, columns: how they are scaled up.
+        threshold: a pixel above it belongs to the mask.
+        offset: see `stability`.
+
+    Returns:
+        stability: (B,) float32 in 0..1, IoU of the mask cut at threshold + offset and at threshold
+            - offset; NaN where neither has a pixel.
+        boxes: (B, 4) int64 as `boxes.mask_boxes_xyxy`.
+    """
+    cuts = threshold + offset, threshold - offset
+    lowest = min(threshold, *cuts)
+    inner, outer = np.zeros((2, len(logits)), np.float32)
+    boxes = np.zeros((len(logits), 4), np.int64)
+    above = logits > lowest
+    in_row, in_column = above.any(2), above.any(1)
+    for index in np.flatnonzero(in_row.any(1)):
+        row_at, column_at = np.flatnonzero(in_row[index]), np.flatnonzero(in_column[index])
+        down, from_rows = rows.reach(row_at[0], row_at[-1])
+        right, from_columns = columns.reach(column_at[0], column_at[-1])
+        pixels = rows.weights[down, from_rows] @ logits[index, from_rows, from_columns] @ (
+            columns.weights[right, from_columns].T)
+        inner[index], outer[index] = (np.count_nonzero(pixels > cut) for cut in cuts)
+        mask = pixels > threshold
+        ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if len(ys):
+            boxes[index] = (xs[0] + right.start, ys[0] + down.start,
+                            xs[-1] + right.start, ys[-1] + down.start)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        return inner / outer, boxes
+
+
+def mask_boxes_xyxy(masks: torch.Tensor) -> torch.Tensor:
+    """First and last column and row of each mask.
+
+    Args:
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N, 4) int64: x of the first column, y of the first row, x of the last column, y of the
+        last row, the last ones included; zeros for an empty mask.
+    """
+    first_last = []
+    pixels = masks.view(torch.uint8)  # of which torch finds the largest faster than any true one
+    for flags in (pixels.amax(dim=1), pixels.amax(dim=2)):  # (N, W), (N, H)
+        length = flags.shape[1]
+        first_last.append((flags.argmax(1), length - 1 - flags.flip(1).argmax(1)))
+    (x0, x1), (y0, y1) = first_last
+    boxes = torch.stack([x0, y0, x1, y1], dim=1)  # (N, 4)
+    return boxes * flags.any(1, keepdim=True)
