@@ -26,6 +26,7 @@ from std_msgs.msg import Header, String
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.ros.conversions import image_message
+from refdiff_ros.ros.private_domain import claim_descriptors
 from refdiff_ros.srv import ReferSegmentation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,7 +94,11 @@ class NodeProcess:
         self.lines: list[str] = []
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            pass_fds=claim_descriptors(),
             env={**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})})
+        # A copy that outlives the test, where the log of ROS itself is too.
+        folder = Path(os.environ.get('ROS_LOG_DIR') or os.devnull)
+        self._log = folder / f'{script.name}_{self.pid}.log' if folder.is_dir() else folder
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -140,8 +145,11 @@ class NodeProcess:
             raise
 
     def _read(self) -> None:
-        for line in self._process.stdout:
-            self.lines.append(line.rstrip('\n'))
+        with self._log.open('w') as log:
+            for line in self._process.stdout:
+                self.lines.append(line.rstrip('\n'))
+                log.write(line)
+                log.flush()
 
 
 def wait_for(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.ros.private_domain import claim_descriptors
 
 # From <sys/prctl.h>.
 _PR_SET_PDEATHSIG = 1
@@ -23,7 +24,8 @@ class ChildProcess:
 
     A session of its own, because Ctrl-C in a terminal reaches every process of the foreground
     group at once: the parent decides the order of ending. Should the parent be killed, the
-    kernel ends the child (Linux).
+    kernel ends the child (Linux). Until it has ended, it holds the parent's claim to a ROS domain
+    as well.
 
     Args:
         name: how messages call it.
@@ -40,7 +42,7 @@ class ChildProcess:
         with log.open('wb') as output:
             self._process = subprocess.Popen(
                 list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=_end_with_parent(),
+                start_new_session=True, preexec_fn=_end_with_parent(), pass_fds=claim_descriptors(),
                 env={**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})})
 
     @property
