@@ -42,7 +42,8 @@ class ChildProcess:
         with log.open('wb') as output:
             self._process = subprocess.Popen(
                 list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=_end_with_parent(), pass_fds=claim_descriptors(),
+                start_new_session=True, preexec_fn=_end_with_parent(),
+                pass_fds=claim_descriptors(),
                 env={**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})})
 
     @property
