@@ -140,6 +140,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
             folder.rmdir()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_stays_on_the_graph() -> Generator[None, None, None]:
+    """What a test, unlike its module's fixtures, has started ends with it, failed or not."""
+    graph = sys.modules.get('ros_graph')
+    count = graph.started() if graph else 0
+    yield
+    if graph := sys.modules.get('ros_graph'):
+        graph.end_all_since(count)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport,
                                                               pytest.TestReport]:

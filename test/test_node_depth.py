@@ -203,7 +203,7 @@ def test_depth_on_the_topic_that_does_not_fit_costs_only_the_pose(
             time.sleep(0.3)
             return [g for g in client.grasps
                     if g.header == sent.header and g.pose_status == pose_status]
-        return wait_for(came, 60.0)[0]
+        return wait_for(came)[0]
     client.say(EXPRESSION)
     grasp = heard(question.depth_m[::every, ::every], sent.header.stamp.sec + late_s,
                   GraspRegion.POSE_DEPTH_MISMATCH)

@@ -191,7 +191,7 @@ def test_what_is_asked_is_answered_and_what_is_clicked_is_published(nothing_aske
         return second
     with showing(client, sent):
         second = browse(port, steps)
-    wait_for(lambda: masks and grasps, 120.0)
+    wait_for(lambda: masks and grasps)
     assert masks[0].status == grasps[0].status == ReferringMask.FOUND
     assert masks[0].header == grasps[0].header == sent.header
     box = masks[0].box
@@ -285,7 +285,7 @@ def test_in_a_browser_a_question_is_typed_and_a_region_is_clicked(
             browser.press('Tab')
         browser.press('Enter')
         browser.wait_for('document.getElementById("done").textContent.includes("region 1 of")')
-        wait_for(lambda: masks, 120.0)
+        wait_for(lambda: masks)
         assert browser.js('document.querySelectorAll(".candidate.chosen").length') == 1
         browser.js('document.getElementById("clear").click()')
         browser.wait_for('document.querySelectorAll(".candidate").length === 0')
