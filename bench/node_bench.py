@@ -15,7 +15,7 @@ def claim_domain() -> int:
     """A ROS domain of this process alone, chosen before rclpy is imported."""
     import os
 
-    from refdiff_ros.ros import private_domain
+    from refdiff_ros.ros.processes import private_domain
 
     # Kept open: the claim lasts as long as it.
     domain, claim_domain.claim = private_domain.claim_domain()

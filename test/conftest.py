@@ -21,7 +21,7 @@ import pytest
 # Helper modules lie beside the tests.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from refdiff_ros.ros import private_domain  # noqa: E402
+from refdiff_ros.ros.processes import private_domain  # noqa: E402
 
 _ROOT = Path(__file__).resolve().parents[1]
 # Where the logs of the last runs are, and how many runs that is.

@@ -26,7 +26,7 @@ from std_msgs.msg import Header, String
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.ros.conversions import image_message
-from refdiff_ros.ros.private_domain import claim_descriptors
+from refdiff_ros.ros.processes.private_domain import claim_descriptors
 from refdiff_ros.srv import ReferSegmentation
 
 ROOT = Path(__file__).resolve().parents[1]
