@@ -45,7 +45,7 @@ def main() -> None:
 def measure(args: argparse.Namespace) -> tuple[dict, list[dict]]:
     """The row of the loads, and those of the rates."""
     from ros_graph import GraphClient, NODE, NodeProcess
-    from test_web import free_port
+    from free_port import free_port
 
     port = free_port()
     remap = list(itertools.chain.from_iterable(

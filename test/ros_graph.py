@@ -26,6 +26,7 @@ from std_msgs.msg import Header, String
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.ros.conversions import image_message
+from refdiff_ros.ros.processes.child_process import end_with_parent
 from refdiff_ros.ros.processes.private_domain import claim_descriptors
 from refdiff_ros.srv import ReferSegmentation
 
@@ -96,7 +97,7 @@ class NodeProcess:
         self.lines: list[str] = []
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            pass_fds=claim_descriptors(),
+            pass_fds=claim_descriptors(), preexec_fn=end_with_parent(),
             env={**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})})
         # A copy that outlives the test, where the log of ROS itself is too.
         folder = Path(os.environ.get('ROS_LOG_DIR') or os.devnull)

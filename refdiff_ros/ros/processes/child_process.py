@@ -1,6 +1,6 @@
 """Programs that are started, watched, and ended with their parent whatever happens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import ctypes
 import os
 from pathlib import Path
@@ -42,7 +42,7 @@ class ChildProcess:
         with log.open('wb') as output:
             self._process = subprocess.Popen(
                 list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=_end_with_parent(),
+                start_new_session=True, preexec_fn=end_with_parent(),
                 pass_fds=claim_descriptors(),
                 env={**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})})
 
@@ -91,9 +91,18 @@ class ChildProcess:
         return self._process.wait()
 
 
-def _end_with_parent():
-    """What the child does before its program starts, or None where the kernel cannot help."""
+def end_with_parent() -> Callable[[], object] | None:
+    """What a child does before its program starts, so that the kernel ends it with its parent.
+
+    Returns:
+        For `preexec_fn`; None where the kernel cannot help.
+    """
     if not sys.platform.startswith('linux'):
         return None
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it was killed before this was asked for
+            os._exit(1)
+    return prepare

@@ -15,6 +15,8 @@ from phrase_files import write_phrases
 import pytest
 from ros_graph import wait_for
 
+from refdiff_ros.ros.processes.child_process import end_with_parent
+
 PICTURES = 5
 COUNT = 3 * PICTURES
 QUICK = ('--bundle', 'untrained_mini', '--mode', 'G', '--preset', 'onboard',
@@ -28,7 +30,8 @@ class _Server:
     def __init__(self, arguments, log):
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).parents[2] / 'command_server.py'), *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open('w'), text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open('w'), text=True,
+            preexec_fn=end_with_parent())
         self.read('ready')
 
     def order(self, answered, **order):
