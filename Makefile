@@ -8,11 +8,12 @@ ENTER := unset PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH &&
 
 # Targets are steps for a person; make's own parallelism would run two set-ups at once.
 .NOTPARALLEL:
-.PHONY: help setup build demo pick test lint clean
+.PHONY: help setup build demo pick test repeat lint clean
 help:
 	@echo 'make demo    set up what is missing, then run the node on a simulated camera'
 	@echo 'make pick    likewise, then a simulated gripper picks up what a sentence means'
 	@echo 'make test    set up what is missing, then run the tests (ARGS="-k name" narrows)'
+	@echo 'make repeat  likewise, then run the tests RUNS=10 times, BUSY=0 processes beside them'
 	@echo 'make setup   virtual environment, pinned packages, build'
 	@echo 'make build   colcon build alone, where set-up is done'
 	@echo 'make lint    ruff'
@@ -33,6 +34,12 @@ pick: setup
 
 test: setup
 	@$(ENTER) python3 -m pytest -q -n 2 --dist loadfile $(ARGS) </dev/null
+
+# RUNS times in random order of files, BUSY processes beside them; see tools/repeat_tests.py.
+RUNS ?= 10
+BUSY ?= 0
+repeat: setup
+	@$(ENTER) python3 tools/repeat_tests.py $(RUNS) --busy $(BUSY) -- $(ARGS)
 
 lint: setup
 	@$(ENTER) python3 -m ruff check .
