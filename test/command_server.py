@@ -26,20 +26,20 @@ import torch
 from refdiff_ros.cli import main
 from refdiff_ros.engine import Engine
 
-_segment = Engine.segment
+_answer = Engine.answer
 
 
 def _hold(count: int) -> None:
     """Let that many answers through."""
     left = count
 
-    def segment(self: Engine, *args: Any, **kwargs: Any) -> Any:
+    def answer(self: Engine, ask: Any) -> Any:
         nonlocal left
         if not left:
             time.sleep(600.0)
         left -= 1
-        return _segment(self, *args, **kwargs)
-    Engine.segment = segment
+        return _answer(self, ask)
+    Engine.answer = answer
 
 
 def _run(arguments: list[str], output: str, hold: int | None) -> None:
