@@ -20,6 +20,9 @@ help:
 	@echo 'make clean   remove build, install and log folders; the environment stays'
 	@echo 'ROS_DISTRO=jazzy picks Jazzy instead of Kilted'
 
+# Only the tests need a browser.
+demo pick lint: export REFDIFF_BROWSER := no
+
 setup:
 	@tools/setup.sh
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+WHY_SKIPPED = "no Chromium here: 'apt-get install -y chromium' brings it"
 _NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 
 

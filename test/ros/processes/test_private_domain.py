@@ -48,7 +48,7 @@ def test_a_domain_on_which_a_foreign_node_listens_is_not_given():
         os.environ.update(ROS_DOMAIN_ID=sys.argv[1], ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
         import rclpy
         rclpy.init()
-        rclpy.create_node('foreign')
+        node = rclpy.create_node('foreign')
         print('there', flush=True)
         sys.stdin.read()
         """), str(domain)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -249,7 +249,7 @@ def test_a_browser_too_many_is_sent_away_and_finds_a_place_later(client, port):
     asyncio.run(run())
 
 
-@mark.skipif(not chromium.find(), reason='no Chromium is installed on this machine')
+@mark.skipif(not chromium.find(), reason=chromium.WHY_SKIPPED)
 def test_in_a_browser_a_question_is_typed_and_a_region_is_clicked(
         nothing_asked, port, tmp_path):
     client = nothing_asked
@@ -349,7 +349,7 @@ def test_a_token_opens_the_page_and_a_wrong_one_does_not():
         served.stop()
 
 
-@mark.skipif(not chromium.find(), reason='no Chromium is installed on this machine')
+@mark.skipif(not chromium.find(), reason=chromium.WHY_SKIPPED)
 def test_in_a_browser_the_token_is_typed_and_stays_known(tmp_path):
     port = free_port()
     served = page(web_port=port, web_token=TOKEN)
@@ -370,7 +370,7 @@ def test_in_a_browser_the_token_is_typed_and_stays_known(tmp_path):
         served.stop()
 
 
-@mark.skipif(not chromium.find(), reason='no Chromium is installed on this machine')
+@mark.skipif(not chromium.find(), reason=chromium.WHY_SKIPPED)
 def test_in_a_browser_an_answer_whose_question_was_cleared_is_not_shown(tmp_path):
     port = free_port()
     served = page(web_port=port)
