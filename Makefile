@@ -35,8 +35,12 @@ demo: setup
 pick: setup
 	@$(ENTER) python3 -m refdiff_ros.cli pick $(ARGS)
 
+# The order of files is that of test/conftest.py. Its status is pytest's; make itself then ends
+# with 2 for any other than 0.
+WORKERS ?= 2
 test: setup
-	@$(ENTER) python3 -m pytest -q -n 2 --dist loadfile $(ARGS) </dev/null
+	@$(ENTER) python3 -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	  $(ARGS) </dev/null
 
 # RUNS times in random order of files, BUSY processes beside them; see tools/repeat_tests.py.
 RUNS ?= 10

@@ -24,6 +24,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from refdiff_ros.ros.processes import private_domain  # noqa: E402
 
 _ROOT = Path(__file__).resolve().parents[1]
+# Files that take longest. They come first, so that no worker is left with one at the end.
+_LONG = tuple(f'test/{name}' for name in (
+    'ros/test_node_faults', 'models/test_compiling', 'evaluation/cluster/', 'test_cli',
+    'evaluation/decisions/test_cli', 'demo/', 'evaluation/online/test_online', 'project/',
+    'pick/ros/', 'ros/', 'sim/', 'benchmark/'))
 # Where the logs of the last runs are, and how many runs that is.
 _LOGS, _KEPT_RUNS = _ROOT / 'out' / 'test_logs', 12
 # The folder of this run; workers and who repeats runs hand it on.
@@ -75,10 +80,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Shuffle the files where that is asked for."""
+    """Shuffle the files where that is asked for, else begin with the long ones."""
     seed = config.getoption('shuffle')
     if seed is not None:
         items[:] = shuffled_by_file(items, seed)
+    else:
+        items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 def shuffled_by_file(items: list[pytest.Item], seed: int) -> list[pytest.Item]:

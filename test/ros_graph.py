@@ -1,6 +1,6 @@
 """Helpers for tests on a real ROS graph: a node in its own process and a client of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 import os
 from pathlib import Path
@@ -297,6 +297,12 @@ class GraphClient:
             return bool(heard) and all(
                 each.qos_profile.reliability == ReliabilityPolicy.RELIABLE for each in heard)
         wait_for(followed, message=lambda: f'nobody follows the reliable publisher of {topic}')
+
+    def wait_until_heard(self, topics: Iterable[str]) -> None:
+        """Until the node, which subscribes when it is activated, hears what is published."""
+        for topic in topics:
+            wait_for(self._publishers[topic].get_subscription_count)
+            self._await_reliable(topic)
 
     def say(self, expression: str) -> None:
         """Publish a standing expression."""

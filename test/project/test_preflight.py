@@ -58,7 +58,7 @@ def _preflight(checkout: Path, **environment: str) -> subprocess.CompletedProces
     environment = {'PATH': str(checkout / 'bin'), 'REFDIFF_MIN_FREE_GB': '0', **environment}
     return subprocess.run(
         ['/bin/sh', str(checkout / 'tools/preflight.sh')], env=environment, capture_output=True,
-        text=True, stdin=subprocess.DEVNULL, timeout=60)
+        text=True, stdin=subprocess.DEVNULL, timeout=250)
 
 
 def _says(result: subprocess.CompletedProcess, *words: str) -> None:

@@ -64,7 +64,7 @@ def showing(client, msg):
 
 def request(port, method='GET', path='/', body=None, **headers):
     """(status, headers, body) of one HTTP request; names of headers with _ for -."""
-    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=120)
+    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=250)
     connection.request(method, path, body, {k.replace('_', '-'): v for k, v in headers.items()})
     answer = connection.getresponse()
     body = answer.read().decode(errors='replace')
@@ -82,7 +82,7 @@ class Browser:
     async def tell(self, **message):
         await self._socket.send_json(message)
 
-    async def hear(self, wanted, timeout_s=120.0):
+    async def hear(self, wanted, timeout_s=200.0):
         """Until a message of which `wanted(head)` is true; its head, parts with 'parts'."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -237,7 +237,7 @@ def test_a_browser_too_many_is_sent_away_and_finds_a_place_later(client, port):
             with raises(aiohttp.WSServerHandshakeError, match='503'):
                 await session.ws_connect(url)
             await links[0].close()
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(200):
                 while True:
                     try:
                         links[0] = await session.ws_connect(url)
