@@ -1,5 +1,6 @@
 """Slow models, full queues, faults inside, and the end of the process."""
 
+from contextlib import contextmanager
 import signal
 import time
 
@@ -7,7 +8,7 @@ from pytest import fixture, mark
 from rclpy.qos import qos_profile_sensor_data
 from ros_graph import Gates, GraphClient, image, NodeProcess, ROOT, wait_for
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from refdiff_ros.msg import ReferringMask
 
@@ -29,58 +30,142 @@ def gates(tmp_path):
     return Gates(tmp_path)
 
 
+@fixture(scope='module')
+def shared_gates(tmp_path_factory):
+    return Gates(tmp_path_factory.mktemp('gates'))
+
+
+@fixture(scope='module')
+def shared_node(shared_gates):
+    """One node for the tests that leave it as it was."""
+    node = slow_node(shared_gates, service_timeout=120.0)
+    yield node
+    assert node.stop() == 0
+
+
+@fixture
+def shared(shared_node, client):
+    """A client of its own for each test, of the shared node."""
+    client.wait_until('active')
+    yield client
+    client.say('')
+    assert shared_node.alive
+
+
+@contextmanager
+def parameters(client, standard, **values):
+    """Other parameters for a while."""
+    for name, value in values.items():
+        assert client.set_parameter(name, value).successful
+    try:
+        yield
+    finally:
+        for name in values:
+            client.set_parameter(name, standard[name])
+
+
 def slow_node(gates: Gates | None = None, **parameters) -> NodeProcess:
     return NodeProcess(parameters, SLOW, environment=gates.environment if gates else None)
 
 
-def test_a_slow_model_leaves_the_node_answering(client, gates):
-    node = slow_node(gates, queue_size=2, service_timeout=1.0)
-    try:
-        client.wait_until('active')
-        asked = image()
+STANDARD = {'queue_size': 8, 'service_timeout': 120.0, 'max_rate': 5.0, 'max_age': 1.0,
+            'use_sim_time': False}
+
+
+def test_a_slow_model_leaves_the_node_answering(shared, shared_gates):
+    asked, gates = image(), shared_gates
+    with parameters(shared, STANDARD, queue_size=2, service_timeout=1.0):
         gates.shut('segment')
-        first = client.call_async('the red box', asked)
-        gates.wait_reached('segment')
-        others = [client.call_async('the red box', asked) for _ in range(5)]
-        # Other services are answered while the models are busy.
-        assert client.state() == 'active'
-        assert client.set_parameter('max_age', 3.0).successful
-        results = [client.result(future) for future in others]
-        assert not first.done()
-        by_status = sorted(result.status for result in results)
-        assert by_status == sorted([ReferringMask.BUSY] * 3 + [ReferringMask.TIMEOUT] * 2)
-        busy = next(r for r in results if r.status == ReferringMask.BUSY)
-        assert 'queue_size' in busy.reason
-        late = next(r for r in results if r.status == ReferringMask.TIMEOUT)
-        assert 'timeout' in late.reason
-        # A caller's own patience counts for its call alone.
-        impatient = client.call_async('the red box', asked, timeout=0.1)
-        patient = client.call_async('the red box', asked, timeout=300.0)
-        assert client.result(impatient).status == ReferringMask.TIMEOUT
-        gates.open('segment')
-        assert client.result(first).status in ANSWERED
-        assert client.result(patient).status in ANSWERED
-    finally:
-        assert node.stop() == 0
+        try:
+            first = shared.call_async('the red box', asked)
+            gates.wait_reached('segment')
+            others = [shared.call_async('the red box', asked) for _ in range(5)]
+            # Other services are answered while the models are busy.
+            assert shared.state() == 'active'
+            results = [shared.result(future) for future in others]
+            assert not first.done()
+            by_status = sorted(result.status for result in results)
+            assert by_status == sorted([ReferringMask.BUSY] * 3 + [ReferringMask.TIMEOUT] * 2)
+            busy = next(r for r in results if r.status == ReferringMask.BUSY)
+            assert 'queue_size' in busy.reason
+            late = next(r for r in results if r.status == ReferringMask.TIMEOUT)
+            assert 'timeout' in late.reason
+            # A caller's own patience counts for its call alone.
+            impatient = shared.call_async('the red box', asked, timeout=0.1)
+            patient = shared.call_async('the red box', asked, timeout=300.0)
+            assert shared.result(impatient).status == ReferringMask.TIMEOUT
+        finally:
+            gates.open('segment')
+        assert shared.result(first).status in ANSWERED
+        assert shared.result(patient).status in ANSWERED
 
 
-def test_faults_inside_are_answered_and_logged(client):
-    node = slow_node()
-    try:
-        client.wait_until('active')
-        response = client.call('fault memory', image())
-        assert response.status == ReferringMask.OUT_OF_MEMORY
-        assert 'use a smaller bundle' in response.reason
-        assert client.call('fault memory once', image()).status in ANSWERED
-        node.wait_for_output('caches were freed')
-        response = client.call('fault bug', image())
-        assert response.status == ReferringMask.INTERNAL
-        assert 'ZeroDivisionError' in response.reason
-        assert client.call('the red box', image()).status in ANSWERED
-        node.wait_for_output('Traceback')
-        assert 'a bug for the test' in node.output
-    finally:
-        assert node.stop() == 0
+def test_faults_inside_are_answered_and_logged(shared, shared_node):
+    response = shared.call('fault memory', image())
+    assert response.status == ReferringMask.OUT_OF_MEMORY
+    assert 'use a smaller bundle' in response.reason
+    assert shared.call('fault memory once', image()).status in ANSWERED
+    shared_node.wait_for_output('caches were freed')
+    response = shared.call('fault bug', image())
+    assert response.status == ReferringMask.INTERNAL
+    assert 'ZeroDivisionError' in response.reason
+    assert shared.call('the red box', image()).status in ANSWERED
+    shared_node.wait_for_output('Traceback')
+    assert 'a bug for the test' in shared_node.output
+
+
+def test_the_subscription_follows_the_publishers_qos(shared):
+    shared.publish('image', image(), 'reliable')
+    shared.fresh('inputs', lambda values: values['image qos'] == 'reliable, volatile')
+    best_effort = shared.node.create_publisher(Image, 'image', qos_profile_sensor_data)
+    shared.fresh('inputs', lambda values: values['image qos'] == 'best_effort, volatile')
+    sent = image(stamp=7)
+
+    def answered():
+        best_effort.publish(sent)
+        return shared.call('the red box').mask.header == sent.header
+    wait_for(answered)
+
+
+def test_the_rate_of_answers_to_a_standing_expression_is_bounded(shared):
+    with parameters(shared, STANDARD, max_rate=2.0):
+        start_s, sent = time.monotonic(), []
+        shared.say('the red box')
+
+        def answered() -> bool:
+            shared.publish('image', image())
+            sent.append(time.monotonic())
+            time.sleep(0.03)
+            # At 2 Hz no more than one at once and two in each second that has begun.
+            assert len(shared.masks) <= 1 + 2 * (time.monotonic() - start_s) + 1
+            return len(shared.masks) >= 5
+        wait_for(answered)
+        assert len(sent) > 5
+
+
+def test_under_simulated_time_age_is_measured_on_the_simulated_clock(shared):
+    with parameters(shared, STANDARD, max_age=5.0, use_sim_time=True):
+        shared.wait_for_silence('use_sim_time is set and no /clock comes')
+
+        def at(seconds: int) -> None:
+            clock = Clock()
+            clock.clock.sec = seconds
+
+            def there() -> bool:
+                shared.publish('/clock', clock, 'best_effort')  # as its time source hears
+                return shared.diagnostics[-1].header.stamp.sec == seconds
+            wait_for(there)
+        at(100)
+        shared.publish('image', image(stamp=100))
+        wait_for(lambda: shared.call('the red box').status in ANSWERED)
+        at(104)
+        assert shared.call('the red box').status in ANSWERED
+        at(106)
+        assert shared.call('the red box').status == ReferringMask.STALE_IMAGE
+        at(10)  # the bag starts anew: what came before is of another time
+        assert shared.call('the red box').status == ReferringMask.NO_IMAGE
+        shared.publish('image', image(stamp=10))
+        wait_for(lambda: shared.call('the red box').status in ANSWERED)
 
 
 def test_while_loading_the_services_answer(client, gates):
@@ -178,91 +263,14 @@ def test_without_autostart_a_manager_decides(client):
         assert node.stop() == 0
 
 
-def test_the_subscription_follows_the_publishers_qos(client):
-    node = NodeProcess()
-    try:
-        client.wait_until('active')
-        client.publish('image', image(), 'reliable')
-        wait_for(lambda: client.diagnosis('inputs')[1].get('image qos') ==
-                 'reliable, volatile')
-        best_effort = client.node.create_publisher(Image, 'image', qos_profile_sensor_data)
-        wait_for(lambda: client.diagnosis('inputs')[1]['image qos'] == 'best_effort, volatile',
-                 30.0)
-        sent = image(stamp=7)
-
-        def answered():
-            best_effort.publish(sent)
-            return client.call('the red box').mask.header == sent.header
-        wait_for(answered)
-    finally:
-        assert node.stop() == 0
-
-
-def test_compressed_images_lie_below_the_topic_that_image_is_remapped_to(client):
-    node = NodeProcess({'image_transport': 'compressed'},
+def test_why_nothing_comes_through_a_remapped_compressed_topic(client):
+    node = NodeProcess({'image_transport': 'compressed', 'reliability': 'reliable'},
                        arguments=['-r', 'image:=/camera/color/image_raw'])
     try:
         client.wait_until('active')
-        client.wait_for_silence('no publisher on /camera/color/image_raw/compressed')
-    finally:
-        assert node.stop() == 0
-
-
-def test_incompatible_qos_is_the_reason_for_silence(client):
-    node = NodeProcess({'reliability': 'reliable'})
-    try:
-        client.wait_until('active')
-        publisher = client.node.create_publisher(Image, 'image', qos_profile_sensor_data)
-        publisher.publish(image())
+        topic = '/camera/color/image_raw/compressed'  # below the one that image is remapped to
+        client.wait_for_silence(f'no publisher on {topic}')
+        client.node.create_publisher(CompressedImage, topic, qos_profile_sensor_data)
         client.wait_for_silence('incompatible QoS')
-    finally:
-        assert node.stop() == 0
-
-
-def test_under_simulated_time_age_is_measured_on_the_simulated_clock(client):
-    node = NodeProcess({'use_sim_time': True, 'max_age': 5.0})
-    try:
-        client.wait_until('active')
-        client.wait_for_silence('use_sim_time is set and no /clock comes')
-
-        def at(seconds: int) -> None:
-            clock = Clock()
-            clock.clock.sec = seconds
-
-            def there() -> bool:
-                client.publish('/clock', clock)
-                return client.diagnostics[-1].header.stamp.sec == seconds
-            wait_for(there)
-        at(100)
-        client.publish('image', image(stamp=100))
-        wait_for(lambda: client.call('the red box').status in ANSWERED)
-        at(104)
-        wait_for(lambda: client.call('the red box').status in ANSWERED)
-        at(106)
-        wait_for(lambda: client.call('the red box').status == ReferringMask.STALE_IMAGE)
-        at(10)  # the bag starts anew: what came before is of another time
-        wait_for(lambda: client.call('the red box').status == ReferringMask.NO_IMAGE)
-        client.publish('image', image(stamp=10))
-        wait_for(lambda: client.call('the red box').status in ANSWERED)
-    finally:
-        assert node.stop() == 0
-
-
-def test_the_rate_of_answers_to_a_standing_expression_is_bounded(client):
-    node = NodeProcess({'max_rate': 2.0})
-    try:
-        client.wait_until('active')
-        start_s, sent = time.monotonic(), []
-        client.say('the red box')
-
-        def answered() -> bool:
-            client.publish('image', image())
-            sent.append(time.monotonic())
-            time.sleep(0.03)
-            # At 2 Hz no more than one at once and two in each second that has begun.
-            assert len(client.masks) <= 1 + 2 * (time.monotonic() - start_s) + 1
-            return len(client.masks) >= 5
-        wait_for(answered)
-        assert len(sent) > 5
     finally:
         assert node.stop() == 0
