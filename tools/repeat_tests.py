@@ -169,8 +169,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, help='of the first order; the next one is one more')
     parser.add_argument('--limit', type=float, default=3600.0, metavar='S',
                         help='seconds after which a run is ended (default 3600)')
-    parser.add_argument('pytest', nargs='*', help='further arguments for pytest')
-    args = parser.parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    cut = given.index('--') if '--' in given else len(given)
+    args, pytest = parser.parse_args(given[:cut]), given[cut + 1:]
     if args.runs < 1 or args.busy < 0:
         parser.error(f'expected at least one run and no less than 0 busy processes, got '
                      f'{args.runs} and {args.busy}')
@@ -182,8 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = []
     with contextlib.suppress(KeyboardInterrupt), busy(args.busy):
         for number in range(1, args.runs + 1):
-            run = run_once(number, first + number - 1, out / f'run{number}', args.limit,
-                           args.pytest)
+            run = run_once(number, first + number - 1, out / f'run{number}', args.limit, pytest)
             runs.append(run)
             print(f'run {number}, seed {run.seed}: status {run.status}, {run.seconds:.0f} s, '
                   f'{len(run.bad)} did not pass', flush=True)

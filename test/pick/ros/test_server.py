@@ -100,6 +100,13 @@ def test_a_pick_that_takes_too_long_ends_and_says_so(client, lifted):
     assert '0.3 s' in done.result.reason
 
 
+def _camera():
+    """The parameter `camera_in_base` for the scene."""
+    camera = camera_in_base(random_scene(SEED).view)
+    numbers = (*camera.position, *camera.orientation)
+    return f'[{", ".join(f"{value:.6f}" for value in numbers)}]'
+
+
 def _send_to_another(server, graph, namespace, text):
     """A goal to a further server; the future of its result."""
     action = ActionClient(graph.node, PickReferred, f'{namespace}/pick_referred')
@@ -114,8 +121,8 @@ def _ask_another(server, graph, namespace, text):
 
 
 def test_a_goal_waits_for_a_refdiff_node_that_is_still_starting(lifted):
-    server = NodeProcess({'node_timeout': 180.0}, ROOT / 'scripts' / 'pick_server',
-                         ('-r', '__ns:=/early'))
+    server = NodeProcess({'node_timeout': 180.0, 'camera_in_base': _camera()},
+                         ROOT / 'scripts' / 'pick_server', ('-r', '__ns:=/early'))
     graph = GraphClient()
     answers = iter([(Status.INACTIVE, 'models loading'), (Status.NO_IMAGE, 'none has come'),
                     (Status.NOT_FOUND, 'nothing fits')])
@@ -138,10 +145,8 @@ def test_a_goal_waits_for_a_refdiff_node_that_is_still_starting(lifted):
 
 
 def test_a_silent_robot_and_a_missing_refdiff_node_are_named(client, lifted):
-    camera = camera_in_base(random_scene(SEED).view)
-    numbers = ', '.join(f'{value:.6f}' for value in (*camera.position, *camera.orientation))
     script = ROOT / 'scripts' / 'pick_server'
-    values = {'motion_timeout': 0.5, 'camera_in_base': f'[{numbers}]', 'node_timeout': 1.0}
+    values = {'motion_timeout': 0.5, 'camera_in_base': _camera(), 'node_timeout': 1.0}
     mute = NodeProcess(
         {**values, 'node_timeout': 120.0}, script,
         ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment'))
