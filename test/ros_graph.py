@@ -32,8 +32,8 @@ from refdiff_ros.srv import ReferSegmentation
 
 ROOT = Path(__file__).resolve().parents[1]
 NODE = ROOT / 'scripts' / 'refdiff_node'
-# For what loads models on a busy machine.
-PATIENCE_S = 200.0
+# For what loads models on a busy machine; a very busy one sets its own.
+PATIENCE_S = float(os.environ.get('REFDIFF_PATIENCE_S', '200'))
 # Ends everything that was started here; what has ended already takes it as well.
 _STARTED: list[Callable[[], None]] = []
 

@@ -18,7 +18,7 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout with this suite's own settings and tools, and no tests yet."""
     (tmp_path / 'test').mkdir()
     (tmp_path / 'tools').mkdir()
-    shutil.copy(_ROOT / 'pytest.ini', tmp_path)
+    shutil.copy(_ROOT / 'pyproject.toml', tmp_path)
     shutil.copy(_ROOT / 'test/conftest.py', tmp_path / 'test')
     shutil.copy(_ROOT / 'tools/repeat_tests.py', tmp_path / 'tools')
     return tmp_path

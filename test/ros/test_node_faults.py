@@ -1,9 +1,13 @@
 """Slow models, full queues, faults inside, and the end of the process."""
 
 from contextlib import contextmanager
+import hashlib
+import json
 import signal
+import threading
 import time
 
+from hub_server import COMMIT, hub_server
 from pytest import fixture, mark
 from rclpy.qos import qos_profile_sensor_data
 from ros_graph import Gates, GraphClient, image, NodeProcess, ROOT, wait_for
@@ -186,7 +190,7 @@ def test_while_loading_the_services_answer(client, gates):
 
 
 @mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_during_inference_ends_after_the_running_step(client, gates, number):
+def test_a_signal_during_inference_ends_before_the_next_stage(client, gates, number):
     node = slow_node(gates, service_timeout=300.0)
     client.wait_until('active')
     gates.shut('segment')
@@ -198,30 +202,65 @@ def test_a_signal_during_inference_ends_after_the_running_step(client, gates, nu
     node.wait_for_output('ending')
     assert node.alive and not first.done()
     gates.open('segment')
-    # The step that runs is answered, and after it nothing more is waited for.
-    assert client.result(first).status in ANSWERED
+    # The call that runs hears of the end as soon as its stage is over, and so does the other.
+    ended = client.result(first)
+    assert ended.status == ReferringMask.INACTIVE
+    assert 'the node is ending: stopped before the stage' in ended.reason
     assert node.wait(PROMPT_S) == 0
     assert 'Traceback' not in node.output, node.output
-    # The call that waited was told why it got no answer.
+    assert 'a second Ctrl-C ends at once' in node.output
     assert client.result(waiting).status == ReferringMask.INACTIVE
 
 
-def test_a_signal_while_loading_ends_after_loading(gates):
+def test_a_signal_while_loading_does_not_wait(gates):
     gates.shut('load')
     node = slow_node(gates)
     gates.wait_reached('load')
     node.signal(signal.SIGINT)
-    node.wait_for_output('ending')
-    assert node.alive
-    gates.open('load')
-    assert node.wait() == 0
+    assert node.wait(PROMPT_S) == 0
     assert 'Traceback' not in node.output, node.output
 
 
-def test_a_second_signal_does_not_wait(gates):
-    gates.shut('load')
+def test_a_download_is_seen_in_diagnostics_and_ends_with_the_node(client, tmp_path):
+    content = bytes(4_000_000)
+    with hub_server() as hub:
+        hub.files, hub.hold = {'acme/mini/w.safetensors': content}, threading.Event()
+        digest = hashlib.sha256(content).hexdigest()
+        part = {'hub': {'repo': 'acme/mini', 'revision': COMMIT},
+                'files': [{'path': 'w.safetensors', 'sha256': digest}]}
+        (tmp_path / 'bundle.json').write_text(json.dumps({
+            'format': 1, 'name': 'mini', 'trained': True, 'parts': {
+                'diffusion': {'layout': 'diffusers', **part},
+                'clip': {'layout': 'transformers', **part}}}))
+        node = NodeProcess({'bundle': str(tmp_path)}, environment={
+            'HF_ENDPOINT': hub.url, 'NO_PROXY': '127.0.0.1,localhost'})
+        client.wait_for_silence(
+            f"loading: bundle '{tmp_path}', downloading diffusion/w.safetensors: 2.0 MB of 8.0 MB")
+        node.wait_for_output('downloading diffusion/w.safetensors: 8.0 MB')
+        node.signal(signal.SIGINT)
+        assert node.wait(PROMPT_S) == 0
+        hub.hold.set()
+    assert (tmp_path / 'diffusion/w.safetensors.part').stat().st_size == 2_000_000
+
+
+def test_a_mode_that_needs_more_models_is_refused(client):
+    node = NodeProcess({'mode': 'G'})
+    try:
+        client.wait_until('active')
+        refused = client.set_parameter('mode', 'full')
+        assert not refused.successful
+        assert "mode 'full' needs clip and sam, not loaded" in refused.reason
+        assert client.call('the red box', image()).status in ANSWERED
+    finally:
+        assert node.stop() == 0
+
+
+def test_a_second_signal_does_not_wait(client, gates):
     node = slow_node(gates)
-    gates.wait_reached('load')
+    client.wait_until('active')
+    gates.shut('segment')
+    client.call_async('the red box', image())
+    gates.wait_reached('segment')
     # Two at once are one Ctrl-C, which launch passes on. Of two kinds, since the system makes one
     # of two of the same kind that wait to be handled.
     node.signal(signal.SIGINT)
