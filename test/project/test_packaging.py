@@ -22,7 +22,7 @@ def test_a_pip_install_carries_every_file(tmp_path: Path) -> None:
     pytest.importorskip('setuptools')
     result = subprocess.run(
         [sys.executable, 'setup.py', '-q', 'build_py', '--build-lib', str(tmp_path)], cwd=_ROOT,
-        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=250)
     assert result.returncode == 0, result.stderr
     # Weights, manifests and licences as well as modules.
     assert _files(tmp_path / 'refdiff_ros') == _files(_ROOT / 'refdiff_ros')

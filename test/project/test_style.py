@@ -24,7 +24,7 @@ root = pathlib.Path(sys.argv[1])
 names = []
 for path in sorted((root / 'refdiff_ros').rglob('*.py')):
     parts = path.relative_to(root).with_suffix('').parts
-    if not {'ros', 'sim', 'demo', 'published_order'} & set(parts) and parts[-1] not in {'__init__', '__main__'}:
+    if not {'ros', 'sim', 'demo', 'published_order', 'replay_graph'} & set(parts) and parts[-1] not in {'__init__', '__main__'}:
         names.append('.'.join(parts))
 assert len(names) > 20, names
 for name in names:
@@ -51,7 +51,7 @@ def test_core_imports_without_optional_packages() -> None:
     environment = {**os.environ, 'PYTHONPATH': str(_ROOT)}
     result = subprocess.run(
         [sys.executable, '-c', _IMPORT_CORE, str(_ROOT)], env=environment, capture_output=True,
-        text=True, timeout=120)
+        text=True, timeout=250)
     assert result.returncode == 0, result.stderr
 
 
