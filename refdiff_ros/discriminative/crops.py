@@ -1,4 +1,4 @@
-"""Eq. 7's f(x * M): CLIP's plain image encoder on what a proposal leaves of the image.
+"""Eq. (7)'s f(x * M): CLIP's plain image encoder on what a proposal leaves of the image.
 
 Letters: B masks, H W image height and width, S side of CLIP's square.
 """
@@ -207,7 +207,7 @@ def scale_down(
 def crop_features(
     clip: ClipModels, image: torch.Tensor, masks: torch.Tensor, config: DiscriminativeConfig,
 ) -> torch.Tensor:
-    """f(x * M) for each mask (Eq. 7).
+    """f(x * M) for each mask (Eq. (7)).
 
     Args:
         clip: the model.

@@ -176,7 +176,7 @@ def prepare_frame(
     seed: int,
     prompts: RecentCache | None = None,
 ) -> GenerativeFrame:
-    """Eq. (3) and everything else that belongs to the frame alone.
+    """The noised latents (Eq. (3)) and all else that belongs to the frame alone.
 
     Args:
         models: the diffusion model.
