@@ -7,9 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
-from refdiff_ros.evaluation.metrics.mean_iou import mean_iou
-from refdiff_ros.evaluation.metrics.overall_iou import overall_iou
-from refdiff_ros.evaluation.metrics.precision_at import precision_at, THRESHOLDS
+from refdiff_ros.evaluation.metrics.iou import mean_iou, overall_iou, precision_at, THRESHOLDS
 from refdiff_ros.evaluation.run import Answer
 from refdiff_ros.evaluation.tabletop.cases import Case
 from refdiff_ros.sim.expressions import KINDS

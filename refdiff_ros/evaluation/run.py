@@ -13,7 +13,7 @@ from refdiff_ros.errors import (
     OutOfMemoryError,
     RefDiffError,
 )
-from refdiff_ros.evaluation.metrics.overlap import best_iou, iou, overlap, require_overlap
+from refdiff_ros.evaluation.metrics.iou import best_iou, iou, overlap, require_overlap
 from refdiff_ros.evaluation.metrics.pointing import pointing
 from refdiff_ros.evaluation.sample import Sample
 from refdiff_ros.presets import Mode

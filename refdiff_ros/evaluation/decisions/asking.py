@@ -8,7 +8,7 @@ from refdiff_ros.engine import Engine
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.evaluation.decisions.cases import DecisionCase
 from refdiff_ros.evaluation.decisions.question_truth import question_holds
-from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.evaluation.run import status_of
 from refdiff_ros.results import Segmentation
 

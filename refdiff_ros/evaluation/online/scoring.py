@@ -21,7 +21,7 @@ from refdiff_ros.evaluation.bags.reading import Bag, Recorded
 from refdiff_ros.evaluation.bags.samples import identity, Matched
 from refdiff_ros.evaluation.grasp_report import GraspCase
 from refdiff_ros.evaluation.metrics.grasp_error import grasp_error
-from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.evaluation.online.topics import (
     DIAGNOSTICS,
     FRAME,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
-from refdiff_ros.evaluation.metrics.overlap import best_iou, iou, overlap, require_overlap
+from refdiff_ros.evaluation.metrics.iou import best_iou, iou, overlap, require_overlap
 from refdiff_ros.evaluation.metrics.pointing import pointing
 from refdiff_ros.evaluation.run import status_of
 from refdiff_ros.presets import Mode

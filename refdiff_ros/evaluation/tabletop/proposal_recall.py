@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.metrics.overlap import best_iou
-from refdiff_ros.evaluation.metrics.recall import recall
+from refdiff_ros.evaluation.metrics.iou import best_iou, recall
 from refdiff_ros.evaluation.tabletop.cases import scene_range
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Preset

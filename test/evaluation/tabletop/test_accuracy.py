@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from refdiff_ros.engine import Engine, resolve_preset
-from refdiff_ros.evaluation.metrics.mean_iou import mean_iou
-from refdiff_ros.evaluation.metrics.overlap import overlap
+from refdiff_ros.evaluation.metrics.iou import mean_iou, overlap
 from refdiff_ros.evaluation.tabletop.cases import cases, evaluate
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.presets import Mode
