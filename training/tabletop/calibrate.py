@@ -17,12 +17,12 @@ import numpy as np
 from scipy.optimize import minimize
 
 from refdiff_ros.calibration_config import CalibrationConfig, FitWeights
+from refdiff_ros.console import Progress
 from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.evaluation.decisions.asking import RIGHT_IOU
 from refdiff_ros.evaluation.decisions.cases import decision_cases, DecisionCase, SETS
 from refdiff_ros.evaluation.decisions.figures import DECISIONS, macro_f1
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
-from refdiff_ros.evaluation.progress import Progress
 from refdiff_ros.matching.calibration import (
     clipped,
     EVIDENCE,

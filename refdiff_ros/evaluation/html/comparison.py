@@ -56,7 +56,7 @@ def compare(first: Run, second: Run) -> Comparison:
         rows.append((row, place))
         if place is not None and answer.scored and second.answers[place].scored:
             differences.append(second.answers[place].iou - answer.iou)
-            groups.append(answer.group)
+            groups.append(answer.image_id)
     rows += [(None, place) for place in places.values()]
     return Comparison(tuple(rows), tuple(differences),
                       bootstrap_interval(differences, groups=groups))

@@ -1,7 +1,7 @@
 """Intersection over union of masks, and the figures made of it: mIoU, oIoU, Pr@t, recall.
 
-By hand, since the figures and their bootstrap are made of the same whole pixels, and since an empty
-answer to an empty truth is right here.
+By hand, since figures and bootstrap are made of the same whole pixels, and since an empty answer
+to an empty truth is right here.
 
 Letters: N cases or proposals, H W image height and width.
 """

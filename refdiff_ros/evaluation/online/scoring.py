@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.evaluation.bags.grasps import GraspCase
 from refdiff_ros.evaluation.bags.labels import Label
 from refdiff_ros.evaluation.bags.pairing import Picture
 from refdiff_ros.evaluation.bags.reading import Bag, Recorded
 from refdiff_ros.evaluation.bags.samples import identity, Matched
-from refdiff_ros.evaluation.grasp_report import GraspCase
 from refdiff_ros.evaluation.metrics.grasp_error import grasp_error
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.evaluation.online.topics import (

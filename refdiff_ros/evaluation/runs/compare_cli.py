@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 import sys
 
-from refdiff_ros.evaluation.output import some
+from refdiff_ros.console import some
 
 _NAMED = 5
 _LEGEND = """\
