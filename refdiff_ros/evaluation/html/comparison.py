@@ -40,6 +40,11 @@ class Comparison:
         return sum(difference < 0 for difference in self.differences)
 
     @property
+    def equal(self) -> int:
+        """Cases in which both have the same IoU."""
+        return len(self.differences) - self.better - self.worse
+
+    @property
     def alone(self) -> tuple[int, int]:
         """How many cases the first and the second run have alone."""
         return (sum(second is None for _, second in self.rows),

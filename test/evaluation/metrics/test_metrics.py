@@ -28,8 +28,9 @@ def _mask(*rows):
 
 
 @pytest.mark.parametrize('name', (
-    'bootstrap', 'decision_report', 'mean_iou', 'overall_iou', 'overlap', 'pointing',
-    'precision_at', 'recall', 'reliability'))
+    'metrics.bootstrap', 'metrics.grasp_error', 'metrics.iou', 'metrics.latency',
+    'metrics.paired_t_test', 'metrics.pointing', 'metrics.reliability', 'metrics.rle',
+    'decisions.figures'))
 def test_the_examples_of_the_docstrings_run(name):
     module = importlib.import_module(f'refdiff_ros.evaluation.{name}')
     result = doctest.testmod(module)
