@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 import json
 from typing import Any
 
-from refdiff_ros.calibration_config import CalibrationConfig
 from refdiff_ros.config import (
+    CalibrationConfig,
     DiscriminativeConfig,
     GenerativeConfig,
     Mode,
