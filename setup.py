@@ -26,7 +26,7 @@ setup(
     packages=find_packages(include=['refdiff_ros', 'refdiff_ros.*']),
     package_data={'refdiff_ros': ['**/*.json', '**/*.yaml', '**/*.txt', 'bundles/**/*',
                                   'evaluation/html/assets/*', 'ros/web/assets/*']},
-    install_requires=['numpy', 'pyyaml', 'torch'],
+    install_requires=['jinja2', 'numpy', 'pyyaml', 'torch', 'tqdm'],
     extras_require=EXTRAS,
     entry_points={'console_scripts': ['refdiff = refdiff_ros.cli:main']},
 )
