@@ -1,11 +1,11 @@
 """What commands print and write alike: how far they are, lists of names, figures as JSON."""
 
 from collections.abc import Sequence
-import json
 from pathlib import Path
 import sys
 from typing import Any
 
+from refdiff_ros.json_text import to_json
 from refdiff_ros.optional import require_package
 
 _LINE_EVERY_S = 10.0
@@ -80,7 +80,7 @@ def write_figures(path: Path | None, values: dict[str, Any]) -> int:
         return 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
+        path.write_text(to_json(values, indent=1) + '\n', encoding='utf-8')
     except OSError as error:
         print(f'refdiff: expected to write the figures to {path}, got: {error}', file=sys.stderr)
         return 2

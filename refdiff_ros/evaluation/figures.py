@@ -66,7 +66,8 @@ def tagged_figures(
     results: Sequence[Answer], tags: Sequence[str] = ('kind',), group: Group = by_picture,
 ) -> dict[str, Any]:
     """`figures` of all answers that could be scored, 'by_<tag>' of those that have the tag, and
-    how many had nothing to score ('unreadable')."""
+    how many had nothing to score ('unreadable').
+    """
     scored = [answer for answer in results if answer.scored]
     return {
         **figures(scored, group),

@@ -92,6 +92,7 @@ class BagRequest(RunRequest):
         bag, labels: the recorded bag, and the file of its labels.
         image_topic: read the labelled images from here; '' reads what the labels name.
         depth_topic, info_topic: what belongs to an image; '' for none.
+        rectified: the images are rectified, so that P of camera_info holds, without its lens.
         sync_tolerance: seconds by which stamps of image and depth may differ.
         unverified: take labels that are a model's own answers as well.
         online: play the bag to the node.
@@ -105,6 +106,7 @@ class BagRequest(RunRequest):
     image_topic: str = ''
     depth_topic: str = ''
     info_topic: str = ''
+    rectified: bool = False
     sync_tolerance: float
     unverified: bool = False
     online: bool = False

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.errors import (
-    BadRequestError,
-    MissingPackageError,
-    OutOfMemoryError,
-    RefDiffError,
-)
+from refdiff_ros.errors import attempt, BadRequestError, error_text
 from refdiff_ros.evaluation.metrics.iou import best_iou, iou, overlap, require_overlap
 from refdiff_ros.evaluation.metrics.pointing import pointing
 from refdiff_ros.results import Frame, Segmentation, Status
@@ -33,10 +28,8 @@ class Sample:
         image_id: of the picture; samples of one picture should follow each other, since the
             engine keeps what belongs to a frame.
         expression: what was said.
-        load: reads the picture and the true mask, (H, W) bool, when they are needed.
-
-            Raises:
-                RefDiffError: the picture or the mask cannot be read.
+        load: reads the picture and the true mask, (H, W) bool, when they are needed; raises a
+            RefDiffError where it cannot.
         tags: what figures are broken down by, such as {'kind': 'relation', 'distractors': '2'}.
     """
 
@@ -65,7 +58,7 @@ class Reply:
     frame: Frame | None = None
     truth: np.ndarray | None = None
     segmentation: Segmentation | None = None
-    error: RefDiffError | None = None
+    error: Exception | None = None
     seconds: float = 0.0
 
     @property
@@ -75,15 +68,12 @@ class Reply:
             return self.segmentation.status.name
         if self.truth is None:
             return UNREADABLE
-        if isinstance(self.error, BadRequestError):
-            return Status.BAD_REQUEST.name
-        full = isinstance(self.error, OutOfMemoryError)
-        return Status.OUT_OF_MEMORY.name if full else Status.INTERNAL.name
+        return Status.of_error(self.error).name
 
     @property
     def trouble(self) -> str:
         """The error's message, or ''."""
-        return '' if self.error is None else str(self.error)
+        return '' if self.error is None else error_text(self.error)
 
 
 @dataclass(frozen=True)
@@ -168,20 +158,13 @@ def ask_samples(engine: 'Engine', samples: Iterable[Sample]) -> Iterator[Reply]:
 
 
 def _ask(engine: 'Engine', sample: Sample) -> Reply:
-    frame = truth = answer = caught = None
-    seconds = 0.0
-    try:
-        frame, truth = _loaded(sample)
-        began = time.perf_counter()
-        try:
-            answer = engine.segment(frame, sample.expression)
-        finally:
-            seconds = time.perf_counter() - began
-    except MissingPackageError:
-        raise
-    except RefDiffError as error:
-        caught = error
-    return Reply(sample, frame, truth, answer, caught, seconds)
+    loaded, error = attempt(lambda: _loaded(sample))
+    if loaded is None:
+        return Reply(sample, error=error)
+    frame, truth = loaded
+    began = time.perf_counter()
+    answer, error = attempt(lambda: engine.segment(frame, sample.expression))
+    return Reply(sample, frame, truth, answer, error, time.perf_counter() - began)
 
 
 def score(reply: Reply) -> Answer:

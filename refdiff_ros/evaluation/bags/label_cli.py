@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refdiff_ros.console import Progress
-from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.errors import BadRequestError, error_text, MissingPackageError
 from refdiff_ros.evaluation.bags.cli import add_frame_options
 from refdiff_ros.evaluation.options import add_models, read_request
 from refdiff_ros.evaluation.request import load_engine, RunRequest
+from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.presets import Mode
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--stills', type=Path, required=True, metavar='DIR',
                         help='folder for PNGs')
     parser.add_argument('--expression', action='append', default=[], metavar='TEXT',
-                        help='have the model answer it on each image; repeatable')
+                        type=valid_text, help='have the model answer it on each image; repeatable')
     add_frame_options(parser)
     add_models(parser)
     parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
                               'may have been corrected: take another name')
     with Bag(args.bag) as bag:
         index = index_bag(bag, Topics((args.topic,), args.depth_topic, args.info_topic,
-                                      args.sync_tolerance))
+                                      args.sync_tolerance, args.rectified))
         pictures = _chosen(args, index, stamps)
         lines_of, failed = _lines(args, request), []
 
@@ -75,8 +76,10 @@ def run(args: argparse.Namespace) -> int:
             for recorded in read_frames(bag, index, pictures):
                 try:
                     yield from lines_of(recorded)
-                except RefDiffError as error:
-                    progress.say(f'left out: {error}')
+                except MissingPackageError:
+                    raise
+                except Exception as error:  # one bad picture must not end the others
+                    progress.say(f'left out: {error_text(error)}')
                     failed.append(recorded.picture)
                 progress.step()
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-import json
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.console import write_figures
@@ -18,6 +17,7 @@ from refdiff_ros.evaluation.html.cli import finish_report
 from refdiff_ros.evaluation.request import BagRequest
 from refdiff_ros.evaluation.requirements import judge
 from refdiff_ros.evaluation.run import Answer
+from refdiff_ros.json_text import to_json
 
 if TYPE_CHECKING:
     from refdiff_ros.evaluation.html.gallery import Gallery
@@ -59,7 +59,8 @@ def labelled_bag(request: BagRequest, labels: Sequence[Label]) -> Iterator[Label
     read_from = image_topics(labels, request.image_topic)
     with Bag(request.bag) as bag:
         index = index_bag(bag, Topics(tuple(read_from.values()), request.depth_topic,
-                                      request.info_topic, request.sync_tolerance))
+                                      request.info_topic, request.sync_tolerance,
+                                      request.rectified))
         matched = match(labels, index, read_from)
         tell_unmatched(index, matched)
         yield Labelled(bag, index, matched, sum(label.source == UNVERIFIED for label in labels),
@@ -128,7 +129,7 @@ def finish(
     written = write_figures(request.json, {
         **found, 'unmatched': unmatched_json(labelled.matched), **outcome.details,
         'grasps': [case.as_json() for case in outcome.grasps], 'results': results})
-    print(json.dumps(found), flush=True)
+    print(to_json(found), flush=True)
     finish_report(request.html, {**found, 'results': results}, gallery)
     good = found['errors'] < found['cases'] and all(verdict.met for verdict in verdicts)
     return outcome.status or written or (0 if good else 1)

@@ -2,13 +2,13 @@
 
 import argparse
 from dataclasses import asdict
-import json
 from pathlib import Path
 import sys
 
 from refdiff_ros.console import Progress, write_figures
 from refdiff_ros.evaluation.options import add_common, add_method, add_split, read_request
 from refdiff_ros.evaluation.request import load_engine, RunRequest
+from refdiff_ros.json_text import to_json
 
 
 def add_decisions(commands: argparse._SubParsersAction) -> None:
@@ -70,5 +70,5 @@ def run_decisions(args: argparse.Namespace) -> int:
     status = write_figures(request.json, written)
     confidence = {name: {key: value for key, value in some.items() if key != 'bins'}
                   for name, some in found['confidence'].items()}
-    print(json.dumps({**found, 'confidence': confidence}), flush=True)
+    print(to_json({**found, 'confidence': confidence}), flush=True)
     return status or (0 if found['errors'] < found['cases'] else 1)

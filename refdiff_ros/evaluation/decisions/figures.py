@@ -132,11 +132,11 @@ def decision_table(found: dict[str, Any]) -> str:
     """The text tables of `decision_figures`."""
     answers = list(found['confusion'][DECISIONS[0]])
     lines = [('', *answers, 'precision', '95 %', 'recall', '95 %')]
-    for name in DECISIONS:
-        lines.append((
-            name, *(str(found['confusion'][name][answer]) for answer in answers),
-            shown(found['precision'][name]), span(found['precision_interval'][name]),
-            shown(found['recall'][name]), span(found['recall_interval'][name])))
+    lines += [(
+        name, *(str(found['confusion'][name][answer]) for answer in answers),
+        shown(found['precision'][name]), span(found['precision_interval'][name]),
+        shown(found['recall'][name]), span(found['recall_interval'][name]))
+        for name in DECISIONS]
     lines_of_confidence = [('confidence', 'cases', 'right', 'claimed', 'ECE', 'Brier')]
     for name, some in found['confidence'].items():
         lines_of_confidence.append((name, str(some['cases']), *(

@@ -6,6 +6,7 @@ knows neither, and would bring its fonts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 import math
 from typing import Any
 
@@ -131,7 +132,7 @@ def _histogram(
     top = _nice_top(max((float(each.max()) for each in shares), default=0.0))
     plot = _Plot(title, float(edges[0]), float(edges[-1]), top)
     plot.axes(axis, ticks, written)
-    for k, (low, high) in enumerate(zip(edges[:-1], edges[1:])):
+    for k, (low, high) in enumerate(pairwise(edges)):
         width = (high - low) / len(series)
         for place, (run, share, count) in enumerate(zip(_RUNS, shares, counts)):
             if count[k]:

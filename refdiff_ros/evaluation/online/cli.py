@@ -118,8 +118,11 @@ def _check_options(request: BagRequest) -> None:
 
 def _parameters(request: BagRequest) -> dict[str, Any]:
     """Of the node; `--param` has the last word."""
-    return {'bundle': request.bundle or _BUNDLE, 'preset': request.preset, 'mode': request.mode,
-            'seed': request.seed, 'device': request.device, **request.parameters}
+    values = {'bundle': request.bundle or _BUNDLE, 'preset': request.preset,
+              'mode': request.mode, 'seed': request.seed, 'device': request.device}
+    if request.rectified:
+        values['rectified'] = True
+    return {**values, **request.parameters}
 
 
 def _check_one_topic(labelled: 'Labelled') -> None:

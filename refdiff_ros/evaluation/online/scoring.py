@@ -42,7 +42,8 @@ _ANSWERED = (Status.FOUND, Status.NOT_FOUND, Status.AMBIGUOUS)
 @dataclass
 class Span:
     """When a play sent its first and its last picture, and when the last thing of it went or came;
-    nanoseconds on the clock of recording."""
+    nanoseconds on the clock of recording.
+    """
 
     first_ns: int
     sent_ns: int

@@ -128,7 +128,7 @@ class RunFolder(Answers):
             values = {'format': FORMAT, 'question': question.as_json(), 'command': command}
             new = self.path / f'{RUN}.new'
             new.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
-            os.replace(new, self.path / RUN)
+            new.replace(self.path / RUN)
 
 
 @dataclass(frozen=True)

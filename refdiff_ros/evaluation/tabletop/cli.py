@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-import json
 from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
@@ -16,6 +15,7 @@ from refdiff_ros.evaluation.options import (
     read_request,
 )
 from refdiff_ros.evaluation.request import load_engine, load_models, RunRequest
+from refdiff_ros.json_text import to_json
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
@@ -140,5 +140,5 @@ def _finish(request: RunRequest, found: dict[str, Any],
     """Write and print the figures; 0, or 2 when the file cannot be written."""
     status = write_figures(
         request.json, found if results is None else {**found, 'results': results})
-    print(json.dumps(found), flush=True)
+    print(to_json(found), flush=True)
     return status
