@@ -170,7 +170,8 @@ class Bag:
 
     def _stamp_ns(self, data: bytes) -> int:
         """The header's stamp from the message's first bytes, so that a scan decodes nothing; 0
-        for a message that is too short to have one."""
+        for a message that is too short to have one.
+        """
         if len(data) < 12:
             return 0
         # CDR: two bytes of representation (its lowest bit: little endian), two of options, then
