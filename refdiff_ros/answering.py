@@ -130,8 +130,9 @@ class Answering:
                 ask.expression, self._frames.models.nlp, self._match_of)
         match = self.discriminative if ask.mode.discriminative else self.generative
         change = spatial.adjust(
-            self.total, match, proposals.masks, ask.expression, relations, config,
-            ask.preset.selection.rival_overlap, ask.frame.depth_m)
+            self.total, match,
+            spatial.Layout(proposals.masks, ask.preset.selection.rival_overlap, ask.frame.depth_m),
+            ask.expression, relations, config)
         if change.change is None:
             return unplaced, notes + change.notes
         return replace(unplaced, total=self.total + change.change,

@@ -30,8 +30,8 @@ from refdiff_ros.srv import ReferSegmentation
 
 ROOT = Path(__file__).resolve().parents[1]
 NODE = ROOT / 'scripts' / 'refdiff_node'
-# For what loads models on a busy machine.
-PATIENCE_S = 120.0
+# For what loads models; a very busy machine sets its own.
+PATIENCE_S = float(os.environ.get('REFDIFF_PATIENCE_S', '120'))
 
 
 def picture(height: int = 96, width: int = 128, seed: int = 0) -> np.ndarray:

@@ -29,6 +29,17 @@ class DiffusionModels:
     text_encoder: Any
     tokenizer: Any
 
+    def __post_init__(self):
+        take_as_text(self.tokenizer)
+
+
+def take_as_text(tokenizer: Any) -> None:
+    """Have a tokenizer take '<|endoftext|>' for the characters that it is, not for its own mark.
+
+    Else what somebody says could end the prompt in its midst.
+    """
+    tokenizer.split_special_tokens = True
+
 
 @dataclass
 class ClipModels:
@@ -38,6 +49,9 @@ class ClipModels:
     tokenizer: Any
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
     std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+
+    def __post_init__(self):
+        take_as_text(self.tokenizer)
 
 
 @dataclass

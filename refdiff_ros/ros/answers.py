@@ -49,6 +49,7 @@ class Answer:
             monotonic clock.
         origin: whether the models answered on this very image.
         grounded: header of the image that the models answered on; `header` unless carried.
+        standing: number of the standing expression that this answers; 0 for a call's.
     """
 
     status: Status
@@ -66,6 +67,7 @@ class Answer:
     received_s: float = 0.0
     origin: Origin = Origin.GROUNDED
     grounded: Header | None = None
+    standing: int = 0
 
     @property
     def latency_ms(self) -> float:
@@ -123,12 +125,13 @@ def answer(
     expression: str,
     config: NodeConfig,
     received_s: float,
+    standing: int = 0,
 ) -> Answer:
     """Answer one expression on one frame; what goes wrong becomes the answer's status."""
     start = Answer(
         Status.INTERNAL, '', expression, header=frame_set.image.header,
         bundle=engine.models.name, preset=config.preset, mode=config.mode,
-        received_s=received_s)
+        received_s=received_s, standing=standing)
     try:
         return _answer(engine, frame_set, config, start)
     except BadRequestError as error:
@@ -171,7 +174,7 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
     try:
         from refdiff_ros.engine import resolve_preset
 
-        frame = decode(frame_set, config.rectified).frame
+        frame = decode(frame_set, config.rectified, config.max_input_megapixels).frame
         engine.prefetch(
             shrink(frame, config.max_megapixels * 1e6),
             resolve_preset(engine.models, config.preset), Mode(config.mode), config.seed)
@@ -191,7 +194,7 @@ def _ask(engine: 'Engine', frame: Frame, expression: str, config: NodeConfig) ->
 def _answer(
     engine: 'Engine', frame_set: FrameSet, config: NodeConfig, start: Answer,
 ) -> Answer:
-    decoded = decode(frame_set, config.rectified)
+    decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
     frame = decoded.frame
     small = shrink(frame, config.max_megapixels * 1e6)
 

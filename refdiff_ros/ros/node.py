@@ -15,6 +15,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.language.valid_text import from_outside
 from refdiff_ros.models.progress import ProgressLog, Step
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Status
@@ -30,11 +31,11 @@ from refdiff_ros.ros.deferred_service import DeferredService
 from refdiff_ros.ros.dispatch import Dispatch
 from refdiff_ros.ros.frame_sync import FrameSync
 from refdiff_ros.ros.inputs import Inputs
-from refdiff_ros.ros.mask_tracker import Follower
+from refdiff_ros.ros.mask_tracker import MaskTracker
 from refdiff_ros.ros.messages import service_response
 from refdiff_ros.ros.outputs import Outputs
 from refdiff_ros.ros.processes.spin import run
-from refdiff_ros.ros.requests import PendingRequest
+from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
 from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import result_of, Worker, WorkerStoppedError
@@ -64,7 +65,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
         self._worker = Worker(self._dispatch.next_job, self._worker_failed)
-        self._follower = Follower(
+        self._tracker = MaskTracker(
             self._sync, lambda: self._dispatch.config, self._publish, self._worker_failed)
         self._inputs = Inputs(
             self, self._sync, self._frame_came, self._depth_came, self._expression_came)
@@ -72,7 +73,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._page = OperatorPage(Robot(
             self._operator_says, self._operator_chose,
             lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
-            lambda: self._dispatch.expression))
+            lambda: self._dispatch.standing.text,
+            lambda: self._dispatch.config.max_input_megapixels))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
@@ -206,7 +208,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _refuse_waiting(self, reason: str) -> None:
         for pending in self._dispatch.queue.drain():
-            self._dispatch.refuse(pending, Status.INACTIVE, reason)
+            self._dispatch.refuse(pending, Refusal(Status.INACTIVE, reason))
 
     def _start_by_itself(self) -> None:
         self._autostart.cancel()
@@ -220,14 +222,15 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _frame_came(self) -> None:
         self._statistics.images.tick()
         self._worker.wake()
-        self._follower.frame_came()
+        self._tracker.frame_came()
         self._page.frame_came()
 
     def _depth_came(self) -> None:
         self._worker.wake()
-        self._follower.frame_came()
+        self._tracker.frame_came()
 
-    def _expression_came(self, text: str) -> None:
+    def _expression_came(self, said: str) -> None:
+        text = from_outside(said)
         self._stand(text)
         self.get_logger().info(
             f'standing expression: {text[:200]!r}' if text.strip() else
@@ -238,24 +241,25 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._worker.submit(self._outputs.clear)
 
     def _stand(self, text: str) -> None:
-        self._dispatch.set_expression(text)
-        self._follower.expect(text.strip())
-        self._page.said(text.strip())
+        standing = self._dispatch.set_expression(text)
+        self._tracker.expect(standing)
+        self._page.said(standing.text)
 
     def _call_came(self, request: ReferSegmentation.Request, reply_to: Any) -> None:
         config, now_s = self._dispatch.config, time.monotonic()
+        request.expression = from_outside(request.expression)
         timeout_s = request.timeout or config.service_timeout
         pending = PendingRequest(request, reply_to, now_s, now_s + timeout_s)
         if not 0 < timeout_s < float('inf'):
-            self._dispatch.refuse(
-                pending, Status.BAD_REQUEST,
-                f'expected a timeout in seconds, or 0 for the default, got {request.timeout}')
+            self._dispatch.refuse(pending, Refusal(
+                Status.BAD_REQUEST,
+                f'expected a timeout in seconds, or 0 for the default, got {request.timeout}'))
         elif not self._dispatch.active:
-            self._dispatch.refuse(pending, Status.INACTIVE, self._why_inactive())
+            self._dispatch.refuse(pending, Refusal(Status.INACTIVE, self._why_inactive()))
         elif not self._dispatch.queue.push(pending, config.queue_size):
-            self._dispatch.refuse(
-                pending, Status.BUSY,
-                f'{config.queue_size} calls wait already: ask again later, or raise queue_size')
+            self._dispatch.refuse(pending, Refusal(
+                Status.BUSY,
+                f'{config.queue_size} calls wait already: ask again later, or raise queue_size'))
         elif not self._dispatch.active:  # deactivated in between
             self._refuse_waiting('the node was deactivated')
         else:
@@ -271,8 +275,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         if result.origin is Origin.CARRIED:
             self._statistics.carried.tick()
         else:
-            self._follower.grounded(result)
-        if result.expression == self._dispatch.expression:  # not cleared or changed in between
+            self._tracker.grounded(result)
+        if result.standing == self._dispatch.standing.number:  # not cleared or changed in between
             self._page.offer(result, config.candidates, standing=True)
         if result.segmentation is None:
             self.get_logger().warning(
@@ -280,7 +284,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
         self._segment.reply(reply_to, service_response(result, config.candidates))
-        if not self._dispatch.expression:
+        if not self._dispatch.standing.text:
             self._page.offer(result, config.candidates, standing=False)
 
     def _report(self) -> None:
@@ -288,7 +292,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._inputs.follow_publishers()
         now = self.get_clock().now()
         situation = diagnostics.Situation(
-            self.state, self._dispatch.expression, len(self._dispatch.queue),
+            self.state, self._dispatch.standing.text, len(self._dispatch.queue),
             now.nanoseconds == 0, self._dispatch.config.max_age)
         report = diagnostics.report(
             self.get_fully_qualified_name(), now, situation, self._models, self._inputs,
@@ -338,11 +342,11 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         patience_s = _LOADING_S if self._models.state == 'loading' else None
         self._dispatch.active = False
         self._worker.stop()
-        self._follower.stop()
+        self._tracker.stop()
         self._refuse_waiting('the node is ending')
         self._page.stop()
         self._worker.join(patience_s)
-        self._follower.join()
+        self._tracker.join()
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -22,6 +22,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.pictures.header import MAX_MEGAPIXELS
 from refdiff_ros.presets import Mode, PRESETS
 
 
@@ -161,6 +162,10 @@ PARAMETERS = (
         'Larger images are answered at this many megapixels and the mask is scaled back.',
         low=0.01, high=100.0),
     ParameterSpec(
+        'max_input_megapixels', MAX_MEGAPIXELS,
+        'Larger images are refused before they are decoded: a few hundred bytes can claim '
+        'billions of pixels.', low=0.01, high=1000.0),
+    ParameterSpec(
         'sync_tolerance', 0.02,
         'Depth belongs to an image when their stamps differ by at most this many seconds.',
         low=0.0, high=10.0),
@@ -213,6 +218,7 @@ class NodeConfig:
     prefetch: bool = False
     max_age: float = 1.0
     max_megapixels: float = 2.1
+    max_input_megapixels: float = MAX_MEGAPIXELS
     sync_tolerance: float = 0.02
     rectified: bool = False
     queue_size: int = 8

@@ -16,9 +16,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
 from refdiff_ros.grasp.region import grasp_region
+from refdiff_ros.pictures.camera_info import camera_from_info
 from refdiff_ros.results import Status
 from refdiff_ros.ros.answers import Answer
-from refdiff_ros.ros.conversions import camera_from_info, depth_from_image, mask_message
+from refdiff_ros.ros.conversions import depth_from_image, mask_message
 from refdiff_ros.ros.messages import box, service_response
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.srv import ReferSegmentation

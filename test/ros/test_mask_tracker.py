@@ -124,6 +124,21 @@ def test_another_camera_and_a_bag_that_starts_again_carry_nothing(client, views)
     assert not client.masks
 
 
+def test_stamps_that_stand_still_are_followed_all_the_same(client, views):
+    fresh(client, THING)
+    header = message(views[0], 0).header
+    client.publish('image', message(views[0], 0))
+    wait_for(lambda: client.masks, 60.0)
+    client.set_parameter('max_rate', 0.02)
+    client.masks.clear()
+    for number, view in enumerate(views[1:6], 1):
+        client.publish('image', image_message(view.frame.image_rgb, 'rgb8', header))
+        wait_for(lambda number=number: len(client.masks) >= number, 30.0)
+    assert {mask.origin for mask in client.masks} == {ReferringMask.CARRIED}
+    row = [thing.name for thing in views[0].objects].index(THING.removeprefix('the '))
+    assert iou(*overlap(pixels(client.masks[-1]), views[5].masks[row])) > 0.6
+
+
 def test_switched_off_each_mask_is_the_models(client, views):
     client.set_parameter('follow', False)
     fresh(client, 'the mug')

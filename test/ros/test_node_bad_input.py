@@ -201,13 +201,24 @@ def encoded(kind: str, length: int | None = None) -> CompressedImage:
     return CompressedImage(header=header(), format=kind, data=data.tobytes()[:length])
 
 
+def huge() -> CompressedImage:
+    """A small JPEG that claims 400 megapixels."""
+    msg = encoded('jpeg')
+    data = bytearray(msg.data)
+    place = data.index(b'\xff\xc0')
+    data[place + 5:place + 9] = (20_000).to_bytes(2, 'big') * 2
+    msg.data = array.array('B', data)
+    return msg
+
+
 @mark.parametrize(('bad', 'words'), [
     (encoded('jpeg', -500), 'cut off'),
     (encoded('jpeg', 20), 'cut off'),
     (encoded('png', -500), 'cut off'),
     (encoded('jpeg', 0), 'expected a JPEG or PNG image'),
+    (huge(), '20000x20000'),
     (CompressedImage(header=header(), format='jpeg', data=RGB.tobytes()), 'cannot be decoded'),
-], ids=['half-jpeg', 'jpeg-head', 'half-png', 'empty', 'rubbish'])
+], ids=['half-jpeg', 'jpeg-head', 'half-png', 'empty', 'huge', 'rubbish'])
 def test_bad_compressed_frames_are_answered_with_a_failure(compressed, bad, words):
     found = first_answer_to(compressed, 'image/compressed', bad)
     assert found.status == ReferringMask.BAD_REQUEST

@@ -12,7 +12,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from refdiff_ros.ros.conversions import camera_from_info, depth_from_image, rgb_from_image
+from refdiff_ros.pictures.camera_info import camera_from_info
+from refdiff_ros.ros.conversions import depth_from_image, rgb_from_image
 from refdiff_ros.sim.render import generate
 
 CAMERA = ROOT / 'scripts' / 'tabletop_camera'

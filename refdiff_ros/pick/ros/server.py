@@ -23,6 +23,7 @@ from rclpy.parameter import Parameter
 from refdiff_ros.action import PickReferred
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.results import Pose
+from refdiff_ros.language.valid_text import from_outside
 from refdiff_ros.pick.plan import Reach
 from refdiff_ros.pick.ros.messages import grounding_from, result_message
 from refdiff_ros.pick.ros.robot import TopicRobot
@@ -130,7 +131,7 @@ class PickServer(Node):
             self._busy.release()
 
     def _pick(self, goal: ServerGoalHandle) -> PickOutcome:
-        text, began_s = goal.request.expression, time.monotonic()
+        text, began_s = from_outside(goal.request.expression), time.monotonic()
         limit_s = goal.request.timeout or self._values['goal_timeout']
         if not text.strip():
             return PickOutcome(PickStatus.REFUSED, 'expected an expression, got an empty one')
