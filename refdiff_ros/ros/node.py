@@ -61,14 +61,15 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         config = parameters.declare(self)
         self._statistics = Statistics()
         self._models = diagnostics.ModelState()
-        self._sync = FrameSync()
+        self._sync = FrameSync(lambda: self._inputs.published)
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
         self._worker = Worker(self._dispatch.next_job, self._worker_failed)
         self._tracker = MaskTracker(
             self._sync, lambda: self._dispatch.config, self._publish, self._worker_failed)
         self._inputs = Inputs(
-            self, self._sync, self._frame_came, self._depth_came, self._expression_came)
+            self, self._sync, self._frame_came, self._depth_came, self._worker.wake,
+            self._expression_came)
         self._outputs = Outputs(self)
         self._page = OperatorPage(Robot(
             self._operator_says, self._operator_chose,

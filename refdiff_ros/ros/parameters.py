@@ -170,6 +170,10 @@ PARAMETERS = (
         'Depth belongs to an image when their stamps differ by at most this many seconds.',
         low=0.0, high=10.0),
     ParameterSpec(
+        'first_wait', 1.0,
+        'After the first image, an answer waits at most this many seconds for the first depth '
+        'and the first camera_info, where somebody publishes them.', low=0.0, high=60.0),
+    ParameterSpec(
         'rectified', False,
         'The image is rectified: take the intrinsics from P of camera_info, not from K.'),
     ParameterSpec(
@@ -220,6 +224,7 @@ class NodeConfig:
     max_megapixels: float = 2.1
     max_input_megapixels: float = MAX_MEGAPIXELS
     sync_tolerance: float = 0.02
+    first_wait: float = 1.0
     rectified: bool = False
     queue_size: int = 8
     service_timeout: float = 10.0

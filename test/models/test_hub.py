@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 import random
 import shutil
-import socket
 
+from free_port import free_port
 from hub_server import COMMIT, hub_server, use_hub
 import pytest
 
@@ -180,10 +180,7 @@ def test_busy_server_is_not_asked_forever(server, tmp_path):
 
 
 def test_no_network_says_what_to_do(monkeypatch, tmp_path):
-    with socket.socket() as closed:
-        closed.bind(('127.0.0.1', 0))
-        port = closed.getsockname()[1]
-    monkeypatch.setenv('HF_ENDPOINT', f'http://127.0.0.1:{port}')
+    monkeypatch.setenv('HF_ENDPOINT', f'http://127.0.0.1:{free_port()}')
     monkeypatch.setenv('NO_PROXY', '127.0.0.1,localhost')
     with pytest.raises(DownloadError, match='Connection refused.*refdiff models pull.*copy'):
         hub.fetch(PINNED, 'config.json', tmp_path / 'c', retries=QUICK)
