@@ -1,6 +1,7 @@
 """The managed node `refdiff`: callbacks only, the models run on the worker."""
 
 from collections.abc import Sequence
+import logging
 import time
 import traceback
 from typing import Any
@@ -32,6 +33,8 @@ from refdiff_ros.ros.statistics import Statistics
 from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import result_of, Worker
 from refdiff_ros.srv import ReferSegmentation
+
+_LOG = logging.getLogger(__name__)
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -305,7 +308,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     # End
 
     def _worker_failed(self, error: Exception) -> None:
-        self.get_logger().error(''.join(traceback.format_exception(error)))
+        _LOG.error('unexpected error; the node goes on', exc_info=error)
 
     def stop(self) -> None:
         """Refuse what waits, finish the running step and end the worker."""

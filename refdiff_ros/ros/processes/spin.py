@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
@@ -15,6 +14,9 @@ from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.log_repeats import RepeatFilter
+
+_LOG = logging.getLogger(__name__)
 
 # One for a transition that loads, one for the timers, one for what comes in, one to spare.
 _THREADS = 4
@@ -42,12 +44,13 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
         print(f'refdiff: the node cannot start: {error}', file=sys.stderr)
         rclpy.try_shutdown()
         return 2
-    logging.getLogger('refdiff_ros').addHandler(_ToRosLog(node.get_logger()))
+    handler = _ToRosLog(node.get_logger())
+    handler.addFilter(RepeatFilter())
+    logging.getLogger('refdiff_ros').addHandler(handler)
     logging.getLogger('refdiff_ros').setLevel(logging.INFO)
     executor = MultiThreadedExecutor(_THREADS)
     executor.add_node(node)
-    spinner = threading.Thread(target=_spin, args=(executor, node.get_logger(), ended),
-                               daemon=True)
+    spinner = threading.Thread(target=_spin, args=(executor, ended), daemon=True)
     spinner.start()
     ended.wait()
     node.get_logger().info('ending: the running step is finished first')
@@ -106,7 +109,7 @@ class _Ended:
         self._event.set()
 
 
-def _spin(executor: MultiThreadedExecutor, logger: object, ended: _Ended) -> None:
+def _spin(executor: MultiThreadedExecutor, ended: _Ended) -> None:
     while rclpy.ok():
         try:
             executor.spin_once()
@@ -115,5 +118,5 @@ def _spin(executor: MultiThreadedExecutor, logger: object, ended: _Ended) -> Non
         except Exception:  # one bad callback must not end the node
             if not rclpy.ok():
                 break
-            logger.error(f'a callback failed; the node goes on\n{traceback.format_exc()}')
+            _LOG.exception('a callback failed; the node goes on')
     ended.set()
