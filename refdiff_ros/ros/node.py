@@ -54,6 +54,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         config = parameters.declare(self)
         self._statistics = Statistics()
         self._models = diagnostics.ModelState()
+        self._forgotten = ''
         self._sync = FrameSync()
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
@@ -72,6 +73,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self.add_pre_set_parameters_callback(parameters.with_floats)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
         self._start_timers(config.autostart)
@@ -183,9 +185,18 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _stop_answering(self) -> None:
         self._dispatch.active = False
-        self._stand('')
+        self._forget()
         self._inputs.unsubscribe()
         self._refuse_waiting('the node was deactivated')
+
+    def _forget(self) -> None:
+        """Drop the standing expression: who activates the node again may want another."""
+        if self._dispatch.expression:
+            self._forgotten = self._dispatch.expression
+            self.get_logger().warning(
+                f'the standing expression {self._forgotten[:200]!r} is dropped, for the node is '
+                'no longer active: publish it again once it is')
+        self._stand('')
 
     def _refuse_waiting(self, reason: str) -> None:
         for pending in self._dispatch.queue.drain():
@@ -212,6 +223,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _expression_came(self, said: str) -> None:
         text = from_outside(said)
+        self._forgotten = ''
         self._stand(text)
         self.get_logger().info(
             f'standing expression: {text[:200]!r}' if text.strip() else
@@ -274,7 +286,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         now = self.get_clock().now()
         situation = diagnostics.Situation(
             self.state, self._dispatch.expression, len(self._dispatch.queue),
-            now.nanoseconds == 0, self._dispatch.config.max_age)
+            now.nanoseconds == 0, self._dispatch.config.max_age, self._forgotten)
         report = diagnostics.report(
             self.get_fully_qualified_name(), now, situation, self._models, self._inputs,
             self._statistics)

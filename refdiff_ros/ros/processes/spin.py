@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
 from refdiff_ros.errors import RefDiffError
@@ -33,9 +35,13 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     ends with status 0 (launch calls any other a crash).
 
     Returns:
-        2 when the node could not be made from its parameters.
+        2 when the arguments cannot be read, or the node not be made from its parameters.
     """
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except rclpy_implementation.RCLError as error:
+        print(f'refdiff: the node cannot start: {_arguments_fault(error)}', file=sys.stderr)
+        return 2
     ended = _Ended()
     try:
         node = make_node()
@@ -63,6 +69,17 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     # Taking the interpreter and the models' libraries apart takes seconds, on a busy machine more
     # than the five after which launch kills.
     os._exit(0)
+
+
+def _arguments_fault(error: Exception) -> str:
+    """What is wrong with '--ros-args', without the places in rcl that found it."""
+    text = re.sub(r',? at /\S+:\d+', '', str(error)).removeprefix('failed to initialize rcl: ')
+    hint = ''
+    if 'ros__parameters' in text:
+        hint = ". A params file has its values below the node's name and 'ros__parameters:'"
+    elif 'remap rule' in text:
+        hint = '. A topic has no spaces in its name'
+    return f'expected ROS arguments that can be read, got: {text}{hint}'
 
 
 class _ToRosLog(logging.Handler):
