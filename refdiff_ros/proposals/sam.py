@@ -163,7 +163,8 @@ def _grid_positions(sam: Any, encoder: Any, embedding: SamEmbedding) -> torch.Te
     """Positions of the features' places, (1, C, h, w): the upper left part of the square's."""
     places = embedding.side // sam_encoder.patch_side(sam.image_encoder)
     height, width = embedding.features.shape[2:]
-    return encoder.pe_layer((places, places))[None, :, :height, :width]
+    result: torch.Tensor = encoder.pe_layer((places, places))[None, :, :height, :width]
+    return result
 
 
 @stage('sam_prompts')
