@@ -100,7 +100,7 @@ def answer_samples(
             frame, truth = _loaded(sample)
             began = time.perf_counter()
             try:
-                found = engine.segment(frame, sample.expression, mode)
+                found = engine.segment(frame, sample.expression, mode, check=False)
             finally:
                 seconds = time.perf_counter() - began
         except MissingPackageError:

@@ -79,7 +79,7 @@ def evaluate_decisions(
     for case in cases:
         began = time.perf_counter()
         try:
-            answer, error = engine.segment(case.view.frame, case.text), None
+            answer, error = engine.segment(case.view.frame, case.text, check=False), None
         except RefDiffError as caught:
             answer, error = None, caught
         result = _result(case, answer, error, time.perf_counter() - began)

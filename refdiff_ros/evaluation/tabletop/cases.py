@@ -177,7 +177,7 @@ def evaluate(
     for view, said, scene in asked:
         began = time.perf_counter()
         try:
-            answer, error = engine.segment(view.frame, said.text, mode), None
+            answer, error = engine.segment(view.frame, said.text, mode, check=False), None
         except RefDiffError as caught:
             answer, error = None, caught
         seconds = time.perf_counter() - began
