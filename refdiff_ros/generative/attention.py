@@ -8,7 +8,7 @@ K token groups.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 import math
 import re
@@ -121,11 +121,8 @@ def run_until_captured(
     Nothing after that layer's key projection is computed.
     """
     found: dict[str, LayerCapture] = {}
-    with _hooks(unet, layers, found, stop_after=layers[-1]):
-        try:
-            unet(*args, **kwargs)
-        except _LastLayerReached:
-            pass
+    with _hooks(unet, layers, found, stop_after=layers[-1]), suppress(_LastLayerReached):
+        unet(*args, **kwargs)
     return found
 
 

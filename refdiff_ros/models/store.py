@@ -35,7 +35,8 @@ SHIPPED = Path(__file__).parents[1] / 'bundles'
 
 def known_bundles() -> list[str]:
     """Names of the bundles that can be named without a download: shipped, built in, or known by
-    a shipped manifest."""
+    a shipped manifest.
+    """
     shipped = sorted(path.parent.name for path in SHIPPED.glob(f'*/{MANIFEST}'))
     return [*shipped, UNTRAINED, *sorted(path.stem for path in MANIFESTS.glob('*.json'))]
 

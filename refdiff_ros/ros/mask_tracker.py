@@ -30,7 +30,8 @@ _KEPT_FRAMES = 64
 @dataclass(frozen=True)
 class _Seen:
     """A frame that was looked at: stamp, receipt on the monotonic clock (stamps may stand still),
-    (h, w) grey picture and the motion since the one before, None where there is none."""
+    (h, w) grey picture and the motion since the one before, None where there is none.
+    """
 
     stamp_ns: int
     received_s: float
