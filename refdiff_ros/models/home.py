@@ -13,7 +13,7 @@ def home() -> Path:
         BundleError: neither is set, and this user has no home folder.
     """
     cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-    chosen = os.environ.get('REFDIFF_HOME') or os.path.join(cache, 'refdiff_ros')
+    chosen = os.environ.get('REFDIFF_HOME') or f'{cache}/refdiff_ros'
     try:
         return Path(chosen).expanduser()
     except RuntimeError as error:

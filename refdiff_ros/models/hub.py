@@ -141,10 +141,11 @@ def cached(source: HubSource, path: str) -> Path | None:
 
 def _cache_folder() -> Path:
     """Where `huggingface_hub` keeps files, read from the environment as it is now."""
-    home = os.environ.get('HF_HOME') or os.path.join(
-        os.environ.get('XDG_CACHE_HOME') or '~/.cache', 'huggingface')
-    return Path(os.path.expanduser(
-        os.environ.get('HF_HUB_CACHE') or os.path.join(home, 'hub')))
+    cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+    home = os.environ.get('HF_HOME') or f'{cache}/huggingface'
+    # Unlike Path's, os.path's leaves '~' as it is where this user has no home folder.
+    return Path(os.path.expanduser(  # noqa: PTH111
+        os.environ.get('HF_HUB_CACHE') or f'{home}/hub'))
 
 
 def _hub_library() -> ModuleType:

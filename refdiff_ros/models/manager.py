@@ -42,7 +42,8 @@ _WARM_HW = (480, 640)
 _LOG = logging.getLogger(__name__)
 
 
-def load_bundle(
+# Each keyword is a parameter of the node and of the commands.
+def load_bundle(  # noqa: PLR0913
     name_or_path: str = DEFAULT_BUNDLE,
     device: str | torch.device = 'auto',
     dtype: str | torch.dtype = 'auto',

@@ -61,7 +61,8 @@ def locate(
         BundleError: there is no such bundle, or its manifest is not valid.
         DownloadError: the manifest is needed from the hub and cannot be had.
     """
-    folder = Path(os.path.expanduser(name_or_path))
+    # Unlike Path's, os.path's leaves '~' as it is where this user has no home folder.
+    folder = Path(os.path.expanduser(name_or_path))  # noqa: PTH111
     asked = shlex.quote(name_or_path)
     manifest = MANIFESTS / f'{name_or_path}.json'
     if revision is not None and (folder.is_dir() or not is_hub_id(name_or_path)):

@@ -20,7 +20,8 @@ _LAYOUTS = {'diffusion': 'diffusers', 'clip': 'transformers', 'sam': 'segment-an
             'parser': 'spacy'}
 
 
-def write_bundle(
+# Each keyword is a field of the manifest.
+def write_bundle(  # noqa: PLR0913
     models: ModelSet,
     folder: str | Path,
     name: str | None = None,

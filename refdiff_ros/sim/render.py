@@ -110,7 +110,8 @@ def render_scenes(
             yield picture(mujoco, model, data, renderer, scene, number, depth)
 
 
-def picture(
+# MuJoCo's model, data and renderer go together but have no common object.
+def picture(  # noqa: PLR0913
     mujoco: ModuleType, model: Any, data: Any, renderer: Any, scene: Scene, number: int = 0,
     depth: bool = True,
 ) -> SceneView:

@@ -41,7 +41,8 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
 
 
-def train(
+# The options of one loop that all trainings share.
+def train(  # noqa: PLR0913
     model: nn.Module,
     loss: Callable[[np.random.Generator], tuple[torch.Tensor, dict[str, float]]],
     options: argparse.Namespace,
