@@ -42,7 +42,7 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
 
 
 # The options of one loop that all trainings share.
-def train(  # noqa: PLR0913
+def train(
     model: nn.Module,
     loss: Callable[[np.random.Generator], tuple[torch.Tensor, dict[str, float]]],
     options: argparse.Namespace,
