@@ -61,7 +61,8 @@ class ModelSet:
     Attributes:
         name: the bundle's name.
         trained: False for random weights; answers then say so.
-        diffusion, clip, sam: the models; `sam` is segment-anything's `Sam`. None for what the
+        diffusion, clip, sam: the models; `sam` is segment-anything's `Sam` or
+            transformers' `Sam2Model`. None for what the
             bundle lacks or was not loaded for.
         nlp: a spaCy pipeline with a dependency parser, or None for the rule-based parser.
         device, dtype: where and how the models compute.

@@ -48,6 +48,11 @@ class SamEmbedding:
         return F.interpolate(scaled[..., :height, :width], self.size_hw, mode='bilinear',
                              align_corners=False)[:, 0]
 
+    def steps(self, axis: int) -> tuple[tuple[int, int], ...]:
+        """How `upscale` scales rows (0) or columns (1): size and how much of it is kept."""
+        size = self.size_hw[axis]
+        return (self.region_hw[axis], self.input_hw[axis]), (size, size)
+
 
 @stage('sam_encoder')
 @torch.no_grad()
