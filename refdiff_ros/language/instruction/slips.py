@@ -11,7 +11,7 @@ from refdiff_ros.language.directions import DIRECTION_OF
 from refdiff_ros.language.words import CLAUSE_WORDS, COLOURS, DETERMINERS, ORDINALS, PREPOSITIONS, SIZES
 
 # Two letters wrong are one word still where it has this many.
-_LONG = 7
+_LONG = 6
 _PLACES = frozenset(
     'then them there here both other left right front back where which please'.split())
 _COSTS = {'swapped': 0, 'doubled': 1, 'left out': 1, 'added': 2, 'changed': 3}
@@ -53,6 +53,15 @@ def _lines(name: str) -> list[str]:
 def _closed_words() -> frozenset[str]:
     """Words of the closed classes in which a slip is looked for."""
     return COLOURS | SIZES | ORDINALS | PREPOSITIONS | _PLACES | DIRECTION_OF.keys()
+
+
+def is_slip_of_verb(word: str, verb: str) -> bool:
+    """Whether a word that no verb is (in lower case) is a slip of one.
+
+    Letters that are swapped or written twice are a slip even in a real word ('garb', 'putt').
+    """
+    return is_one_slip(word, verb) and (
+        not is_real(word) or slip(word, verb) in ('swapped', 'doubled'))
 
 
 def is_real(word: str) -> bool:
