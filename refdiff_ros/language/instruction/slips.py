@@ -11,7 +11,7 @@ from refdiff_ros.language.directions import DIRECTION_OF
 from refdiff_ros.language.words import CLAUSE_WORDS, COLOURS, DETERMINERS, ORDINALS, PREPOSITIONS, SIZES
 
 # Two letters wrong are one word still where it has this many.
-_LONG = 6
+_LONG = 7
 _PLACES = frozenset(
     'then them there here both other left right front back where which please'.split())
 _COSTS = {'swapped': 0, 'doubled': 1, 'left out': 1, 'added': 2, 'changed': 3}
