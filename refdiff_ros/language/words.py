@@ -29,6 +29,8 @@ def split_words(text: str) -> tuple[Word, ...]:
     return tuple(Word(match.group(), *match.span()) for match in _WORD.finditer(text))
 
 
+ARTICLES = frozenset('a an the'.split())
+
 DETERMINERS = frozenset(
     'a an the this that these those my your his her its our their some any each every'.split())
 

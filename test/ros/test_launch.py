@@ -8,9 +8,9 @@ import pytest
 launch_ros = pytest.importorskip(
     'launch_ros', reason='launch_ros is not installed: it comes with a full ROS installation')
 launch_testing = pytest.importorskip('launch_testing', reason='launch_testing is not installed')
-from launch import LaunchContext, LaunchDescription  # noqa: E402
-from launch.actions import IncludeLaunchDescription  # noqa: E402
-from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
+from launch import LaunchContext, LaunchDescription
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
 
 LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
 

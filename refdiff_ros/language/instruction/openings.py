@@ -10,7 +10,8 @@ from refdiff_ros.language.words import DETERMINERS
 
 class Mood(enum.Enum):
     """What the opening makes of what follows: a command, or a noun phrase that is wanted,
-    looked for or only named; or a question that is to be answered in words."""
+    looked for or only named; or a question that is to be answered in words.
+    """
 
     COMMAND = 'command'
     WANT = 'want'

@@ -8,7 +8,14 @@ from functools import cache
 from importlib.resources import files
 
 from refdiff_ros.language.directions import DIRECTION_OF
-from refdiff_ros.language.words import CLAUSE_WORDS, COLOURS, DETERMINERS, ORDINALS, PREPOSITIONS, SIZES
+from refdiff_ros.language.words import (
+    CLAUSE_WORDS,
+    COLOURS,
+    DETERMINERS,
+    ORDINALS,
+    PREPOSITIONS,
+    SIZES,
+)
 
 # Two letters wrong are one word still where it has this many.
 _LONG = 7
