@@ -114,7 +114,7 @@ def run_bag(args: argparse.Namespace) -> int:
 def _engine(args: argparse.Namespace) -> 'Engine':
     """The engine, warm: the first answer is timed like any other."""
     engine = prepare_engine(args)
-    from refdiff_ros.models.manager import warm_up
+    from refdiff_ros.warming import warm_up
     warm_up(engine.models, engine.preset)
     return engine
 

@@ -12,7 +12,8 @@ from refdiff_ros.evaluation.run import Answer, answer_samples
 from refdiff_ros.evaluation.runs.loaded import Loaded
 from refdiff_ros.evaluation.runs.weights import weights_sha256
 from refdiff_ros.evaluation.sample import Sample
-from refdiff_ros.models.manager import DEFAULT_BUNDLE, warm_up
+from refdiff_ros.models.manager import DEFAULT_BUNDLE
+from refdiff_ros.warming import warm_up
 
 
 class Answering(Protocol):
