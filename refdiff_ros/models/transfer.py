@@ -84,7 +84,7 @@ def sha256_of(path: Path, progress: Progress | None = None) -> str:
 
 
 def git_blob_id(path: Path) -> str:
-    """git's id of a file's content, which the hub sends as the ETag of small files."""
+    """Compute git's id of a file's content, which the hub sends as the ETag of small files."""
     hasher = hashlib.sha1(f'blob {path.stat().st_size}\0'.encode(), usedforsecurity=False)
     with path.open('rb') as stream:
         while block := stream.read(_BLOCK):
@@ -97,8 +97,7 @@ def part_of(target: Path) -> Path:
     return target.with_name(target.name + '.part')
 
 
-# A download has no part that could be asked for without the others.
-def download(  # noqa: PLR0913
+def download(  # noqa: PLR0913, one transfer as a whole
     url: str,
     target: Path,
     checksum: Checksum,
@@ -179,8 +178,7 @@ def _receive(
         retries.wait(failures, url, reason)
 
 
-# What one try needs; `download` is the only caller.
-def _receive_once(  # noqa: PLR0913
+def _receive_once(  # noqa: PLR0913, one transfer as a whole
     url: str, part: Path, offset: int, size: int | None, headers: Mapping[str, str],
     progress: Progress | None, timeout_s: float,
 ) -> bool:
