@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in _NODES:
         return _run_node(arguments)
-    args = _build_parser().parse_args(arguments)
+    args = build_parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.WARNING,
         format='%(levelname)s %(name)s: %(message)s')
@@ -74,7 +74,8 @@ def _run_node(arguments: list[str]) -> int:
     return module.main([f'refdiff {arguments[0]}', *arguments[1:]]) or 0
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every subcommand; those that are nodes take no options here."""
     parser = argparse.ArgumentParser(
         prog='refdiff', description='Segments whatever a sentence refers to (Ref-Diff).')
     parser.add_argument('-v', '--verbose', action='store_true', help='log what is done')
