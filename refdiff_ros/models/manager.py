@@ -33,7 +33,8 @@ from refdiff_ros.models.store import locate, TABLETOP, UNTRAINED
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import Mode, Preset
-from refdiff_ros.proposals.sam_embedding import embed
+from refdiff_ros.proposals.sam2 import set_sam2_dtype
+from refdiff_ros.proposals.segmentor import segmentor_of
 from refdiff_ros.results import Frame
 
 DEFAULT_BUNDLE = TABLETOP
@@ -200,7 +201,7 @@ def _warm_up(models: ModelSet, preset: Preset, listener: Listener) -> dict[str, 
         models.need('sam')
         black = Frame(np.zeros((*_WARM_HW, 3), np.uint8))
         # Outside: what is compiled here is compiled for the way in which answers run it.
-        run('sam', lambda: embed(models.sam, black, preset.proposals).features)
+        run('sam', lambda: segmentor_of(models.sam).embed(black, preset.proposals).features)
     return timings
 
 
@@ -307,6 +308,10 @@ def _load_clip(
 def _load_sam(
     part: Part, place: Path, device: torch.device, dtype: torch.dtype,
 ) -> torch.nn.Module:
+    if part.layout == 'transformers':
+        model = require_package('transformers', 'models').Sam2Model.from_pretrained(
+            place, dtype=torch.float32, local_files_only=True, use_safetensors=True)
+        return _ready(set_sam2_dtype(model, dtype), device)
     if part.layout == 'segment-anything':
         registry = require_package('segment_anything', 'models').sam_model_registry
         sam = registry[part.type](checkpoint=None)

@@ -1,6 +1,12 @@
 """The managed node `refdiff`: callbacks only, the models run on the worker."""
 
+<<<<<<< HEAD
 from collections.abc import Callable, Sequence
+import logging
+=======
+from collections.abc import Sequence
+import logging
+>>>>>>> refs/heads/sensors
 import time
 import traceback
 from typing import Any
@@ -41,8 +47,13 @@ from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import result_of, Worker, WorkerStoppedError
 from refdiff_ros.srv import ReferSegmentation
 
+<<<<<<< HEAD
 # How long an end waits for models that are being loaded.
 _LOADING_S = 0.5
+=======
+_LOG = logging.getLogger(__name__)
+
+>>>>>>> refs/heads/sensors
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -61,7 +72,12 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         config = parameters.declare(self)
         self._statistics = Statistics()
         self._models = diagnostics.ModelState()
+<<<<<<< HEAD
         self._sync = FrameSync(lambda: self._inputs.published)
+=======
+        self._forgotten = ''
+        self._sync = FrameSync()
+>>>>>>> refs/heads/sensors
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
         self._worker = Worker(self._dispatch.next_job, self._worker_failed)
@@ -80,6 +96,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self.add_pre_set_parameters_callback(parameters.with_floats)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
         self._start_timers(config.autostart)
@@ -203,9 +220,18 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _stop_answering(self) -> None:
         self._dispatch.active = False
-        self._stand('')
+        self._forget()
         self._inputs.unsubscribe()
         self._refuse_waiting('the node was deactivated')
+
+    def _forget(self) -> None:
+        """Drop the standing expression: who activates the node again may want another."""
+        if self._dispatch.standing.text:
+            self._forgotten = self._dispatch.standing.text
+            self.get_logger().warning(
+                f'the standing expression {self._forgotten[:200]!r} is dropped, for the node is '
+                'no longer active: publish it again once it is')
+        self._stand('')
 
     def _refuse_waiting(self, reason: str) -> None:
         for pending in self._dispatch.queue.drain():
@@ -232,6 +258,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _expression_came(self, said: str) -> None:
         text = from_outside(said)
+        self._forgotten = ''
         self._stand(text)
         self.get_logger().info(
             f'standing expression: {text[:200]!r}' if text.strip() else
@@ -293,8 +320,13 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._inputs.follow_publishers()
         now = self.get_clock().now()
         situation = diagnostics.Situation(
+<<<<<<< HEAD
             self.state, self._dispatch.standing.text, len(self._dispatch.queue),
             now.nanoseconds == 0, self._dispatch.config.max_age)
+=======
+            self.state, self._dispatch.standing.text, len(self._dispatch.queue),
+            now.nanoseconds == 0, self._dispatch.config.max_age, self._forgotten)
+>>>>>>> refs/heads/sensors
         report = diagnostics.report(
             self.get_fully_qualified_name(), now, situation, self._models, self._inputs,
             self._statistics)
@@ -333,7 +365,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     # End
 
     def _worker_failed(self, error: Exception) -> None:
-        self.get_logger().error(''.join(traceback.format_exception(error)))
+        _LOG.error('unexpected error; the node goes on', exc_info=error)
 
     def stop(self) -> None:
         """Refuse what waits, and end the worker where the running stage ends.

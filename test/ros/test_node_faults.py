@@ -235,12 +235,12 @@ def test_a_download_is_seen_in_diagnostics_and_ends_with_the_node(client, tmp_pa
         node = NodeProcess({'bundle': str(tmp_path)}, environment={
             'HF_ENDPOINT': hub.url, 'NO_PROXY': '127.0.0.1,localhost'})
         client.wait_for_silence(
-            f"loading: bundle '{tmp_path}', downloading diffusion/w.safetensors: 2.0 MB of 8.0 MB")
+            f"loading: bundle '{tmp_path}', downloading diffusion/w.safetensors: 1.0 MB of 8.0 MB")
         node.wait_for_output('downloading diffusion/w.safetensors: 8.0 MB')
         node.signal(signal.SIGINT)
         assert node.wait(PROMPT_S) == 0
         hub.hold.set()
-    assert (tmp_path / 'diffusion/w.safetensors.part').stat().st_size == 2_000_000
+    assert (tmp_path / 'diffusion/w.safetensors.part').stat().st_size >= 1_000_000
 
 
 def test_a_mode_that_needs_more_models_is_refused(client):
