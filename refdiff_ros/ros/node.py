@@ -1,12 +1,7 @@
 """The managed node `refdiff`: callbacks only, the models run on the worker."""
 
-<<<<<<< HEAD
 from collections.abc import Callable, Sequence
 import logging
-=======
-from collections.abc import Sequence
-import logging
->>>>>>> refs/heads/sensors
 import time
 import traceback
 from typing import Any
@@ -47,13 +42,10 @@ from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import result_of, Worker, WorkerStoppedError
 from refdiff_ros.srv import ReferSegmentation
 
-<<<<<<< HEAD
 # How long an end waits for models that are being loaded.
 _LOADING_S = 0.5
-=======
 _LOG = logging.getLogger(__name__)
 
->>>>>>> refs/heads/sensors
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -72,12 +64,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         config = parameters.declare(self)
         self._statistics = Statistics()
         self._models = diagnostics.ModelState()
-<<<<<<< HEAD
-        self._sync = FrameSync(lambda: self._inputs.published)
-=======
         self._forgotten = ''
-        self._sync = FrameSync()
->>>>>>> refs/heads/sensors
+        self._sync = FrameSync(lambda: self._inputs.published)
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
         self._worker = Worker(self._dispatch.next_job, self._worker_failed)
@@ -320,13 +308,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._inputs.follow_publishers()
         now = self.get_clock().now()
         situation = diagnostics.Situation(
-<<<<<<< HEAD
-            self.state, self._dispatch.standing.text, len(self._dispatch.queue),
-            now.nanoseconds == 0, self._dispatch.config.max_age)
-=======
             self.state, self._dispatch.standing.text, len(self._dispatch.queue),
             now.nanoseconds == 0, self._dispatch.config.max_age, self._forgotten)
->>>>>>> refs/heads/sensors
         report = diagnostics.report(
             self.get_fully_qualified_name(), now, situation, self._models, self._inputs,
             self._statistics)

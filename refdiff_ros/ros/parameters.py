@@ -135,6 +135,10 @@ PARAMETERS = (
         'seed', 0, 'Seed of the diffusion noise; the same seed gives the same answer.',
         low=0, high=2**31 - 1),
     ParameterSpec(
+        'check_expressions', True,
+        "Refuse a text that is more or less than one expression ('put it on the tray', 'not the "
+        "mug', 'stop') with a sentence; off for data sets, whose texts are answered as they are."),
+    ParameterSpec(
         'image_transport', 'raw',
         "raw subscribes to 'image', compressed to 'image/compressed'.", 'activate',
         choices=('raw', 'compressed')),
@@ -220,6 +224,7 @@ class NodeConfig:
     preset: str = 'onboard'
     mode: str = 'full'
     seed: int = 0
+    check_expressions: bool = True
     image_transport: str = 'raw'
     reliability: str = 'auto'
     max_rate: float = 5.0
