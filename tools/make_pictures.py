@@ -58,13 +58,13 @@ class FilmedGripper(GripperSim):
     """A simulated gripper whose camera takes a picture every tenth of a second."""
 
     def __init__(self, scene: Scene, size_hw: tuple[int, int]):
-        self._shoot: Callable[[np.ndarray], None] | None = None
+        self._shoot: Callable[[], None] | None = None
         self._left_s = 0.0
         super().__init__(scene, size_hw)
 
     def film(self, renderer: Any, shoot: Callable[[np.ndarray], None]) -> None:
-        """Hand `shoot` a picture (H, W, 3) uint8 now and after each `_FRAME_S` of time."""
-        def picture(_: None = None) -> None:
+        """From now on hand `shoot` a picture (H, W, 3) uint8 for each `_FRAME_S` of time."""
+        def picture() -> None:
             renderer.update_scene(self.data, camera_name(0))
             shoot(renderer.render().copy())
         self._shoot = picture
@@ -76,7 +76,7 @@ class FilmedGripper(GripperSim):
                 super().run(self._left_s)
                 seconds -= self._left_s
             self._left_s = _FRAME_S
-            self._shoot(None)
+            self._shoot()
         if seconds > 1e-6:
             super().run(seconds)
             self._left_s = max(self._left_s - seconds, 0.0)
@@ -204,7 +204,7 @@ def _act(answered: Answered, sim: FilmedGripper, renderer: Any, film: Film) -> V
         print(f'{stage.name}: {note}')
 
     robot = SimRobot(sim)
-    sim.film(renderer, lambda picture: film.add(_tinted(picture, image, found.mask), line))
+    sim.film(renderer, lambda picture: film.add(tinted(picture, image, found.mask), line))
     outcome = pick(
         lambda: Grounding(found.status, found.reason, answered.grasp), robot,
         PickSettings(Reach(), camera_in_base(sim.scene.view)), tell)
@@ -250,14 +250,14 @@ def _proposals(image: np.ndarray, found: Segmentation, rows: np.ndarray) -> np.n
         canvas[mask] = (0.35 * canvas[mask] + 0.65 * colour).astype(np.uint8)
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
-    for row in _best_apart(found, rows):
+    for row in best_apart(found, rows):
         ys, xs = np.nonzero(found.proposals[row])
         pen.text((float(xs.mean()), float(ys.mean())), f'{found.scores.total[row]:.2f}',
                  'white', _font(22), anchor='mm', stroke_width=3, stroke_fill='black')
     return np.array(picture)
 
 
-def _best_apart(found: Segmentation, rows: np.ndarray, count: int = 3) -> list[int]:
+def best_apart(found: Segmentation, rows: np.ndarray, count: int = 3) -> list[int]:
     """The best proposals that do not overlap, best first."""
     chosen: list[int] = []
     for row in sorted(rows, key=lambda row: -found.scores.total[row]):
@@ -279,7 +279,7 @@ def _heat(image: np.ndarray, correlation: np.ndarray) -> np.ndarray:
     return (image * (1 - weight) + attention_image(correlation) * weight).astype(np.uint8)
 
 
-def _tinted(picture: np.ndarray, answered: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def tinted(picture: np.ndarray, answered: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The mask's outline and a tint, where the picture is still the one that was answered.
 
     So both go away under the hand, and when the object leaves its place.

@@ -146,12 +146,17 @@ def test_each_equation_has_its_function(equation, path, function):
 
 
 def _commands(page: Path) -> Iterator[list[str]]:
-    """The words of each command in the page's shell blocks, lines that go on joined."""
-    for block in re.findall(r'^```sh\n(.*?)^```', page.read_text(), re.MULTILINE | re.DOTALL):
+    """The words of each command in shell blocks, and of those in the text that have options."""
+    text = page.read_text()
+    for block in re.findall(r'^```sh\n(.*?)^```', text, re.MULTILINE | re.DOTALL):
         for line in block.replace('\\\n', ' ').splitlines():
             words = shlex.split(line.removesuffix('&'), comments=True)
             if words:
                 yield words
+    outside = re.sub(r'^```.*?^```', '', text, flags=re.MULTILINE | re.DOTALL)
+    for command in re.findall(r'`((?:refdiff|python) [^`]* --[^`]*)`', outside):
+        if not re.search(r'\b[A-Z]{2,}\b', command.replace('DS', '').replace('GS', '')):
+            yield shlex.split(command)
 
 
 @pages
