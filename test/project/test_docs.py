@@ -4,6 +4,7 @@ import argparse
 import ast
 from collections.abc import Iterator
 from functools import cache
+import importlib
 import importlib.util
 from pathlib import Path
 import re
@@ -184,6 +185,15 @@ def test_each_program_that_a_command_runs_exists(page):
             module = _ROOT / words[2].replace('.', '/')
             if words[2].split('.')[0] in _FOLDERS:
                 assert module.is_dir() or module.with_suffix('.py').exists(), words[2]
+
+
+@pages
+def test_each_import_of_a_python_example_is_there(page):
+    for block in re.findall(r'^```python\n(.*?)^```', page.read_text(), re.MULTILINE | re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                assert [each.name for each in node.names if not hasattr(module, each.name)] == []
 
 
 def test_parameters_that_the_docs_set_are_parameters():
