@@ -9,7 +9,7 @@ import signal
 import sys
 
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.log_repeats import RepeatFilter
+from refdiff_ros.ros.log_repeats import RepeatFilter
 
 # Subcommands that pass their arguments through to rclpy unread ('--ros-args ...').
 _NODES = {

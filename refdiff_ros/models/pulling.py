@@ -135,7 +135,7 @@ def _take_from_here(located: Located, name: str) -> bool:
             shutil.copyfile(found, copy)
             if sha256_of(copy) != file.sha256:
                 return False
-        os.replace(copy, target)
+        copy.replace(target)
         _lock(located.folder, name, lock_entry(target, file.sha256, str(found)))
         return True
     return False

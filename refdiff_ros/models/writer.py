@@ -11,16 +11,15 @@ from refdiff_ros.errors import BundleError
 from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.bundle import Bundle, FileSpec, MANIFEST, manifest_values, Part
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
-from refdiff_ros.models.sam_config import config_of
+from refdiff_ros.models.sam_config import config_of, is_sam2
 from refdiff_ros.models.transfer import sha256_of
 from refdiff_ros.optional import require_package
-from refdiff_ros.proposals.sam2 import is_sam2
 
 _LAYOUTS = {'diffusion': 'diffusers', 'clip': 'transformers', 'sam': 'segment-anything-config',
             'parser': 'spacy'}
 
 
-def write_bundle(
+def write_bundle(  # noqa: PLR0913, each a field of the manifest
     models: ModelSet,
     folder: str | Path,
     name: str | None = None,

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 import torch
 
+from refdiff_ros.models.sam_config import is_sam2
 from refdiff_ros.presets import ProposalConfig
 from refdiff_ros.proposals.sam1 import Sam1
-from refdiff_ros.proposals.sam2 import is_sam2, Sam2
+from refdiff_ros.proposals.sam2 import Sam2
 from refdiff_ros.results import Frame
 
 

@@ -125,7 +125,7 @@ def accuracy(rows: Iterable[dict[str, Any]], nlp: Any) -> dict[str, dict[str, fl
     """By kind, and 'all': the number `n`, and in percent how many are right, have the right
     actions, have the right expressions in the right roles, and are wrong without a note."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_PARTS) + 1))
-    roles = tuple(f'{role.value}:' for role in Role) + ('forbidden:', 'actions:', 'no_object:')
+    roles = (*tuple(f'{role.value}:' for role in Role), 'forbidden:', 'actions:', 'no_object:')
     for row in rows:
         found = read_instruction(row['text'], nlp)
         wrong = differences(row, found)
