@@ -23,6 +23,7 @@ from rclpy.parameter import Parameter
 from refdiff_ros.action import PickReferred
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.results import Pose
+from refdiff_ros.language.instruction.door import one_expression, PICKS
 from refdiff_ros.language.valid_text import from_outside
 from refdiff_ros.pick.plan import Reach
 from refdiff_ros.pick.ros.messages import grounding_from, result_message
@@ -185,6 +186,7 @@ class PickServer(Node):
             return PickOutcome(PickStatus.REFUSED, 'expected a timeout in seconds, or 0 for the '
                                f'default, got {limit_s}')
         try:
+            one_expression(text, PICKS)
             settings = self._settings()
         except BadRequestError as error:
             return PickOutcome(PickStatus.REFUSED, str(error))
