@@ -9,6 +9,7 @@ import signal
 import sys
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.log_repeats import RepeatFilter
 
 # Subcommands that pass their arguments through to rclpy unread ('--ros-args ...').
 _NODES = {
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.WARNING,
         format='%(levelname)s %(name)s: %(message)s')
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RepeatFilter())
     try:
         status = args.run(args)
         sys.stdout.flush()

@@ -21,7 +21,7 @@ import pytest
 # Helper modules lie beside the tests.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from refdiff_ros.ros.processes import private_domain  # noqa: E402
+from refdiff_ros.ros.processes import private_domain
 
 _ROOT = Path(__file__).resolve().parents[1]
 # Files that take longest. They come first, so that no worker is left with one at the end.

@@ -189,7 +189,7 @@ def _ask(engine: 'Engine', frame: Frame, expression: str, config: NodeConfig) ->
     from refdiff_ros.engine import resolve_preset
 
     preset, mode = resolve_preset(engine.models, config.preset), Mode(config.mode)
-    return engine.ask(frame, expression, mode, preset, config.seed)
+    return engine.ask(frame, expression, mode, preset, config.seed, config.check_expressions)
 
 
 def _answer(

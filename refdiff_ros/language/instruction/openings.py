@@ -108,7 +108,8 @@ _NAME = _phrases(
     'there is, there are, this is, that is, these are, those are, here is, here are, it is',
     'you want, you will want, the one you want is, the one i want is, you will see',
     'you will find, you should see, i see, i mean, i meant, i said, a picture of, a photo of',
-    'an image of, picture of, photo of, how about, what about')
+    'an image of, picture of, photo of, how about, what about, what appears to be',
+    'what seems to be, what looks like, looks like')
 _FORBID = _phrases(
     'ignore, forget about, forget, skip, keep your hands off, keep your hands away from',
     'stay away from, keep away from, keep off, keep clear of, steer clear of, hands off',
