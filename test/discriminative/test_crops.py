@@ -1,4 +1,4 @@
-"""Eq. 7's crop branch."""
+"""Eq. (7)'s crop branch."""
 
 import numpy as np
 from PIL import Image

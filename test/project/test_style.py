@@ -1,5 +1,6 @@
 """What the project promises of its code is held by tools; the core stands without extras."""
 
+import ast
 import os
 from pathlib import Path
 import re
@@ -24,7 +25,8 @@ root = pathlib.Path(sys.argv[1])
 names = []
 for path in sorted((root / 'refdiff_ros').rglob('*.py')):
     parts = path.relative_to(root).with_suffix('').parts
-    if not {'ros', 'sim', 'demo', 'published_order', 'replay_graph'} & set(parts) and parts[-1] not in {'__init__', '__main__'}:
+    need_them = {'ros', 'sim', 'demo', 'published_order', 'replay_graph'}
+    if not need_them & set(parts) and parts[-1] not in {'__init__', '__main__'}:
         names.append('.'.join(parts))
 assert len(names) > 20, names
 for name in names:
@@ -94,3 +96,26 @@ def test_each_extra_that_an_error_recommends_exists() -> None:
         named |= set(re.findall(r"require_package\(\s*'[\w.]+',\s*'(\w+)'", path.read_text()))
     assert named
     assert named <= extras
+
+
+def test_each_equation_has_one_function_that_says_so() -> None:
+    opening = re.compile(r'Eq\. \((\d+)\):')
+    found: dict[int, list[str]] = {}
+    for path in (_ROOT / 'refdiff_ros').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                equation = opening.match(ast.get_docstring(node) or '')
+                if equation:
+                    found.setdefault(int(equation.group(1)), []).append(node.name)
+    assert sorted(found) == list(range(1, 11))
+    assert {number: names for number, names in found.items() if len(names) > 1} == {}
+
+
+def test_equations_are_spelled_in_one_way() -> None:
+    # So that one search finds them all.
+    other = re.compile(r'\b(?:Eqs\.|[Ee]qn\.?|Eq\.? ?\d|[Ee]quation \d)')
+    found = [f'{path.relative_to(_ROOT)}: {line.strip()}'
+             for path in _tree() if path.suffix in ('.py', '.md', '.msg', '.srv')
+             for line in path.read_text().splitlines()
+             if other.search(line) and 'its equation' not in line and 're.compile' not in line]
+    assert found == []

@@ -6,7 +6,13 @@ Whole texts of closed classes of words are told by patterns; the rest by the ste
 from collections.abc import Sequence
 import re
 
-from refdiff_ros.language.instruction.results import Action, DialogueAct, NoObjectReason, Role, Step
+from refdiff_ros.language.instruction.results import (
+    Action,
+    DialogueAct,
+    NoObjectReason,
+    Role,
+    Step,
+)
 
 _LEAD = r'(?:(?:please|ok|okay|hey|oh|no|well|just|robot|so|and|right|alright|now|kindly) )*'
 _TAIL = (r'(?: (?:it|that|this|now|right now|right there|there|please|moving|everything|at once|'
