@@ -35,7 +35,8 @@ class SceneObject:
         extents: of that part along the object's x, y and z.
         round: whether it has no main horizontal axis.
         base: (3,) where its vertical axis meets what it stands on.
-        on: row of the object that it stands on, or None for the table.
+        on: row of the object that it stands on or lies in, or None for the table.
+        also: colours that some would say of it besides its own word: those of its stripes.
     """
 
     name: str
@@ -47,6 +48,7 @@ class SceneObject:
     round: bool
     base: np.ndarray
     on: int | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,8 @@ def _objects(scene: Scene) -> tuple[SceneObject, ...]:
         found.append(SceneObject(
             thing.name, thing.shape, thing.colour, optical.T @ (centre - position),
             optical.T @ turn, thing.form.extents, thing.form.round,
-            optical.T @ (base - position), thing.on))
+            optical.T @ (base - position), thing.on,
+            () if thing.paint is None else thing.paint.also))
     return tuple(found)
 
 
