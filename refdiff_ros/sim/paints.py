@@ -16,7 +16,7 @@ SURFACES = ('striped', 'wooden', 'two-coloured')
 WIDE_COLOURS: dict[str, Rgb] = {
     **COLOURS, 'grey': (0.42, 0.43, 0.45), 'turquoise': (0.10, 0.66, 0.66)}
 # What a person might call a wooden thing.
-_OF_WOOD = ('brown', 'orange', 'yellow')
+_OF_WOOD = ('brown', 'orange')
 # Colours that a person takes for one at a glance, so that they make no stripes.
 _ALIKE = (
     {'red', 'orange'}, {'red', 'pink'}, {'black', 'brown'}, {'black', 'purple'},

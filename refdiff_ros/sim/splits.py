@@ -68,6 +68,10 @@ SPLITS = {
 SPLITS |= {name: SPLITS[f'{WORLD}_{name}'] for name in ('train', 'val', 'test')}
 
 
+# Those of which questions are asked.
+ASKED = tuple(name for name in SPLITS if not name.endswith('train'))
+
+
 def get_split(name: str) -> Split:
     """The split called `name`: 'val', or with its world 'tabletop20_val'.
 
@@ -77,6 +81,12 @@ def get_split(name: str) -> Split:
     if name not in SPLITS:
         raise BadRequestError(f'expected a split of {sorted(SPLITS)}, got {name!r}')
     return SPLITS[name]
+
+
+def held_out_of(scene: Scene) -> Pairs:
+    """The pairs that the unseen half of the scene's own split speaks of, told by its seed."""
+    return next((split.held_out for split in SPLITS.values()
+                 if 0 <= scene.seed - split.first_seed < split.count), HELD_OUT)
 
 
 def split_scene(name: str, index: int) -> Scene:

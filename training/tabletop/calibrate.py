@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Collect, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--bundle', default=_BUNDLE, help='name or folder')
-    parser.add_argument('--split', default='val', choices=['val', 'train'])
+    parser.add_argument('--split', default='val', help='such as val, or tabletop20_val')
     parser.add_argument('--limit', type=int, default=300, help='expressions of each set')
     parser.add_argument('--least-found', type=float, default=0.9,
                         help='share of expressions true of one object that must stay FOUND')

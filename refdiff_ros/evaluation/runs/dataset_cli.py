@@ -123,8 +123,9 @@ def _samples(args: argparse.Namespace) -> Sequence['Sample']:
     if args.dataset != TABLETOP:
         from refdiff_ros.evaluation.datasets.catalog import read_samples
         return read_samples(args.dataset, args.root, args.split, args.images)[:args.limit]
-    if args.split not in ('val', 'test'):
-        raise BadRequestError(f"expected a split of {TABLETOP}, 'val' or 'test', "
+    from refdiff_ros.sim.splits import ASKED
+    if args.split not in ASKED:
+        raise BadRequestError(f'expected a split of {TABLETOP}, one of {list(ASKED)}, '
                               f'got {args.split!r}')
     from refdiff_ros.evaluation.tabletop_samples import tabletop_samples
     progress = Progress('rendered')
