@@ -8,9 +8,9 @@ A test fails when the page is not what this writes.
 from collections.abc import Iterable
 from pathlib import Path
 
+from refdiff_ros.pick.ros.server import NUMBERS
 from refdiff_ros.ros import topics
 from refdiff_ros.ros.parameters import PARAMETERS, ParameterSpec
-from refdiff_ros.ros.pick_server import NUMBERS
 from refdiff_ros.sim.camera_node import PARAMETERS as CAMERA_PARAMETERS
 from refdiff_ros.sim.gripper_node import PARAMETERS as GRIPPER_PARAMETERS
 

@@ -1,0 +1,1 @@
+"""The ROS side of the pick: action server, client and robot."""
