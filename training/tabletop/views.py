@@ -70,7 +70,9 @@ def random_view(
     number, thing = things[int(rng.integers(len(things)))]
     if rng.random() < _SCENES:
         return _scene_view(rng, image, thing, [other for _, other in things], side)
-    true = labels == number
+    # What the view can show at its widest; the rest of the picture costs time only.
+    around = _around(thing, image.shape[:2])
+    image, true = image[around], labels[around] == number
     mask = jittered(rng, true)
     outside = str(rng.choice(list(_OUTSIDE), p=list(_OUTSIDE.values())))
     margin = rng.uniform(1.05, 1.35)
@@ -79,13 +81,24 @@ def random_view(
     if thing.plain and scenes.greys is not None and rng.random() < _REPAINTED:
         free = free_colour(rng, {name for shape, name in unknown if shape == thing.shape})
         if free is not None:
-            image = repaint(image, scenes.greys[row], scenes.blacks[row], true, free[0])
+            image = repaint(image, scenes.greys[row][around], scenes.blacks[row][around],
+                            true, free[0])
             near, colour = free[1], ''
             text, said = named(rng, thing, colours=0.0), (None, thing.shape)
     pixels = object_view(image, mask, side, margin, outside)
     if rng.random() < 0.5:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
     return View(pixels, text, frozenset({(colour, thing.shape)}), frozenset({said}), near)
+
+
+def _around(thing: Thing, size_hw: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the picture that hold every view of an object."""
+    height, width = size_hw
+    x0, y0, x1, y1 = np.array(thing.box_xyxy) * (width, height, width, height)
+    reach = 0.75 * max(x1 - x0, y1 - y0) + 4  # from the middle; views have 1.35 at most
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return (slice(max(0, int(y - reach)), int(y + reach) + 1),
+            slice(max(0, int(x - reach)), int(x + reach) + 1))
 
 
 def object_view(
