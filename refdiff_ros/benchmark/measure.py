@@ -10,8 +10,7 @@ import torch
 from refdiff_ros.benchmark.counting import OperationCounter
 from refdiff_ros.benchmark.live_tensors import LiveTensors
 from refdiff_ros.benchmark.memory import PeakMemory
-from refdiff_ros.benchmark.stages import Clock, device_clock, StageTimes
-from refdiff_ros.stages import listen
+from refdiff_ros.stages import Clock, device_clock, listen, StageTimes
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 from refdiff_ros.benchmark.contestants import Contestant
 from refdiff_ros.benchmark.measure import measure
 from refdiff_ros.benchmark.pictures import draw_picture, MIXED_EXPRESSIONS
-from refdiff_ros.benchmark.stages import Clock
 from refdiff_ros.results import Frame
+from refdiff_ros.stages import Clock
 
 AXES = {
     'image': ('320x240', '640x480', '1280x960', '1920x1080'),

@@ -23,12 +23,12 @@ from refdiff_ros.benchmark.pictures import (
 )
 from refdiff_ros.benchmark.record import failed_part, part_values, Record
 from refdiff_ros.benchmark.scale import scale, ScaleSetup
-from refdiff_ros.benchmark.stages import device_clock
 from refdiff_ros.evaluation.cli import parse_overrides
 from refdiff_ros.models.memory import free_caches, module_bytes, modules
 from refdiff_ros.models.sizes import size_text
 from refdiff_ros.pictures.files import read_image
 from refdiff_ros.results import Frame
+from refdiff_ros.stages import device_clock
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,8 +7,7 @@ import torch
 from refdiff_ros.benchmark.measure import measure
 from refdiff_ros.benchmark.memory import PeakMemory
 from refdiff_ros.benchmark.peak import MachinePeak, measure_peak
-from refdiff_ros.benchmark.stages import OTHER, sort_key, StageTimes
-from refdiff_ros.stages import listen, stage
+from refdiff_ros.stages import listen, OTHER, sort_key, stage, StageTimes
 
 CPU = torch.device('cpu')
 
@@ -26,7 +25,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr('refdiff_ros.benchmark.stages.time.perf_counter', clock)
+    monkeypatch.setattr('refdiff_ros.stages.time.perf_counter', clock)
     return clock
 
 
