@@ -1,7 +1,7 @@
-"""Cross-attention of any diffusers UNet: which layers, reading their queries and keys, Eq. 4.
+"""Cross-attention of any diffusers UNet: which layers, reading their queries and keys, Eq. (4).
 
 The forward pass keeps whatever fused attention the UNet has. Hooks on the query and key
-projections read what Eq. 4 needs, and one token's map is then a matrix-vector product.
+projections read what Eq. (4) needs, and one token's map is then a matrix-vector product.
 
 Letters: B batch, L text tokens, P = h*w places of a layer's grid, A heads, d head width,
 K token groups.
@@ -53,7 +53,7 @@ def cross_attention_layers(unet: Any) -> tuple[str, ...]:
     return tuple(sorted(names, key=_execution_order))
 
 
-def _execution_order(name: str) -> tuple:
+def _execution_order(name: str) -> tuple[int, ...]:
     stage = {'down_blocks': 0, 'mid_block': 1, 'up_blocks': 2}[name.split('.')[0]]
     return (stage, *(int(number) for number in re.findall(r'\d+(?=\.)', name)))
 
@@ -137,7 +137,7 @@ def _hooks(
 
     def watch(name: str) -> None:
         module = unet.get_submodule(name)
-        queries = []
+        queries: list[torch.Tensor] = []
 
         def on_query(_module: Any, _args: Any, output: torch.Tensor) -> None:
             queries[:] = [output]
@@ -164,7 +164,9 @@ def _normed(norm: Any, projected: torch.Tensor, heads: int) -> torch.Tensor:
     """What the layer's own query or key norm makes of a projection; unchanged without one."""
     if norm is None:
         return projected
-    return norm(projected.unflatten(-1, (heads, -1))).flatten(-2)  # (B, P, A, d) -> (B, P, A*d)
+    by_head = projected.unflatten(-1, (heads, -1))  # (B, P, A, d)
+    result: torch.Tensor = norm(by_head).flatten(-2)  # (B, P, A*d)
+    return result
 
 
 def mean_logits(layer: LayerCapture, groups: TokenGroups) -> torch.Tensor:
@@ -213,4 +215,5 @@ def mean_probabilities(
 
 
 def _split_heads(projected: torch.Tensor, heads: int) -> torch.Tensor:
-    return projected.float().unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, A, P, d)
+    by_head: torch.Tensor = projected.float().unflatten(-1, (heads, -1))  # (B, P, A, d)
+    return by_head.transpose(1, 2)  # (B, A, P, d)

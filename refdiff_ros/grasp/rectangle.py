@@ -56,8 +56,8 @@ class Rectangle:
     def corners(self) -> np.ndarray:
         """(4, 2) corners (u, v) in order around the rectangle."""
         half = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * 0.5
-        return (np.array(self.center) + half[:, :1] * self.length_px * self.axis
-                + half[:, 1:] * self.width_px * self.across)
+        return np.asarray((np.array(self.center) + half[:, :1] * self.length_px * self.axis
+                + half[:, 1:] * self.width_px * self.across))
 
 
 def wrap_angle(angle: float) -> float:
@@ -141,7 +141,7 @@ def moment_axis(mask: np.ndarray) -> tuple[float, float]:
     angle = 0.5 * math.atan2(2 * uv, uu - vv)
     spread = math.hypot((uu - vv) / 2, uv)
     mean = (uu + vv) / 2
-    return wrap_angle(angle), math.sqrt((mean + spread) / max(mean - spread, 1e-9))
+    return wrap_angle(angle), math.sqrt((mean + spread) / max(float(mean - spread), 1e-9))
 
 
 def _min_area_angle(points: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refdiff_ros.grasp.config import GraspConfig
+from refdiff_ros.grasp.lens import rays
 from refdiff_ros.grasp.outline import Outline
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Camera
@@ -119,9 +120,10 @@ def hidden_share(outline: Outline, surface: Surface, depth_m: np.ndarray) -> flo
 
 
 def back_project(u: np.ndarray, v: np.ndarray, depth_m: np.ndarray, camera: Camera) -> np.ndarray:
-    """(..., 3) metres in the optical frame of pixels (u, v) at depth z (pinhole model)."""
-    return np.stack([(u - camera.cx) * depth_m / camera.fx,
-                     (v - camera.cy) * depth_m / camera.fy, depth_m], -1)
+    """(..., 3) metres in the optical frame of pixels (u, v) at depth z, through the lens."""
+    depth_m = np.asarray(depth_m)
+    return np.concatenate(
+        [rays(u, v, camera) * depth_m[..., None], depth_m[..., None]], -1)
 
 
 def erode(mask: np.ndarray, pixels: int) -> np.ndarray:
@@ -130,8 +132,8 @@ def erode(mask: np.ndarray, pixels: int) -> np.ndarray:
         return mask
     cv2 = require_package('cv2', 'grasp')
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
-    return cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT,
-                     borderValue=1).astype(bool)
+    return np.asarray(cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT,
+                     borderValue=1).astype(bool))
 
 
 def fill_nearest(depth_m: np.ndarray, usable: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -201,4 +203,4 @@ def _edge_on(depth: np.ndarray, valid: np.ndarray, camera: Camera,
             both = valid & np.roll(valid, shift, axis)
             change = np.where(both, np.abs(depth - neighbour), 0) * focal
             steepest = np.maximum(steepest, change / np.maximum(depth, 1e-6))
-    return valid & (steepest > np.tan(min(config.max_slant, np.pi / 2 - 1e-3)))
+    return np.asarray(valid & (steepest > np.tan(min(config.max_slant, np.pi / 2 - 1e-3))))

@@ -5,16 +5,19 @@ not: the UNet ends early and is listened to while it runs, and what the other mo
 in convolutions and matrix products, which compiling does not change.
 """
 
+import logging
 import os
 from typing import Any
 
 from refdiff_ros.errors import BundleError
+from refdiff_ros.models.home import home
 from refdiff_ros.models.model_set import ModelSet
-from refdiff_ros.models.store import home
 from refdiff_ros.proposals import sam_encoder
+from refdiff_ros.proposals.sam2 import is_sam2
 
 _CACHE_VARIABLE = 'TORCHINDUCTOR_CACHE_DIR'
 _SHAPES = 64
+_LOG = logging.getLogger(__name__)
 
 
 def compile_models(models: ModelSet) -> None:
@@ -24,6 +27,10 @@ def compile_models(models: ModelSet) -> None:
     downloaded bundles.
     """
     if models.sam is None:
+        return
+    if is_sam2(models.sam):
+        _LOG.warning('compile does nothing here: it is for the encoder of SAM 1, and bundle %r '
+                     'has SAM 2', models.name)
         return
     # These take a second to import.
     import torch._dynamo.config

@@ -47,7 +47,8 @@ def encode(encoder: Any, image: torch.Tensor, side: int) -> torch.Tensor:
     run = getattr(encoder, _COMPILED, _block)
     for block in encoder.blocks:
         hidden = run(block, hidden, places)
-    return encoder.neck(hidden.permute(0, 3, 1, 2).contiguous())
+    result: torch.Tensor = encoder.neck(hidden.permute(0, 3, 1, 2).contiguous())
+    return result
 
 
 def compile_blocks(encoder: Any) -> None:
@@ -58,7 +59,7 @@ def compile_blocks(encoder: Any) -> None:
 
 def patch_side(encoder: Any) -> int:
     """Side in pixels of what one place of the grid stands for."""
-    return encoder.patch_embed.proj.kernel_size[0]
+    return int(encoder.patch_embed.proj.kernel_size[0])
 
 
 def _positions(embedded: torch.Tensor, places: int) -> torch.Tensor:
@@ -78,7 +79,8 @@ def _block(block: Any, hidden: torch.Tensor, places: int) -> torch.Tensor:
     else:
         seen = _attend(attention, qkv, places)
     hidden = hidden + attention.proj(seen)
-    return hidden + block.mlp(block.norm2(hidden))
+    result: torch.Tensor = hidden + block.mlp(block.norm2(hidden))
+    return result
 
 
 def _windows(attention: Any, qkv: torch.Tensor, side: int) -> torch.Tensor:
@@ -94,7 +96,8 @@ def _windows(attention: Any, qkv: torch.Tensor, side: int) -> torch.Tensor:
     windows = qkv.reshape(rows, side, columns, side, -1).transpose(1, 2).flatten(0, 1)
     seen = _attend(attention, windows, side)  # (B, side, side, D)
     seen = seen.unflatten(0, (rows, columns)).transpose(1, 2)
-    return seen.reshape(1, rows * side, columns * side, -1)[:, :height, :width]
+    result: torch.Tensor = seen.reshape(1, rows * side, columns * side, -1)[:, :height, :width]
+    return result
 
 
 def _attend(attention: Any, qkv: torch.Tensor, places: int) -> torch.Tensor:
@@ -116,7 +119,7 @@ def _attend(attention: Any, qkv: torch.Tensor, places: int) -> torch.Tensor:
         seen = torch.cat([
             F.scaled_dot_product_attention(
                 part, key, value, scale=attention.scale,
-                attn_mask=_relative_positions(*tables, part, top, (height, width)))
+                attn_mask=_relative_positions(tables[0], tables[1], part, top, (height, width)))
             for top, part in zip(
                 range(0, height, strip), query.split(strip * width, dim=2), strict=True)], dim=2)
     return seen.transpose(1, 2).reshape(count, height, width, -1)
@@ -147,7 +150,8 @@ def _relative_positions(
     row_bias = places @ by_row.transpose(1, 2)  # (B, A, h, W, H)
     column_bias = (places.transpose(2, 3) @ by_column.transpose(1, 2)).transpose(2, 3)
     bias = row_bias[..., :, None] + column_bias[..., None, :]  # (B, A, h, W, H, W)
-    return bias.flatten(4).flatten(2, 3)
+    result: torch.Tensor = bias.flatten(4).flatten(2, 3)
+    return result
 
 
 def _distances(relative: torch.Tensor, places: int) -> torch.Tensor:

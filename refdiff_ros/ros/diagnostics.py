@@ -59,6 +59,7 @@ class Situation:
         queued: service calls that wait.
         clock_stands_still: use_sim_time is set and no /clock has come.
         max_age_s: age from which the newest image is stale.
+        forgotten: the standing expression that `deactivate` dropped, '' for none.
     """
 
     lifecycle: str
@@ -66,6 +67,7 @@ class Situation:
     queued: int
     clock_stands_still: bool
     max_age_s: float
+    forgotten: str = ''
 
 
 def silence(
@@ -90,7 +92,9 @@ def silence(
     if age_s > situation.max_age_s:
         return f'{inputs.topic(image)}: the last image came {age_s:.1f} s ago'
     if not situation.expression:
-        return (f'no standing expression: publish one on '
+        before = f' ({situation.forgotten[:200]!r} was dropped when the node was deactivated)' \
+            if situation.forgotten else ''
+        return (f'no standing expression{before}: publish one on '
                 f'{inputs.topic(subscribed["expression"])}, or call the service')
     status, text = statistics.last
     if status not in (Status.UNKNOWN, Status.FOUND, Status.AMBIGUOUS, Status.NOT_FOUND):

@@ -53,6 +53,7 @@ class Inputs:
         sync: takes images, depth and camera_info.
         on_frame: called after each image.
         on_depth: called after each depth image.
+        on_camera_info: called after each camera_info.
         on_expression: called with each text of the expression topic.
     """
 
@@ -62,12 +63,14 @@ class Inputs:
         sync: FrameSync,
         on_frame: Callable[[], None],
         on_depth: Callable[[], None],
+        on_camera_info: Callable[[], None],
         on_expression: Callable[[str], None],
     ):
         self._node = node
         self._sync = sync
         self._on_frame = on_frame
         self._on_depth = on_depth
+        self._on_camera_info = on_camera_info
         self._on_expression = on_expression
         self._group: CallbackGroup = MutuallyExclusiveCallbackGroup()
         self._reliability = 'auto'
@@ -125,12 +128,19 @@ class Inputs:
         """The topic's full name, remapped."""
         return self._node.resolve_topic_name(item.topic)
 
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The roles that somebody publishes, whether a message has come or not."""
+        return tuple(role for role, item in dict(self._inputs).items() if self._publishers(item))
+
     def silence(self, item: Input) -> str:
         """Why nothing is heard on an input, or '' when nothing stands in the way."""
         publishers = self._publishers(item)
         topic = self.topic(item)
         if not publishers:
-            return f'no publisher on {topic}: start the camera or remap {item.role}'
+            start = 'publish a std_msgs/String there' if item.role == 'expression' else \
+                'start the camera'
+            return f'no publisher on {topic}: {start} or remap {item.role}'
         expected = f'{item.msg_type.__module__.split(".")[0]}/msg/{item.msg_type.__name__}'
         wrong = qos_rules.wrong_type(publishers, expected) or qos_rules.incompatibility(
             publishers, item.qos)
@@ -188,6 +198,7 @@ class Inputs:
 
     def _camera_info(self, msg: CameraInfo) -> None:
         self._sync.add_camera_info(msg, *self._now())
+        self._on_camera_info()
 
     def _expression(self, msg: String) -> None:
         self._on_expression(msg.data)

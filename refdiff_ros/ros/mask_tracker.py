@@ -15,7 +15,8 @@ from refdiff_ros.ros.answers import Answer, carried_answer
 from refdiff_ros.ros.decoding import decode, DecodedFrame
 from refdiff_ros.ros.frame_sync import FrameSet, FrameSync, stamp_ns
 from refdiff_ros.ros.parameters import NodeConfig
-from refdiff_ros.ros.worker import Worker
+from refdiff_ros.ros.requests import Standing
+from refdiff_ros.ros.worker import Job, Worker
 
 if TYPE_CHECKING:
     from refdiff_ros.mask_flow import FlowStep, MaskFlow
@@ -28,15 +29,20 @@ _KEPT_FRAMES = 64
 
 @dataclass(frozen=True)
 class _Seen:
-    """A frame that was looked at: stamp, (h, w) grey picture and the motion since the one before,
-    None where there is none."""
+    """A frame that was looked at: stamp, receipt on the monotonic clock (stamps may stand still),
+    (h, w) grey picture and the motion since the one before, None where there is none."""
 
     stamp_ns: int
+    received_s: float
     grey: np.ndarray
     step: 'FlowStep | None'
 
+    def is_after(self, answer: Answer) -> bool:
+        """Whether it came after the frame of `answer`, and of the same run of stamps."""
+        return self.received_s > answer.received_s and self.stamp_ns >= stamp_ns(answer)
 
-class Follower:
+
+class MaskTracker:
     """Carries the answer to the standing expression to the newest frame, as frames come.
 
     Args:
@@ -55,28 +61,28 @@ class Follower:
     ):
         self._sync, self._config, self._publish = sync, config, publish
         self._lock = threading.Lock()
-        self._expression = ''
+        self._standing = Standing()
         self._given: Answer | None = None
         self._number = 0
         self._drop()
         self._worker = Worker(self._next_job, on_error)
 
-    def expect(self, expression: str) -> None:
-        """A new standing expression, '' for none; nothing is carried until its first answer."""
+    def expect(self, standing: Standing) -> None:
+        """A new standing expression; nothing is carried until its first answer."""
         with self._lock:
-            self._expression, self._given = expression, None
+            self._standing, self._given = standing, None
         self._worker.submit(self._drop)
 
     def grounded(self, answer: Answer) -> None:
         """A full answer to the standing expression: carry this one from now on."""
         with self._lock:
-            if answer.expression == self._expression:
+            if answer.standing == self._standing.number:
                 self._given = answer
         self._worker.wake()
 
     def frame_came(self) -> None:
         """There is a new frame."""
-        if self._expression:
+        if self._standing.text:
             self._worker.wake()
 
     def stop(self) -> None:
@@ -94,9 +100,9 @@ class Follower:
         self._flow: MaskFlow | None = None
         self._seen: deque[_Seen] = deque(maxlen=_KEPT_FRAMES)
 
-    def _next_job(self) -> Callable[[], None] | None:
+    def _next_job(self) -> Job | None:
         config = self._config()
-        if not config.follow or not self._expression:
+        if not config.follow or not self._standing.text:
             return None
         with self._lock:
             answer, self._given = self._given, None
@@ -117,46 +123,46 @@ class Follower:
         result = answer.segmentation
         grey = small_grey(answer.frame.image_rgb)
         flow = MaskFlow(result.proposals[list(result.regions)], grey.shape)
-        stamp, before = stamp_ns(answer), grey
+        before = grey
         for seen in self._seen:
-            if seen.stamp_ns > stamp and seen.grey.shape == grey.shape:
+            if seen.is_after(answer) and seen.grey.shape == grey.shape:
                 # The step was taken from the frame before, which may be another one.
                 known = seen.step is not None and before is not grey
                 flow.step(seen.step if known else flow_step(before, seen.grey))
-            if seen.stamp_ns >= stamp:
+            if seen.is_after(answer) or seen.received_s == answer.received_s:
                 before = seen.grey
         self._answer, self._flow = answer, flow
 
     def _go_on(self, frame_set: FrameSet, config: NodeConfig) -> None:
         self._number = frame_set.number
         try:
-            decoded = decode(frame_set, config.rectified)
+            decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
         except RefDiffError:  # the full answer says what is wrong with it
             self._drop()
             return
-        step = self._look(decoded.frame.image_rgb, stamp_ns(frame_set.image))
+        step = self._look(decoded.frame.image_rgb, frame_set)
         if self._answer is None:
             return
         if step is None:  # a picture of another size, or time went back
             self._answer = self._flow = None
             return
         self._flow.step(step)
-        if stamp_ns(frame_set.image) > stamp_ns(self._answer):
+        if self._seen[-1].is_after(self._answer):
             self._tell(frame_set, decoded, config)
 
-    def _look(self, image_rgb: np.ndarray, stamp: int) -> 'FlowStep | None':
+    def _look(self, image_rgb: np.ndarray, frame_set: FrameSet) -> 'FlowStep | None':
         """The motion since the last frame; None where nothing is known of it."""
         from refdiff_ros.mask_flow import flow_step, small_grey
 
-        grey = small_grey(image_rgb)
+        grey, stamp = small_grey(image_rgb), stamp_ns(frame_set.image)
         last = self._seen[-1] if self._seen else None
         step = None
         if last is not None:
-            if last.grey.shape == grey.shape and last.stamp_ns < stamp:
+            if last.grey.shape == grey.shape and last.stamp_ns <= stamp:
                 step = flow_step(last.grey, grey)
             else:
                 self._seen.clear()
-        self._seen.append(_Seen(stamp, grey, step))
+        self._seen.append(_Seen(stamp, frame_set.received_s, grey, step))
         return step
 
     def _tell(self, frame_set: FrameSet, decoded: DecodedFrame, config: NodeConfig) -> None:
@@ -165,7 +171,7 @@ class Follower:
         answer = carried_answer(self._answer, result, decoded, frame_set)
         if result.status is Status.NOT_FOUND:
             self._answer = self._flow = None
-        if answer.expression == self._expression:  # not cleared or changed in between
+        if answer.standing == self._standing.number:  # not cleared or changed in between
             self._publish(answer, config)
 
 

@@ -30,7 +30,7 @@ from refdiff_ros.models.manager import warm_up
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.presets import get_preset
 from refdiff_ros.results import Frame
-from refdiff_ros.sam_embedding import embed
+from refdiff_ros.proposals.sam_embedding import embed
 
 models, preset = build_untrained(), get_preset('onboard')
 frame = Frame(draw_picture((480, 640)))

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from refdiff_ros.console import some
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.datasets.catalog import DataFolder, image_folder, open_dataset
 from refdiff_ros.evaluation.datasets.published import PUBLISHED, require_split, Size, splits_of
 from refdiff_ros.evaluation.datasets.referred import Referred
-from refdiff_ros.evaluation.output import some
 from refdiff_ros.optional import require_package
 
 
@@ -148,9 +148,9 @@ def _image_fault(path: Path, size_hw: tuple[int, int]) -> str:
     # The header alone: decoding every picture would take hours of a full set.
     pil = require_package('PIL.Image', 'datasets')
     try:
-        with pil.open(path) as picture:
+        with pil.open(path, formats=('JPEG', 'PNG')) as picture:
             size = picture.size
-    except (OSError, pil.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, pil.DecompressionBombError):
         return 'no picture'
     if size != size_hw[::-1]:
         return f'{size[0]}x{size[1]} instead of {size_hw[1]}x{size_hw[0]}'

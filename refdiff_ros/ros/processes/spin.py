@@ -3,18 +3,22 @@
 from collections.abc import Callable, Sequence
 import logging
 import os
+import re
 import signal
 import sys
 import threading
 import time
-import traceback
 
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.log_repeats import RepeatFilter
+
+_LOG = logging.getLogger(__name__)
 
 # One for a transition that loads, one for the timers, one for what comes in, one to spare.
 _THREADS = 4
@@ -23,7 +27,7 @@ _SAME_S = 1.0
 
 
 def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> int:
-    """Spin the node until SIGINT or SIGTERM; a step that runs is finished first.
+    """Spin the node until SIGINT or SIGTERM; a stage of an answer that runs is finished first.
 
     A second signal, a second or more after the first, ends the process at once.
 
@@ -31,9 +35,13 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     ends with status 0 (launch calls any other a crash).
 
     Returns:
-        2 when the node could not be made from its parameters.
+        2 when the arguments cannot be read, or the node not be made from its parameters.
     """
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except rclpy_implementation.RCLError as error:
+        print(f'refdiff: the node cannot start: {_arguments_fault(error)}', file=sys.stderr)
+        return 2
     ended = _Ended()
     try:
         node = make_node()
@@ -42,15 +50,17 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
         print(f'refdiff: the node cannot start: {error}', file=sys.stderr)
         rclpy.try_shutdown()
         return 2
-    logging.getLogger('refdiff_ros').addHandler(_ToRosLog(node.get_logger()))
+    handler = _ToRosLog(node.get_logger())
+    handler.addFilter(RepeatFilter())
+    logging.getLogger('refdiff_ros').addHandler(handler)
     logging.getLogger('refdiff_ros').setLevel(logging.INFO)
     executor = MultiThreadedExecutor(_THREADS)
     executor.add_node(node)
-    spinner = threading.Thread(target=_spin, args=(executor, node.get_logger(), ended),
-                               daemon=True)
+    spinner = threading.Thread(target=_spin, args=(executor, ended), daemon=True)
     spinner.start()
     ended.wait()
-    node.get_logger().info('ending: the running step is finished first')
+    node.get_logger().info(
+        'ending: the running stage is finished first; a second Ctrl-C ends at once')
     node.stop()
     rclpy.try_shutdown()
     spinner.join(1.0)
@@ -60,6 +70,17 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     # Taking the interpreter and the models' libraries apart takes seconds, on a busy machine more
     # than the five after which launch kills.
     os._exit(0)
+
+
+def _arguments_fault(error: Exception) -> str:
+    """What is wrong with '--ros-args', without the places in rcl that found it."""
+    text = re.sub(r',? at /\S+:\d+', '', str(error)).removeprefix('failed to initialize rcl: ')
+    hint = ''
+    if 'ros__parameters' in text:
+        hint = ". A params file has its values below the node's name and 'ros__parameters:'"
+    elif 'remap rule' in text:
+        hint = '. A topic has no spaces in its name'
+    return f'expected ROS arguments that can be read, got: {text}{hint}'
 
 
 class _ToRosLog(logging.Handler):
@@ -106,7 +127,7 @@ class _Ended:
         self._event.set()
 
 
-def _spin(executor: MultiThreadedExecutor, logger: object, ended: _Ended) -> None:
+def _spin(executor: MultiThreadedExecutor, ended: _Ended) -> None:
     while rclpy.ok():
         try:
             executor.spin_once()
@@ -115,5 +136,5 @@ def _spin(executor: MultiThreadedExecutor, logger: object, ended: _Ended) -> Non
         except Exception:  # one bad callback must not end the node
             if not rclpy.ok():
                 break
-            logger.error(f'a callback failed; the node goes on\n{traceback.format_exc()}')
+            _LOG.exception('a callback failed; the node goes on')
     ended.set()
