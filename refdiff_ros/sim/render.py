@@ -18,7 +18,8 @@ from refdiff_ros.errors import RefDiffError
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Camera, Frame
 from refdiff_ros.sim.mjcf import camera_name, camera_pose, scenes_xml, show_scene
-from refdiff_ros.sim.scene import random_scene, Scene, View
+from refdiff_ros.sim.scene import Scene, View
+from refdiff_ros.sim.worlds import table_scene
 
 FRAME_ID = 'camera_color_optical_frame'
 
@@ -75,7 +76,7 @@ def generate(seed: int, size_hw: tuple[int, int] = (480, 640)) -> SceneView:
         MissingPackageError: MuJoCo is not installed.
         RefDiffError: no headless OpenGL can be had.
     """
-    return render(random_scene(seed), size_hw)
+    return render(table_scene(seed), size_hw)
 
 
 def render(scene: Scene, size_hw: tuple[int, int] = (480, 640)) -> SceneView:

@@ -13,6 +13,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.sim.render import render_scenes, SceneView
 from refdiff_ros.sim.scene import random_scene, Scene
 from refdiff_ros.sim.wide_scene import wide_scene
+from refdiff_ros.sim.worlds import WORLD
 
 Pairs = frozenset[tuple[str, str]]
 
@@ -39,7 +40,8 @@ _BATCH = 16
 @dataclass(frozen=True)
 class Split:
     """Scenes `0 .. count - 1`; seeds start at `first_seed`; scenes from `unseen_from` on are
-    those with a pair of `held_out` that is spoken of. No other has a pair of `excluded`."""
+    those with a pair of `held_out` that is spoken of. No other has a pair of `excluded`.
+    """
 
     first_seed: int
     count: int
@@ -54,9 +56,6 @@ def _wide(first_seed: int, count: int, unseen_from: int, held_out: Pairs) -> Spl
                  wide_scene)
 
 
-WORLDS = ('tabletop8', 'tabletop20')
-# The world of the shipped models: what 'train', 'val' and 'test' without a world mean.
-WORLD = 'tabletop8'
 SPLITS = {
     'tabletop8_train': Split(10_000_000, 26_000, 26_000),
     'tabletop8_val': Split(20_000_000, 1_000, 1_000),
@@ -65,6 +64,7 @@ SPLITS = {
     'tabletop20_val': _wide(120_000_000, 1_500, 750, VAL_HELD_OUT),
     'tabletop20_test': _wide(130_000_000, 1_500, 750, TEST_HELD_OUT),
 }
+# Without a world those of the shipped models are meant.
 SPLITS |= {name: SPLITS[f'{WORLD}_{name}'] for name in ('train', 'val', 'test')}
 
 

@@ -1,4 +1,4 @@
-"""The wider world: its shapes, paints, scenes and splits, and that today's scenes stay as they are."""
+"""The wider world: shapes, paints, scenes and splits; and scenes of eight shapes stay the same."""
 
 import hashlib
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.sim import splits
+from refdiff_ros.sim import splits, worlds
 from refdiff_ros.sim.expression_truth import SceneTruth
 from refdiff_ros.sim.expressions import expressions, may_be_called
 from refdiff_ros.sim.paints import paint, pattern_picture, SURFACES, WIDE_COLOURS
 from refdiff_ros.sim.render import render_scenes, SceneObject
-from refdiff_ros.sim.scene import TABLE_HALF_XY
-from refdiff_ros.sim.splits import held_out_of, SPLITS, split_scene
+from refdiff_ros.sim.scene import random_scene, TABLE_HALF_XY
+from refdiff_ros.sim.splits import held_out_of, split_scene, SPLITS
 from refdiff_ros.sim.wide_scene import _footprint, names_of, wide_scene
 from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 
@@ -113,7 +113,13 @@ def test_held_out_pairs_occur_in_the_unseen_half_alone_and_are_featured_there(na
 
 def test_splits_without_a_world_are_those_of_the_shipped_models():
     for name in ('train', 'val', 'test'):
-        assert SPLITS[name] == SPLITS[f'{splits.WORLD}_{name}']
+        assert SPLITS[name] == SPLITS[f'{worlds.WORLD}_{name}']
+
+
+def test_one_switch_says_which_world_is_shown():
+    assert repr(worlds.table_scene(3, 'tabletop8')) == repr(random_scene(3))
+    assert repr(worlds.table_scene(3, 'tabletop20')) == repr(wide_scene(3))
+    assert repr(worlds.table_scene(3)) == repr(worlds.MAKERS[worlds.WORLD](3))
 
 
 def test_scenes_of_eight_shapes_are_what_they_were():
@@ -173,7 +179,7 @@ def test_a_striped_mug_might_be_called_by_the_colour_of_its_stripes():
 def test_no_expression_names_a_colour_that_a_striped_one_of_the_kind_has(views):
     found = 0
     for scene in (split_scene('tabletop20_val', index) for index in range(40)):
-        for row, thing_ in enumerate(scene.things):
+        for thing_ in scene.things:
             rivals = [t for t in scene.things if t.shape == thing_.shape
                       and thing_.colour in t.paint.also]
             found += bool(rivals)

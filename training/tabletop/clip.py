@@ -88,7 +88,8 @@ def contrastive_loss(
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Cross-entropy of views over texts and of texts over views."""
     texts = sorted({view.text for view in views})
-    own, also = (torch.from_numpy(a).to(model.logit_scale.device) for a in truth(views, texts, unknown))
+    own, also = (torch.from_numpy(judged).to(model.logit_scale.device)
+                 for judged in truth(views, texts, unknown))
     pictures = np.stack([view.pixels for view in views])
     images = _image_features(
         model, pixels_of(ClipModels(model, tokenizer), pictures, own.device))

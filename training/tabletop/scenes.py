@@ -40,8 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
     _make_files(options.out, count, options.greys)
     workers = [
         multiprocessing.get_context('spawn').Process(
-            target=render_blocks, args=(options.split, options.out, count, k, options.workers, options.greys,
-                                        options.first))
+            target=render_blocks, args=(options.split, options.out, count, k, options.workers),
+            kwargs={'greys': options.greys, 'offset': options.first})
         for k in range(options.workers)]
     for worker in workers:
         worker.start()

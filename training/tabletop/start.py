@@ -14,7 +14,6 @@ from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.models.mini_tokenizer import build_tokenizer
 
 
-
 def main(arguments: list[str] | None = None) -> None:
     """Write the weights."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
