@@ -92,6 +92,9 @@ class GraspPlan:
         before, grasp, lifted: poses in the base.
         opening_m: of the fingers on the way down.
         edge: whether an edge is held, because the whole is too wide.
+        rise_m: how high the fingertips stand over the base of the object.
+        clear_z_m: a height at which the hand meets nothing on its way; that of `before` where
+            nothing else is known.
     """
 
     before: Pose
@@ -99,6 +102,8 @@ class GraspPlan:
     lifted: Pose
     opening_m: float
     edge: bool = False
+    rise_m: float = 0.0
+    clear_z_m: float = 0.0
 
 
 def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None) -> GraspPlan:
@@ -237,4 +242,5 @@ def _through(tip: np.ndarray, closing: np.ndarray, opening: float, top: float,
     def at(height: float) -> Pose:
         return Pose((float(tip[0]), float(tip[1]), float(height)), turn)
     before = max(top, tip[2]) + reach.standoff_m
-    return GraspPlan(at(before), at(tip[2]), at(tip[2] + reach.lift_m), opening)
+    return GraspPlan(at(before), at(tip[2]), at(tip[2] + reach.lift_m), opening,
+                     rise_m=float(tip[2]) - reach.table_z_m, clear_z_m=float(before))
