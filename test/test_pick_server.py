@@ -11,11 +11,11 @@ from rclpy.action import ActionClient
 from ros_graph import GraphClient, NodeProcess, ROOT, wait_for
 
 from refdiff_ros.action import PickReferred
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.pick.film import write_gif
 from refdiff_ros.pick.graph import GraphOptions, GRIPPER, show_scene, start
+from refdiff_ros.pick.ros.parameters import pose_of
 from refdiff_ros.pick.stages import Stage
-from refdiff_ros.ros.pick_server import pose_of
 from refdiff_ros.sim.gripper_sim import camera_in_base
 from refdiff_ros.sim.scene import random_scene
 
@@ -63,6 +63,17 @@ def test_the_film_shows_the_frames(lifted, tmp_path):
     assert film.n_frames >= 2 and film.size[0] == 480
 
 
+def test_a_hand_that_holds_something_takes_up_nothing_and_puts_it_back(client, lifted):
+    assert lifted.result.holding
+    second = client.pick('the blue box', _TIMEOUT_S).result
+    assert second.status == PickReferred.Result.REFUSED and second.holding
+    assert 'put_back' in second.reason
+    done = client.trigger('put_back', _TIMEOUT_S)
+    assert done.success, done.message
+    assert np.abs(client.raised_m).max() < 0.02
+    assert 'nothing is held' in client.trigger('put_back', _TIMEOUT_S).message
+
+
 def test_what_is_not_there_is_refused_with_the_nodes_sentence(client, lifted):
     watched = client.pick('the purple bottle', _TIMEOUT_S)
     assert watched.result.status == PickReferred.Result.REFUSED
@@ -81,13 +92,37 @@ def test_a_second_goal_is_refused_and_a_cancel_brings_the_hand_home(client, lift
     wait_for(lambda: any(e.stage is Stage.APPROACH for e in client.events))
     second = client.finish(client.send('the white ball', _TIMEOUT_S), _TIMEOUT_S)
     assert second.result.status == PickReferred.Result.REFUSED
-    assert 'another pick is running' in second.result.reason
+    assert 'another goal is running' in second.result.reason
+    first.cancel_goal_async()
+    # One that comes while the hand is on its way back waits for it, another one does not.
+    third = client.send('the purple bottle', _TIMEOUT_S)
     first.cancel_goal_async()
     done = client.finish(first, _TIMEOUT_S)
     assert done.status == GoalStatus.STATUS_CANCELED
     assert done.result.status == PickReferred.Result.CANCELLED
-    assert 'the client cancelled' in done.result.reason
-    assert client.events[-1].stage is Stage.RETREAT
+    assert 'the client cancelled' in done.result.reason and not done.result.holding
+    later = client.finish(third, _TIMEOUT_S).result
+    assert later.status == PickReferred.Result.REFUSED and 'purple bottle' in later.reason
+
+
+@pytest.mark.parametrize('by', ['service', 'topic'])
+def test_a_stop_holds_the_hand_until_it_is_resumed(client, lifted, by):
+    goal = client.send('the white ball', _TIMEOUT_S)
+    wait_for(lambda: any(e.stage is Stage.LIFT for e in client.events))
+    if by == 'service':
+        assert client.trigger('stop', 10.0).success
+    else:
+        client.shout_stop()
+    done = client.finish(goal, _TIMEOUT_S).result
+    assert done.status == PickReferred.Result.STOPPED and 'stop was called' in done.reason
+    # The object stays where it is, be it in the hand.
+    before = client.raised_m
+    refused = client.finish(client.send('the white ball', _TIMEOUT_S), _TIMEOUT_S).result
+    assert refused.status == PickReferred.Result.REFUSED and '/resume' in refused.reason
+    assert np.abs(client.raised_m - before).max() < 0.01
+    assert client.trigger('resume', 10.0).success
+    assert client.trigger('put_back', _TIMEOUT_S).success
+    assert np.abs(client.raised_m).max() < 0.02
 
 
 def test_a_pick_that_takes_too_long_ends_and_says_so(client, lifted):
@@ -109,8 +144,10 @@ def test_a_silent_robot_and_a_missing_refdiff_node_are_named(client, lifted):
     numbers = ', '.join(f'{value:.6f}' for value in (*camera.position, *camera.orientation))
     script = ROOT / 'scripts' / 'pick_server'
     values = {'motion_timeout': 0.5, 'camera_in_base': f'[{numbers}]'}
-    mute = NodeProcess(
-        values, script, ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment'))
+    remaps = ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment', *(
+        text for name in ('depth/image_raw', 'color/camera_info')
+        for text in ('-r', f'{"depth" if "depth" in name else "camera_info"}:={GRIPPER}/{name}')))
+    mute = NodeProcess(values, script, remaps)
     alone = NodeProcess(values, script, ('-r', '__ns:=/alone'))
     graph = GraphClient()
     try:
@@ -130,6 +167,25 @@ def test_a_pose_parameter_that_is_none_is_refused():
     with pytest.raises(BadRequestError, match='camera_in_base'):
         pose_of('camera_in_base', [0.0] * 7)
     assert pose_of('home', [0, 0, 1, 0, 0, 0, 2]).orientation == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize('name, value, told', [
+    ('base_frame', 'map', 'read-only'), ('finger_joints', ['a', 'b'], 'read-only'),
+    ('home', [0.0] * 7, 'home'), ('home', [9.0, 0.0, 0.5, 1.0, 0.0, 0.0, 0.0], 'workspace'),
+    ('workspace', [1.0, 0.0, 0.0, 1.0, 0.0, 1.0], 'minimum'), ('on_cancel', 'drop', 'put_back')])
+def test_a_parameter_that_cannot_be_is_refused_with_a_reason(client, lifted, name, value, told):
+    with pytest.raises(RefDiffError, match=told):
+        client.set_parameter('server', name, value)
+
+
+@pytest.mark.parametrize('values, told', [
+    ({'goal_timout': 3.0}, 'goal_timout'), ({'finger_factors': '[1.0]'}, 'finger_factors'),
+    ({'arm': 'move_group', 'move_group': 'arm', 'tool_frame': 'tool'}, 'moveit_msgs'),
+    ({'gripper': 'gripper_command'}, 'control_msgs'), ({'pose_source': 'tf'}, 'tool_frame')])
+def test_a_wrong_parameter_file_starts_nothing(values, told):
+    server = NodeProcess(values, ROOT / 'scripts' / 'pick_server')
+    assert server.wait() == 2
+    assert told in server.output
 
 
 def test_a_target_in_another_frame_is_not_driven_to(client, lifted):

@@ -38,7 +38,8 @@ class Table:
 
     def ground(self):
         return Grounding(Status.FOUND, '', grasp_region(
-            self.view.masks[0], self.view.frame.depth_m, self.view.frame.camera))
+            self.view.masks[0], self.view.frame.depth_m, self.view.frame.camera),
+            camera=camera_in_base(self.sim.scene.view))
 
     def pick(self, ground=None, reach=None, on_cancel=OnCancel.PUT_BACK, interrupt=None):
         """A pick; `interrupt` gets the stage and its age in seconds, and may raise."""
@@ -66,8 +67,7 @@ class Table:
             self.halts.append(robot.pose().position)
         robot.grip, robot.halt = watched_grip, watched_halt
         robot.start(check)
-        settings = PickSettings(reach or Reach(), camera_in_base(self.sim.scene.view),
-                                on_cancel=on_cancel)
+        settings = PickSettings(reach or Reach(), on_cancel=on_cancel)
         return pick(ground or self.ground, robot, settings, tell)
 
 

@@ -46,6 +46,8 @@ class Reach:
         tip_depth_m: the fingertips go this far below the contacts.
         standoff_m: height over the grasp at which the approach begins.
         lift_m: how high the object is lifted.
+        finger_width_m, finger_thickness_m: of a finger, across and along the closing direction.
+        palm_width_m: of the palm, along the closing direction.
 
     Raises:
         BadRequestError: a length that is not positive.
@@ -59,6 +61,9 @@ class Reach:
     tip_depth_m: float = 0.012
     standoff_m: float = 0.12
     lift_m: float = 0.15
+    finger_width_m: float = 0.022
+    finger_thickness_m: float = 0.008
+    palm_width_m: float = 0.14
 
     def __post_init__(self):
         for field in fields(self):
@@ -130,13 +135,6 @@ def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None) ->
     return _edge(box, grips[0], reach)
 
 
-def in_base(pose: Pose, camera: Pose) -> Pose:
-    """A pose of the optical frame, in the base."""
-    rotation = camera.rotation
-    position = np.array(camera.position) + rotation @ np.array(pose.position)
-    return Pose(tuple(position.tolist()), quaternion(rotation @ pose.rotation))
-
-
 @dataclass(frozen=True)
 class _Box:
     """A region's visible surface as a box on the table.
@@ -160,7 +158,7 @@ class _Box:
 
 
 def _box(region: GraspRegion, camera: Pose, table_z_m: float) -> _Box:
-    pose = in_base(region.pose, camera)
+    pose = camera.of(region.pose)
     axes, extents = pose.rotation, np.array(region.extents)
     centre = np.array(pose.position)
     main = axes[:2, 1] / max(float(np.linalg.norm(axes[:2, 1])), 1e-9)
@@ -187,7 +185,7 @@ def _grips(region: GraspRegion, camera: Pose, box: _Box) -> list[Grip]:
     # The region's own axis comes after every candidate that is of any use.
     poses = [*((c.pose, c.width_m, c.quality) for c in region.candidates if c.pose_valid),
              (region.pose, region.width_m, 0.05)]
-    grips = [_grip(in_base(pose, camera), width, quality, box) for pose, width, quality in poses]
+    grips = [_grip(camera.of(pose), width, quality, box) for pose, width, quality in poses]
     level = [grip for grip, tilt in grips if tilt < _LEVEL]
     return level or [grip for grip, _ in grips]
 

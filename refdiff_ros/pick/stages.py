@@ -60,6 +60,8 @@ class Grounding:
         status, reason: of the answer.
         region: where to grip; None where the status gives none.
         mask, grasp: whatever the caller wants back in the feedback (messages, arrays).
+        camera: the optical frame in the base, at the moment of the picture.
+        refusal: why what was found cannot be gone to; '' where it can.
     """
 
     status: Status
@@ -67,6 +69,8 @@ class Grounding:
     region: GraspRegion | None = None
     mask: Any = None
     grasp: Any = None
+    camera: Pose | None = None
+    refusal: str = ''
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,6 @@ class PickSettings:
 
     Attributes:
         reach: of the gripper.
-        camera: the optical frame in the base.
         min_opening_m: fingers nearer than this hold nothing.
         hold_s: how long the object is held up before the pick counts.
         accept_ambiguous: take the best of several regions that fit equally.
@@ -103,7 +106,6 @@ class PickSettings:
     """
 
     reach: Reach
-    camera: Pose
     min_opening_m: float = 0.0025
     hold_s: float = 0.6
     accept_ambiguous: bool = False
@@ -151,7 +153,8 @@ class _Pick:
             if refusal:
                 return self._outcome(PickStatus.REFUSED, refusal)
             settings = self._settings
-            self._plan = plan_grasp(self._grounding.region, settings.camera, settings.reach)
+            self._plan = plan_grasp(
+                self._grounding.region, self._grounding.camera, settings.reach)
             outcome, why = self._drive(self._plan), None
         except NoGraspError as error:
             return self._outcome(PickStatus.REFUSED, str(error))
@@ -247,4 +250,6 @@ def _refusal(grounding: Grounding, settings: PickSettings) -> str:
         return f'AMBIGUOUS: {grounding.reason}; say more exactly which one is meant'
     if not grounding.status.has_mask:
         return f'{grounding.status.name}: {grounding.reason}'
+    if grounding.refusal:
+        return grounding.refusal
     return '' if grounding.region is not None else 'the answer carries no grasp region'

@@ -81,11 +81,12 @@ class Episode:
             nonlocal overlap
             status, reason, mask = grounder(self.frame, self.task, self.view)
             overlap = self._overlap(mask)
-            return Grounding(status, reason,
-                             grasp_region(mask, self.frame.depth_m, self.frame.camera))
+            return Grounding(
+                status, reason, grasp_region(mask, self.frame.depth_m, self.frame.camera),
+                camera=camera_in_base(self._sim.scene.view))
 
         scene = self._sim.scene
-        settings = PickSettings(reach or Reach(), camera_in_base(scene.view))
+        settings = PickSettings(reach or Reach())
         outcome = pick(ground, robot, settings, lambda *_: None)
         row = self.task.row
         return Trial(

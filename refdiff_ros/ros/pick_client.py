@@ -20,7 +20,8 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
+from std_msgs.msg import Empty, String
+from std_srvs.srv import Trigger
 
 from refdiff_ros.action import PickReferred
 from refdiff_ros.errors import RefDiffError
@@ -82,6 +83,9 @@ class PickClient:
                      for name, target in (('gripper', f'{gripper}/tabletop_gripper'),
                                           ('server', 'refdiff_pick'))}
         self._action = ActionClient(node, PickReferred, 'pick_referred')
+        self._triggers = {name: node.create_client(Trigger, f'refdiff_pick/{name}')
+                          for name in ('stop', 'resume', 'put_back')}
+        self._stop = node.create_publisher(Empty, 'stop', 10)
         latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                              durability=DurabilityPolicy.TRANSIENT_LOCAL)
         truth = f'{gripper}/tabletop_gripper'
@@ -93,6 +97,7 @@ class PickClient:
         self._frames_since_scene = 0
         self._heights: np.ndarray | None = None
         self._start: np.ndarray | None = None
+        self._laid: np.ndarray | None = None
         self._peak: np.ndarray | None = None
         self._began_s, self._frames = 0.0, []
         self.events: list[Event] = []
@@ -191,6 +196,27 @@ class PickClient:
         self._wait(result.done, timeout_s + 60.0, 'the result of the pick')
         return result.result()
 
+    def trigger(self, name: str, timeout_s: float) -> Trigger.Response:
+        """Call 'stop', 'resume' or 'put_back' of the server.
+
+        Raises:
+            RefDiffError: it does not answer.
+        """
+        client = self._triggers[name]
+        self._wait(client.service_is_ready, timeout_s, f"the service '{client.srv_name}'")
+        future = client.call_async(Trigger.Request())
+        self._wait(future.done, timeout_s, f"an answer of '{client.srv_name}'")
+        return future.result()
+
+    def shout_stop(self) -> None:
+        """Publish on the topic `stop`."""
+        self._stop.publish(Empty())
+
+    @property
+    def raised_m(self) -> np.ndarray:
+        """(N,) how far each object is above where it was laid."""
+        return self._heights - self._laid
+
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):
             while not self._stopping.is_set():
@@ -206,10 +232,13 @@ class PickClient:
             time.sleep(_LOOK_S)
 
     def _objects_came(self, msg: String) -> None:
-        self.scene, self._frames_since_scene, self._start = json.loads(msg.data), 0, None
+        self.scene, self._frames_since_scene = json.loads(msg.data), 0
+        self._start = self._laid = None
 
     def _poses_came(self, msg: PoseArray) -> None:
         self._heights = np.array([pose.position.z for pose in msg.poses])
+        if self._laid is None and len(self._heights) == len(self.scene.get('objects', ())):
+            self._laid = self._heights
         if self._start is not None and len(self._start) == len(self._heights):
             self._peak = np.maximum(self._peak, self._heights - self._start)
 

@@ -1,0 +1,1 @@
+"""The robot's side of picking and following, on a ROS graph."""
