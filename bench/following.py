@@ -23,8 +23,8 @@ import time
 
 import numpy as np
 
-from refdiff_ros.evaluation.bootstrap import bootstrap_interval
-from refdiff_ros.evaluation.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
+from refdiff_ros.evaluation.metrics.overlap import iou, overlap
 from refdiff_ros.mask_flow import flow_step, LOST_BELOW, MaskFlow, small_grey
 from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.motion import moving_scenes

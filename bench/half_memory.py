@@ -26,13 +26,13 @@ from unittest.mock import patch
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from refdiff_ros import sam_proposals
 from refdiff_ros.benchmark.line_up import line_up, load_models
 from refdiff_ros.benchmark.measure import counted_pass
 from refdiff_ros.benchmark.pictures import draw_picture
 from refdiff_ros.models.memory import module_bytes, modules
 from refdiff_ros.models.residency import GROUPS
 from refdiff_ros.models.sizes import size_text
+from refdiff_ros.proposals import sam
 from refdiff_ros.results import Frame
 
 _aten = torch.ops.aten
@@ -80,9 +80,9 @@ def _wide(value: Any) -> Any:
 def as_on_a_gpu() -> Iterator[None]:
     """Batches and drawn masks as on a GPU, and products that a CPU can compute."""
     with patch.object(
-            sam_proposals, '_prompts_at_once', lambda _seen, config: config.points_per_batch
+            sam, '_prompts_at_once', lambda _seen, config: config.points_per_batch
     ), patch.object(
-            sam_proposals, '_figures_in_pieces', sam_proposals._figures_drawn), ProductsInFloat():
+            sam, '_figures_in_pieces', sam._figures_drawn), ProductsInFloat():
         yield
 
 

@@ -20,12 +20,14 @@ from unittest.mock import patch
 
 import torch
 
-from refdiff_ros import attention, generative, recent_cache, sam_embedding, sam_proposals
+from refdiff_ros import recent_cache
 from refdiff_ros.engine import Engine, resolve_preset
-from refdiff_ros.evaluation.tabletop import cases
+from refdiff_ros.evaluation.tabletop.cases import cases
+from refdiff_ros.generative import attention, correlation
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Mode
+from refdiff_ros.proposals import sam, sam_embedding
 from refdiff_ros.results import Frame
 
 
@@ -91,22 +93,22 @@ LEVERS = (
     Lever('the diffusion pass ends at the last layer that is read', 'next',
           lambda: patch.object(attention, 'run_until_captured', whole_pass)),
     Lever('what precedes the text in the UNet is kept', 'next',
-          lambda: patch.object(generative, 'shared_prefix', nothing_shared)),
+          lambda: patch.object(correlation, 'shared_prefix', nothing_shared)),
     Lever("SAM's encoder with fused attention", 'first',
           lambda: patch.object(sam_embedding.sam_encoder, 'encode',
                                lambda encoder, image, side: encoder(image)),
           values={'proposals': {'pad_square': True}},
           other_values={'proposals': {'pad_square': True}}),
     Lever("SAM's decoder with its products reordered", 'first',
-          lambda: patch.object(sam_proposals, '_decode', plain_decode)),
+          lambda: patch.object(sam, '_decode', plain_decode)),
     Lever('masks drawn for good prompts alone', 'first',
-          lambda: patch.object(sam_proposals, '_decode',
-                               every_mask_drawn(sam_proposals._decode))),
+          lambda: patch.object(sam, '_decode',
+                               every_mask_drawn(sam._decode))),
     Lever("prompts in batches that a CPU's cache holds", 'first',
-          lambda: patch.object(sam_proposals, '_prompts_at_once', whole_batches)),
+          lambda: patch.object(sam, '_prompts_at_once', whole_batches)),
     Lever('masks judged on a CPU without drawing them whole', 'first',
-          lambda: patch.object(sam_proposals, '_figures_in_pieces',
-                               sam_proposals._figures_drawn)),
+          lambda: patch.object(sam, '_figures_in_pieces',
+                               sam._figures_drawn)),
     Lever('texts kept from frame to frame', 'stream',
           lambda: patch.object(recent_cache.RecentCache, 'get', Forgetful.get)),
     Lever('four expressions in one batch', 'four'),

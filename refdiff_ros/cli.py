@@ -13,7 +13,7 @@ _NODES = {
     'node': ('refdiff_ros.ros.node', 'start the refdiff node (takes --ros-args ...)'),
     'camera': ('refdiff_ros.sim.camera_node',
                'start the simulated tabletop camera (takes --ros-args ...)'),
-    'pick-server': ('refdiff_ros.ros.pick_server',
+    'pick-server': ('refdiff_ros.pick.ros.server',
                     'start the action server that picks (takes --ros-args ...)'),
     'gripper': ('refdiff_ros.sim.gripper_node',
                 'start the simulated gripper (takes --ros-args ...)'),
@@ -29,9 +29,9 @@ _OF_ROS = (
 # Modules with `add_parser(subparsers)`.
 _COMMANDS = (
     'refdiff_ros.segment_cli',
-    'refdiff_ros.instruction.cli',
+    'refdiff_ros.language.instruction.cli',
     'refdiff_ros.models.cli',
-    'refdiff_ros.demo',
+    'refdiff_ros.demo.cli',
     'refdiff_ros.pick.demo_cli',
     'refdiff_ros.pick.eval_cli',
     'refdiff_ros.evaluation.cli',

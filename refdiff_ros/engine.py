@@ -12,26 +12,21 @@ import time
 import numpy as np
 import torch
 
-from refdiff_ros import (
-    calibration,
-    discriminative,
-    generative,
-    question,
-    sam_proposals,
-    scores,
-    spatial,
-)
-from refdiff_ros.anchors import find_anchors
+from refdiff_ros.discriminative import similarity
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
-from refdiff_ros.expression import parse
 from refdiff_ros.frame_cache import FrameCache
+from refdiff_ros.generative import correlation as generative
+from refdiff_ros.language.expression import parse
+from refdiff_ros.matching import calibration, question, scores, spatial
+from refdiff_ros.matching.anchors import find_anchors
+from refdiff_ros.matching.selection import select, Selection
 from refdiff_ros.models.memory import free_caches, is_out_of_memory
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import get_preset, Mode, Preset
-from refdiff_ros.proposals import connected_parts, weight_free_proposals
+from refdiff_ros.proposals import sam
+from refdiff_ros.proposals.weight_free import connected_parts, weight_free_proposals
 from refdiff_ros.recent_cache import RecentCache
 from refdiff_ros.results import Frame, ReferringExpression, Scores, Segmentation, Status
-from refdiff_ros.selection import select, Selection
 
 # Attention maps of one frame that are kept for further questions about it.
 _KEPT_MAPS = 16
@@ -129,7 +124,7 @@ class Engine:
             if self.mode.segmentor:
                 proposals, rows, _ = self._segmentor_proposals(frame, preset)
                 if self.mode.discriminative:
-                    discriminative.prefetch(
+                    similarity.prefetch(
                         self.models.clip,
                         self._discriminative_frame(frame, preset, proposals),
                         preset.discriminative, rows)
@@ -252,8 +247,8 @@ class Engine:
         def compute() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             self.models.need('sam')
             with self._timed('proposals'):
-                found = sam_proposals.propose(self.models.sam, frame, config)
-                rows = sam_proposals.filter_proposals(found.masks, config)
+                found = sam.propose(self.models.sam, frame, config)
+                rows = sam.filter_proposals(found.masks, config)
                 return found.masks, rows, found.predicted_iou
         return self._cache.get(frame, ('proposals', config), compute)
 
@@ -334,17 +329,17 @@ class Engine:
     ) -> np.ndarray:
         prepared = self._discriminative_frame(frame, preset, proposals)
         with self._timed('discriminative'):
-            return discriminative.score(
+            return similarity.score(
                 self.models.clip, prepared, parsed, preset.discriminative, rows)
 
     def _discriminative_frame(
         self, frame: Frame, preset: Preset, proposals: np.ndarray,
-    ) -> discriminative.DiscriminativeFrame:
+    ) -> similarity.DiscriminativeFrame:
         self.models.need('clip')
         config = preset.discriminative
         return self._cache.get(
             frame, ('discriminative', config, preset.proposals),
-            lambda: discriminative.prepare_frame(
+            lambda: similarity.prepare_frame(
                 self.models.clip, frame, proposals, config, self._texts))
 
     def _with_memory_retry(self, work: Callable[[Preset], object]) -> object:

@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Answer, write the files, print one line; 0 with a mask, 1 without."""
     # torch and the models take seconds to import, so a mistyped path is told first.
-    from refdiff_ros.picture_files import read_camera, read_depth, read_image
+    from refdiff_ros.pictures.files import read_camera, read_depth, read_image
     camera = read_camera(args.camera) if args.camera else None
     frame = Frame(
         image_rgb=read_image(args.image),
@@ -62,7 +62,7 @@ def write_answer(folder: Path, frame: Frame, answer: Segmentation, grasp: object
     """Write `mask.png`, `overlay.png`, `attention.png` and `answer.json` into `folder`."""
     from PIL import Image
 
-    from refdiff_ros import overlay
+    from refdiff_ros.pictures import overlay
     folder.mkdir(parents=True, exist_ok=True)
     Image.fromarray(answer.mask.astype(np.uint8) * 255).save(folder / 'mask.png')
     Image.fromarray(overlay.draw(frame.image_rgb, answer, grasp)).save(folder / 'overlay.png')

@@ -12,12 +12,13 @@ import time
 
 import torch
 
-from refdiff_ros import discriminative, engine
+from refdiff_ros import engine
+from refdiff_ros.discriminative import similarity
 from refdiff_ros.models import manager
 from refdiff_ros.ros.node import main
 
 _segment = engine.Engine.segment
-_score = discriminative.score
+_score = similarity.score
 _load = manager.load_bundle
 _failures = 0
 
@@ -50,6 +51,6 @@ def load_bundle(*args, **kwargs):
 
 
 engine.Engine.segment = segment
-discriminative.score = score
+similarity.score = score
 manager.load_bundle = load_bundle
 sys.exit(main())

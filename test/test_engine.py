@@ -8,13 +8,13 @@ import pytest
 from tiny_models import tiny_model_set
 import torch
 
-from refdiff_ros import sam_proposals
 from refdiff_ros.engine import Engine
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
+from refdiff_ros.matching.scores import combine
 from refdiff_ros.models.untrained_sizes import SIZES
 from refdiff_ros.presets import get_preset, Mode, PRESETS
+from refdiff_ros.proposals import sam as sam_proposals
 from refdiff_ros.results import Frame, Status
-from refdiff_ros.scores import combine
 
 # Random weights propose nothing under the published thresholds, and 1024 px would take minutes.
 SMALL = {

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.overlap import iou, overlap
 from refdiff_ros.mask_flow import flow_step, MaskFlow, SIDE, small_grey
 
 HEIGHT, WIDTH = 120, 160

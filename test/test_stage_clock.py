@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from refdiff_ros.stage_clock import listen, stage
+from refdiff_ros.stages import listen, stage
 
 
 class Recorder:

@@ -11,10 +11,10 @@ import torch
 
 from published_order import clip, diffusion, proposals
 from published_order.settings import PublishedSettings
-from refdiff_ros.diffusion import latent_shape, seeded_noise
-from refdiff_ros.expression import parse
+from refdiff_ros.generative.latents import latent_shape, seeded_noise
+from refdiff_ros.language.expression import parse
 from refdiff_ros.models.model_set import ModelSet
-from refdiff_ros.stage_clock import stage
+from refdiff_ros.stages import stage
 
 _CROP_SHARE, _MASKED_SHARE, _ATTENTION_SHARE = 0.7, 0.3, 0.05
 

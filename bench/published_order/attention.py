@@ -16,8 +16,8 @@ from diffusers.models.attention_processor import (
 import numpy as np
 import torch
 
-from refdiff_ros.attention import select_layers
-from refdiff_ros.stage_clock import stage
+from refdiff_ros.generative.attention import select_layers
+from refdiff_ros.stages import stage
 
 _GUIDANCE = 9.0
 

@@ -10,7 +10,7 @@ import torch
 from published_order.attention import captured, written_out_vae
 from published_order.settings import PublishedSettings
 from refdiff_ros.models.model_set import DiffusionModels
-from refdiff_ros.stage_clock import stage
+from refdiff_ros.stages import stage
 
 _STEPS = 20
 _STRENGTH = 0.1

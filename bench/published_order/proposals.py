@@ -8,7 +8,7 @@ import numpy as np
 from segment_anything import SamAutomaticMaskGenerator
 
 from published_order.settings import PublishedSettings
-from refdiff_ros.stage_clock import stage
+from refdiff_ros.stages import stage
 
 
 def propose(sam: Any, image_rgb: np.ndarray, settings: PublishedSettings) -> np.ndarray:

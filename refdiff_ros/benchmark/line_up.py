@@ -15,6 +15,7 @@ from refdiff_ros.benchmark.published import load_published_order
 from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.engine import resolve_preset
 from refdiff_ros.evaluation.cli import override
+from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.manager import load_bundle
@@ -23,9 +24,8 @@ from refdiff_ros.models.sam_config import set_sam_dtype
 from refdiff_ros.models.sizes import size_text
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.presets import Preset
+from refdiff_ros.proposals.sam_embedding import embed
 from refdiff_ros.results import Frame
-from refdiff_ros.sam_embedding import embed
-from refdiff_ros.shipped_parser import load_parser
 
 # Masks with random weights, where the caller names no number.
 DEFAULT_PROPOSALS = 100

@@ -11,7 +11,7 @@ from refdiff_ros.benchmark.counting import OperationCounter
 from refdiff_ros.benchmark.live_tensors import LiveTensors
 from refdiff_ros.benchmark.memory import PeakMemory
 from refdiff_ros.benchmark.stages import Clock, device_clock, StageTimes
-from refdiff_ros.stage_clock import listen
+from refdiff_ros.stages import listen
 
 
 @dataclass(frozen=True)

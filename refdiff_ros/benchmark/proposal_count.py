@@ -12,9 +12,9 @@ import numpy as np
 
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Preset, ProposalConfig
+from refdiff_ros.proposals.sam import propose
+from refdiff_ros.proposals.sam_embedding import embed
 from refdiff_ros.results import Frame
-from refdiff_ros.sam_embedding import embed
-from refdiff_ros.sam_proposals import propose
 
 _NO_TEST = -1e9
 # Masks are drawn at this size while only their predicted quality is wanted.

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from refdiff_ros.optional import require_package
+from refdiff_ros.proposals.sam import point_grid
 from refdiff_ros.results import Frame
-from refdiff_ros.sam_proposals import point_grid
 
 # Share of the picture that a mask covers in the mean.
 _SHARE = 0.15

@@ -27,7 +27,7 @@ from refdiff_ros.benchmark.stages import device_clock
 from refdiff_ros.evaluation.cli import parse_overrides
 from refdiff_ros.models.memory import free_caches, module_bytes, modules
 from refdiff_ros.models.sizes import size_text
-from refdiff_ros.picture_files import read_image
+from refdiff_ros.pictures.files import read_image
 from refdiff_ros.results import Frame
 
 _LOG = logging.getLogger(__name__)

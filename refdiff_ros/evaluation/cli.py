@@ -50,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_html_parser(commands)
     # They take their options from here.
     from refdiff_ros.evaluation.bags.cli import add_bag
-    from refdiff_ros.evaluation.decision_cli import add_decisions
+    from refdiff_ros.evaluation.decisions.cli import add_decisions
     from refdiff_ros.evaluation.runs.compare_cli import add_compare
     from refdiff_ros.evaluation.runs.dataset_cli import add_dataset
     from refdiff_ros.evaluation.runs.table_cli import add_table
@@ -112,9 +112,9 @@ def run_tabletop(args: argparse.Namespace) -> int:
         RefDiffError: the bundle, the preset's values or the choice of cases cannot be used, or
             sheets or report cannot be written, after the figures were printed.
     """
-    from refdiff_ros.evaluation import report
-    from refdiff_ros.evaluation.sheets import ContactSheets
-    from refdiff_ros.evaluation.tabletop import cases, evaluate, scene_range
+    from refdiff_ros.evaluation import figures
+    from refdiff_ros.evaluation.tabletop.cases import cases, evaluate, scene_range
+    from refdiff_ros.evaluation.tabletop.contact_sheets import ContactSheets
     scene_range(args.split, args.half)  # a wrong half is told before the models are loaded
     engine = prepare_engine(args)
     models = engine.models
@@ -132,9 +132,9 @@ def run_tabletop(args: argparse.Namespace) -> int:
 
     results = evaluate(engine, cases(args.split, args.limit, args.half), on_case=on_case)
     found = {'what': 'tabletop', **_asked(args, models), 'mode': args.mode, 'seed': args.seed,
-             **report.report(results)}
+             **figures.report(results)}
     print(f'{models.name}, {args.preset}, {args.mode}, {args.split} ({args.half})')
-    print(f'{report.table(found)}\n{report.LEGEND}')
+    print(f'{figures.table(found)}\n{figures.LEGEND}')
     cases_found = [asdict(case) for case in results]
     status = _finish(args, found, cases_found)
     if args.sheets is not None:
@@ -150,8 +150,8 @@ def run_proposals(args: argparse.Namespace) -> int:
     Raises:
         RefDiffError: the bundle, the preset's values or the choice of scenes cannot be used.
     """
-    from refdiff_ros.evaluation.proposal_recall import proposal_recall
-    from refdiff_ros.evaluation.tabletop import scene_range
+    from refdiff_ros.evaluation.tabletop.cases import scene_range
+    from refdiff_ros.evaluation.tabletop.proposal_recall import proposal_recall
     scene_range(args.split, args.half)
     models, preset = prepare(args)
     progress = Progress('scene')

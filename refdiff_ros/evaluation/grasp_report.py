@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refdiff_ros.evaluation.grasp_error import GraspError
+from refdiff_ros.evaluation.metrics.grasp_error import GraspError
 
 # Figure and unit, by the name of what is measured.
 _MEASURED = {'position': ('position_mm', 'mm'), 'orientation': ('orientation_deg', 'degrees'),

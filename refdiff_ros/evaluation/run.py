@@ -13,8 +13,8 @@ from refdiff_ros.errors import (
     OutOfMemoryError,
     RefDiffError,
 )
-from refdiff_ros.evaluation.overlap import best_iou, iou, overlap, require_overlap
-from refdiff_ros.evaluation.pointing import pointing
+from refdiff_ros.evaluation.metrics.overlap import best_iou, iou, overlap, require_overlap
+from refdiff_ros.evaluation.metrics.pointing import pointing
 from refdiff_ros.evaluation.sample import Sample
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Frame, Segmentation, Status

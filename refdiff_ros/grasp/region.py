@@ -20,7 +20,7 @@ from refdiff_ros.grasp.rectangle import oriented_rectangle, Rectangle
 from refdiff_ros.grasp.results import GraspCandidate, GraspRegion, PoseStatus
 from refdiff_ros.grasp.surface import hidden_share, visible_surface
 from refdiff_ros.results import Camera, describe_array
-from refdiff_ros.stage_clock import stage
+from refdiff_ros.stages import stage
 
 # A share of the outline hidden from which on the answer says so.
 _HIDDEN = 0.1

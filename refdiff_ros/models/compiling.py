@@ -8,10 +8,10 @@ in convolutions and matrix products, which compiling does not change.
 import os
 from typing import Any
 
-from refdiff_ros import sam_encoder
 from refdiff_ros.errors import BundleError
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.models.store import home
+from refdiff_ros.proposals import sam_encoder
 
 _CACHE_VARIABLE = 'TORCHINDUCTOR_CACHE_DIR'
 _SHAPES = 64

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from refdiff_ros.errors import BundleError, OutOfMemoryError
+from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.bundle import Bundle, is_pickle, Part
 from refdiff_ros.models.compiling import compile_models, compile_problem, failed_to_compile
 from refdiff_ros.models.devices import choose_device, choose_dtype
@@ -27,9 +28,8 @@ from refdiff_ros.models.store import FileProgress, is_offline, locate, pull, TAB
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import Preset
+from refdiff_ros.proposals.sam_embedding import embed
 from refdiff_ros.results import Frame
-from refdiff_ros.sam_embedding import embed
-from refdiff_ros.shipped_parser import load_parser
 
 DEFAULT_BUNDLE = TABLETOP
 _WARM_HW = (480, 640)

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from refdiff_ros.errors import BundleError
+from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.bundle import Bundle, FileSpec, MANIFEST, manifest_values, Part
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
 from refdiff_ros.models.sam_config import config_of
 from refdiff_ros.models.transfer import sha256_of
 from refdiff_ros.optional import require_package
-from refdiff_ros.shipped_parser import load_parser
 
 _LAYOUTS = {'diffusion': 'diffusers', 'clip': 'transformers', 'sam': 'segment-anything-config',
             'parser': 'spacy'}

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from refdiff_ros.demo import first_line
+from refdiff_ros.demo.cli import first_line
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.pick.film import write_gif, write_timeline
 from refdiff_ros.pick.stages import PickStatus
@@ -12,7 +12,7 @@ from refdiff_ros.pick.verdict import Verdict, verdict
 from refdiff_ros.presets import Mode, PRESETS
 
 if TYPE_CHECKING:
-    from refdiff_ros.ros.pick_client import PickClient, Watched
+    from refdiff_ros.pick.ros.client import PickClient, Watched
 
 _SIZE_HW, _FILM_HZ = (240, 320), 10.0
 

@@ -14,7 +14,7 @@ from refdiff_ros.sim.gripper_sim import camera_in_base
 from refdiff_ros.sim.scene import random_scene
 
 if TYPE_CHECKING:
-    from refdiff_ros.ros.pick_client import PickClient
+    from refdiff_ros.pick.ros.client import PickClient
 
 GRIPPER = '/robot'
 # The refdiff node's inputs, and the simulated camera's topics.
@@ -64,7 +64,7 @@ def graph(options: GraphOptions) -> Iterator['PickClient']:
         MissingPackageError: ROS is not there.
         RefDiffError: a node ended by itself, or nothing became active in time.
     """
-    private_domain = require_ros('refdiff_ros.ros.private_domain')
+    private_domain = require_ros('refdiff_ros.ros.processes.private_domain')
     signal.signal(signal.SIGTERM, _interrupt)
     domain, claim = private_domain.claim_domain()
     # Before anything of ROS is started in this process: it reads them once.
@@ -93,8 +93,8 @@ def start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
     Raises:
         RefDiffError: a node ended by itself, or nothing became active in time.
     """
-    from refdiff_ros.ros.child_process import ChildProcess
-    from refdiff_ros.ros.pick_client import PickClient
+    from refdiff_ros.pick.ros.client import PickClient
+    from refdiff_ros.ros.processes.child_process import ChildProcess
 
     height, width = options.size_hw
     gripper = {'seed': options.seed, 'width': width, 'height': height, 'speed': options.speed}

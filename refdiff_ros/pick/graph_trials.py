@@ -15,10 +15,10 @@ from refdiff_ros.pick.stages import PickStatus
 from refdiff_ros.pick.tally import Trial
 from refdiff_ros.pick.trials import Episode
 from refdiff_ros.pick.verdict import verdict
-from refdiff_ros.ros.child_process import ChildDiedError
+from refdiff_ros.ros.processes.child_process import ChildDiedError
 
 if TYPE_CHECKING:
-    from refdiff_ros.ros.pick_client import PickClient, Watched
+    from refdiff_ros.pick.ros.client import PickClient, Watched
 
 _TIMEOUT_S = 180.0
 

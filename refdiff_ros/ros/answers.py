@@ -11,8 +11,8 @@ from std_msgs.msg import Header
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError, RefDiffError
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Frame, Segmentation, Status
+from refdiff_ros.ros.decoding import decode, DecodedFrame, enlarge, shrink
 from refdiff_ros.ros.frame_sync import FrameSet
-from refdiff_ros.ros.frames import decode, DecodedFrame, enlarge, shrink
 from refdiff_ros.ros.parameters import NodeConfig
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from refdiff_ros.results import Segmentation
 from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.conversions import mask_message
 from refdiff_ros.srv import ReferSegmentation
-from refdiff_ros.stage_clock import stage
+from refdiff_ros.stages import stage
 
 
 @stage('messages')

@@ -20,13 +20,13 @@ from refdiff_ros.ros import diagnostics, parameters
 from refdiff_ros.ros.answers import Answer, load_engine, Origin, unload_engine
 from refdiff_ros.ros.deferred_service import DeferredService
 from refdiff_ros.ros.dispatch import Dispatch
-from refdiff_ros.ros.follower import Follower
 from refdiff_ros.ros.frame_sync import FrameSync
 from refdiff_ros.ros.inputs import Inputs
+from refdiff_ros.ros.mask_tracker import Follower
 from refdiff_ros.ros.messages import service_response
 from refdiff_ros.ros.outputs import Outputs
+from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.ros.requests import PendingRequest
-from refdiff_ros.ros.spin import run
 from refdiff_ros.ros.statistics import Statistics
 from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import result_of, Worker

@@ -62,12 +62,12 @@ class Outputs:
 
 
 def _overlay(answer: Answer) -> np.ndarray:
-    from refdiff_ros import overlay
+    from refdiff_ros.pictures import overlay
 
     return overlay.draw(answer.frame.image_rgb, answer.segmentation, answer.grasp)
 
 
 def _attention(correlation: np.ndarray) -> np.ndarray:
-    from refdiff_ros import overlay
+    from refdiff_ros.pictures import overlay
 
     return overlay.attention_image(correlation)

@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.ros.parameters import ParameterSpec
-from refdiff_ros.ros.spin import run
+from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.sim.camera_topics import CameraTopics
 from refdiff_ros.sim.render import generate, SceneView
 

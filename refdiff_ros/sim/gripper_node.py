@@ -25,7 +25,7 @@ from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.ros.messages import pose_message
 from refdiff_ros.ros.parameters import ParameterSpec
-from refdiff_ros.ros.spin import run
+from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.sim.camera_topics import CameraTopics
 from refdiff_ros.sim.gripper_sim import GripperSim, JOINTS
 from refdiff_ros.sim.render import open_renderer

@@ -20,7 +20,7 @@ from refdiff_ros.results import Status
 from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.conversions import camera_from_info, depth_from_image, mask_message
 from refdiff_ros.ros.messages import box, service_response
-from refdiff_ros.ros.spin import run
+from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.srv import ReferSegmentation
 
 _KEPT = 10

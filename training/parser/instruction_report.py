@@ -19,9 +19,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from refdiff_ros.expression import load_parser
-from refdiff_ros.instruction.reader import read_instruction
-from refdiff_ros.instruction.results import Instruction, Reference, Role, Step
+from refdiff_ros.language.expression import load_parser
+from refdiff_ros.language.instruction.reader import read_instruction
+from refdiff_ros.language.instruction.results import Instruction, Reference, Role, Step
 
 DATA = Path(__file__).parents[2] / 'test' / 'data'
 DEVELOPMENT, HELD_OUT = DATA / 'instructions.jsonl', DATA / 'instructions_held_out.jsonl'

@@ -15,9 +15,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from refdiff_ros.expression import load_parser, parse
+from refdiff_ros.language.expression import load_parser, parse
+from refdiff_ros.language.words import split_words
 from refdiff_ros.optional import require_package
-from refdiff_ros.words import split_words
 from training.parser.treebank import fragments, part, read_trees
 
 LIST = Path(__file__).parents[2] / 'test' / 'data' / 'referring_expressions.jsonl'

@@ -10,8 +10,8 @@ from pathlib import Path
 import shutil
 
 from refdiff_ros.errors import BundleError
+from refdiff_ros.language.shipped_parser import FOLDER, MANIFEST, MODEL
 from refdiff_ros.models.transfer import sha256_of
-from refdiff_ros.shipped_parser import FOLDER, MANIFEST, MODEL
 
 LIMIT = 6_000_000
 

@@ -1,9 +1,9 @@
 """Calibrate a bundle on the validation split: `python -m training.tabletop.calibrate`.
 
 Asks the expressions of `refdiff evaluate decisions`, fits the coefficients of
-`refdiff_ros/calibration.py`, chooses both thresholds and prints what goes into `bundle.json`.
-With `--cache` answers are kept, so that only the fit is done anew; delete the file when anything
-that answers has changed.
+`refdiff_ros/matching/calibration.py`, chooses both thresholds and prints what goes into
+`bundle.json`. With `--cache` answers are kept, so that only the fit is done anew; delete the file
+when anything that answers has changed.
 
 Letters: C cases, R regions of a case (filled up to `MAX_REGIONS`), F kinds of evidence.
 """
@@ -16,7 +16,14 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from refdiff_ros.calibration import (
+from refdiff_ros.calibration_config import CalibrationConfig, FitWeights
+from refdiff_ros.engine import Engine, resolve_preset
+from refdiff_ros.evaluation.decisions.asking import RIGHT_IOU
+from refdiff_ros.evaluation.decisions.cases import decision_cases, DecisionCase, SETS
+from refdiff_ros.evaluation.decisions.figures import DECISIONS, macro_f1
+from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.evaluation.progress import Progress
+from refdiff_ros.matching.calibration import (
     clipped,
     EVIDENCE,
     evidence,
@@ -26,18 +33,11 @@ from refdiff_ros.calibration import (
     lone_share,
     MAX_REGIONS,
 )
-from refdiff_ros.calibration_config import CalibrationConfig, FitWeights
-from refdiff_ros.engine import Engine, resolve_preset
-from refdiff_ros.evaluation.decision_cases import decision_cases, DecisionCase, SETS
-from refdiff_ros.evaluation.decision_report import DECISIONS, macro_f1
-from refdiff_ros.evaluation.decisions import RIGHT_IOU
-from refdiff_ros.evaluation.overlap import iou, overlap
-from refdiff_ros.evaluation.progress import Progress
+from refdiff_ros.matching.selection import select
 from refdiff_ros.models.bundle import MANIFEST
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Segmentation
-from refdiff_ros.selection import select
 
 _BUNDLE = 'tabletop_mini'
 _PRESET = 'onboard'

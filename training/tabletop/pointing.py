@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from refdiff_ros import generative
-from refdiff_ros.expression import parse
+from refdiff_ros.generative import correlation
+from refdiff_ros.language.expression import parse
 from refdiff_ros.models.model_set import DiffusionModels
 from refdiff_ros.models.tabletop import DIFFUSION_SIDE
 from refdiff_ros.presets import GenerativeConfig
@@ -49,8 +49,8 @@ def points_right(
             config = GenerativeConfig(
                 image_size=DIFFUSION_SIDE, start_step=start, unet_steps=1, mask_padding=True,
                 normalise='picture')
-            prepared = generative.prepare_frame(models, frame, config, 0)
-            c = generative.correlation(models, prepared, parse(f'the {name}'), config)
+            prepared = correlation.prepare_frame(models, frame, config, 0)
+            c = correlation.correlation(models, prepared, parse(f'the {name}'), config)
             best = np.unravel_index(int(c.argmax()), c.shape)
             hits.setdefault(f'points_{start}', []).append(float(truth[best]))
             means = [c[mask].mean() for mask in masks]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from refdiff_ros.image_fit import fit_image
+from refdiff_ros.generative.image_fit import fit_image
 from refdiff_ros.models.tabletop import build_vae, DIFFUSION_SIDE
 from training.tabletop import loop
 from training.tabletop.data import SceneSet

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from refdiff_ros.crops import box_window
+from refdiff_ros.discriminative.crops import box_window
 from training.tabletop.captions import caption, named
 from training.tabletop.data import SceneSet, Thing
 

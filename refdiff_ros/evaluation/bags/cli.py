@@ -80,10 +80,15 @@ def run_bag(args: argparse.Namespace) -> int:
     if args.online or args.answers is not None:
         return run_online(args) if args.online else run_answers(args)
     refuse_online_options(args)
-    from refdiff_ros.evaluation.bags.asking import checked_labels, finish, labelled_bag, Outcome
     from refdiff_ros.evaluation.bags.grasp_scoring import GraspScorer, true_grasps
+    from refdiff_ros.evaluation.bags.labelled_bag import (
+        checked_labels,
+        finish,
+        labelled_bag,
+        Outcome,
+    )
     from refdiff_ros.evaluation.bags.samples import bag_samples
-    from refdiff_ros.evaluation.gate import parse_requirements
+    from refdiff_ros.evaluation.requirements import parse_requirements
     requirements = parse_requirements(args.require)
     checked_overrides(args)
     labels = checked_labels(args)
@@ -119,7 +124,7 @@ def _asked(args: argparse.Namespace, engine: 'Engine') -> dict[str, Any]:
 
 
 def _figures(answers: Sequence['Answer'], wall_s: float) -> dict[str, Any]:
-    from refdiff_ros.evaluation.latency import latency_ms
+    from refdiff_ros.evaluation.metrics.latency import latency_ms
     images = {answer.image_id for answer in answers}
 
     # With reading and decoding, without loading and warming the models.

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 import time
 
 from refdiff_ros.evaluation.bags.samples import identity, Matched
-from refdiff_ros.evaluation.grasp_error import grasp_error, TrueGrasp
 from refdiff_ros.evaluation.grasp_report import GraspCase
+from refdiff_ros.evaluation.metrics.grasp_error import grasp_error, TrueGrasp
 from refdiff_ros.evaluation.run import Answer
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.results import Frame, Segmentation

@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
             already.
     """
     from refdiff_ros.evaluation.bags.frames import read_frames
+    from refdiff_ros.evaluation.bags.label_drafts import parse_stamp
     from refdiff_ros.evaluation.bags.labels import write_labels
     from refdiff_ros.evaluation.bags.pairing import index_bag, Topics
     from refdiff_ros.evaluation.bags.reading import Bag
-    from refdiff_ros.evaluation.bags.starting import parse_stamp
     checked_overrides(args)
     stamps = [parse_stamp(text) for text in args.stamps or ()]
     if args.out.exists():
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 def _chosen(
     args: argparse.Namespace, index: 'Index', stamps: Sequence[int],
 ) -> Sequence['Picture']:
-    from refdiff_ros.evaluation.bags.starting import at_intervals, at_stamps
+    from refdiff_ros.evaluation.bags.label_drafts import at_intervals, at_stamps
     if args.every is not None:
         return at_intervals(index, args.every)
     return list(dict.fromkeys(at_stamps(index, args.topic, stamps)))
@@ -98,7 +98,7 @@ def _chosen(
 
 def _lines(args: argparse.Namespace) -> Lines:
     """What makes the lines of one image; the models are loaded where they answer."""
-    from refdiff_ros.evaluation.bags.starting import answered_lines, Stills, unfilled_lines
+    from refdiff_ros.evaluation.bags.label_drafts import answered_lines, Stills, unfilled_lines
     stills = Stills(args.stills)
     if not args.expression:
         return lambda recorded: unfilled_lines(recorded, args.topic, stills)

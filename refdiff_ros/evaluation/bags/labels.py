@@ -31,8 +31,8 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.grasp_error import TrueGrasp
-from refdiff_ros.evaluation.rle import decode_rle, encode_rle
+from refdiff_ros.evaluation.metrics.grasp_error import TrueGrasp
+from refdiff_ros.evaluation.metrics.rle import decode_rle, encode_rle
 from refdiff_ros.optional import require_package
 
 UNVERIFIED = 'model'

@@ -9,9 +9,9 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.bags.labels import Label, label_line, write_labels
 from refdiff_ros.evaluation.bags.writing import CameraBagWriter
-from refdiff_ros.evaluation.grasp_error import TrueGrasp
-from refdiff_ros.evaluation.rle import encode_rle
-from refdiff_ros.evaluation.tabletop import choose
+from refdiff_ros.evaluation.metrics.grasp_error import TrueGrasp
+from refdiff_ros.evaluation.metrics.rle import encode_rle
+from refdiff_ros.evaluation.tabletop.cases import choose
 from refdiff_ros.grasp.results import quaternion
 from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
 from refdiff_ros.sim.expressions import expressions, SceneExpression

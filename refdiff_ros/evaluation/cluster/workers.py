@@ -8,9 +8,9 @@ import os
 import sys
 
 from refdiff_ros.evaluation.cluster.connection import ClusterError, connected, LOCAL
-from refdiff_ros.evaluation.cluster.crew import Crew
 from refdiff_ros.evaluation.cluster.plan import plan_workers
 from refdiff_ros.evaluation.cluster.worker import Worker
+from refdiff_ros.evaluation.cluster.worker_pool import Crew
 from refdiff_ros.evaluation.output import some
 from refdiff_ros.evaluation.run import Answer
 from refdiff_ros.evaluation.runs.loaded import Loaded

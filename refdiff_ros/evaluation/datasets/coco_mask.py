@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.rle import decode_rle
+from refdiff_ros.evaluation.metrics.rle import decode_rle
 from refdiff_ros.optional import require_package
 
 # Far outside every image; the rasteriser's memory grows with the length of an outline.

@@ -1,8 +1,8 @@
 """What kind of words an expression uses to single its object out."""
 
-from refdiff_ros.directions import is_direction
-from refdiff_ros.relations import find_relations
-from refdiff_ros.words import (
+from refdiff_ros.language.directions import is_direction
+from refdiff_ros.language.relations import find_relations
+from refdiff_ros.language.words import (
     CLAUSE_WORDS,
     COLOURS,
     ED_NOUNS,

@@ -11,7 +11,7 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.datasets.expression_kind import expression_kind
 from refdiff_ros.evaluation.sample import Sample
-from refdiff_ros.picture_files import read_image
+from refdiff_ros.pictures.files import read_image
 from refdiff_ros.results import Frame
 
 OnFault = Callable[[BadRequestError], None]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refdiff_ros.evaluation.bootstrap import bootstrap_interval
 from refdiff_ros.evaluation.html.cases import Run
+from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from refdiff_ros.results import Frame, Segmentation
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
-    from refdiff_ros.evaluation.tabletop import Case
+    from refdiff_ros.evaluation.tabletop.cases import Case
 
 CASES = 12  # of each sort
 

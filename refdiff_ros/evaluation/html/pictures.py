@@ -15,14 +15,14 @@ import numpy as np
 
 from refdiff_ros.engine import Engine
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.evaluation.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.generative.token_index import root_token_indices
 from refdiff_ros.grasp.rectangle import Rectangle
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.grasp.results import GraspRegion
 from refdiff_ros.optional import require_package
-from refdiff_ros.overlay import attention_image, grasp_words
+from refdiff_ros.pictures.overlay import attention_image, grasp_words
 from refdiff_ros.results import Frame, Segmentation
-from refdiff_ros.token_index import root_token_indices
 
 # Longest sides: a case comes to 30 to 150 KB.
 _STILL_PX, _ATTENTION_PX, _TOKEN_PX = 640, 320, 160

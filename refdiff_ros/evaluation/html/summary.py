@@ -5,10 +5,10 @@ from html import escape
 import json
 from typing import Any
 
+from refdiff_ros.evaluation.figures import figures
 from refdiff_ros.evaluation.html.cases import Run, tag_names
 from refdiff_ros.evaluation.html.comparison import Comparison
-from refdiff_ros.evaluation.latency import latency_ms
-from refdiff_ros.evaluation.report import figures
+from refdiff_ros.evaluation.metrics.latency import latency_ms
 from refdiff_ros.evaluation.run import Answer
 
 _VALUES = 24  # a tag with more tells single cases, not kinds

@@ -12,7 +12,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.baselines import BASELINES
 
 if TYPE_CHECKING:
-    from refdiff_ros.evaluation.bags.asking import Labelled, Outcome
+    from refdiff_ros.evaluation.bags.labelled_bag import Labelled, Outcome
     from refdiff_ros.evaluation.bags.labels import Label
     from refdiff_ros.evaluation.bags.pairing import Picture
     from refdiff_ros.evaluation.online.scoring import Heard
@@ -66,12 +66,12 @@ def run_online(args: argparse.Namespace) -> int:
         RefDiffError: something that is asked for cannot be used, there is no ROS, the node did
             not become active, or nothing was recorded that could be scored.
     """
-    from refdiff_ros.demo import first_line
-    from refdiff_ros.evaluation.bags.asking import checked_labels, labelled_bag
-    from refdiff_ros.evaluation.gate import parse_requirements
+    from refdiff_ros.demo.cli import first_line
+    from refdiff_ros.evaluation.bags.labelled_bag import checked_labels, labelled_bag
     from refdiff_ros.evaluation.online.answer_bag import require_new
     from refdiff_ros.evaluation.online.plan import plan
     from refdiff_ros.evaluation.online.recording import check_parameters, record, Recording
+    from refdiff_ros.evaluation.requirements import parse_requirements
     requirements = parse_requirements(args.require)
     _check_options(args)
     require_new(args.out)
@@ -93,10 +93,10 @@ def run_online(args: argparse.Namespace) -> int:
 
 def run_answers(args: argparse.Namespace) -> int:
     """Score an answer bag once more; as `run_online`, without playing."""
-    from refdiff_ros.evaluation.bags.asking import checked_labels, labelled_bag
+    from refdiff_ros.evaluation.bags.labelled_bag import checked_labels, labelled_bag
     from refdiff_ros.evaluation.bags.reading import Bag
-    from refdiff_ros.evaluation.gate import parse_requirements
     from refdiff_ros.evaluation.online.recording import Ending
+    from refdiff_ros.evaluation.requirements import parse_requirements
     requirements = parse_requirements(args.require)
     refuse_online_options(args)
     with Bag(args.answers) as answers:
@@ -164,7 +164,7 @@ def _score(
     args: argparse.Namespace, requirements: Sequence[Any], labelled: 'Labelled', folder: Path,
     settings: Mapping[str, Any], ending: Any,
 ) -> int:
-    from refdiff_ros.evaluation.bags.asking import finish
+    from refdiff_ros.evaluation.bags.labelled_bag import finish
     from refdiff_ros.evaluation.bags.reading import Bag
     from refdiff_ros.evaluation.online.scoring import score
     with Bag(folder) as answers:
@@ -180,7 +180,7 @@ def _outcome(
     args: argparse.Namespace, labelled: 'Labelled', settings: Mapping[str, Any], heard: 'Heard',
     ending: Any,
 ) -> 'Outcome':
-    from refdiff_ros.evaluation.bags.asking import Outcome
+    from refdiff_ros.evaluation.bags.labelled_bag import Outcome
     from refdiff_ros.evaluation.online.figures import lines, online_figures
     answers = [answer for key in heard.asked for answer in heard.answers.get(key, [])]
     scored = {answer.sample_id for answer in answers if answer.scored}

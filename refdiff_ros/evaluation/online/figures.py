@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from refdiff_ros.evaluation.latency import latency_ms
+from refdiff_ros.evaluation.metrics.latency import latency_ms
 from refdiff_ros.evaluation.online.scoring import Heard
 from refdiff_ros.evaluation.output import some
 

@@ -28,7 +28,7 @@ _SILENCE_S, _SLOWEST_TIMES = 10.0, 3.0
 
 
 class Graph(Protocol):
-    """What the player sends to; see `refdiff_ros.ros.replay_graph`."""
+    """What the player sends to; see `refdiff_ros.evaluation.online.replay_graph`."""
 
     def send(self, role: str, data: bytes) -> None: ...
 

@@ -22,8 +22,8 @@ from refdiff_ros.evaluation.progress import Progress
 from refdiff_ros.optional import require_package, require_ros
 
 if TYPE_CHECKING:
-    from refdiff_ros.ros.child_process import ChildProcess
-    from refdiff_ros.ros.replay_graph import ReplayGraph
+    from refdiff_ros.evaluation.online.replay_graph import ReplayGraph
+    from refdiff_ros.ros.processes.child_process import ChildProcess
 
 # An expression is said so much before the picture that is asked for it, wall-clock.
 _LEAD_S = 0.02
@@ -111,7 +111,7 @@ def record(recording: Recording, settings: Mapping[str, Any]) -> Ending:
             What happens after the first picture was sent ends the recording and raises nothing.
         KeyboardInterrupt: before the first picture was sent.
     """
-    private_domain = require_ros('refdiff_ros.ros.private_domain')
+    private_domain = require_ros('refdiff_ros.ros.processes.private_domain')
     signal.signal(signal.SIGTERM, _interrupt)
     domain, claim = private_domain.claim_domain()
     # Before anything of ROS is started in this process: it reads them once.
@@ -130,9 +130,9 @@ def record(recording: Recording, settings: Mapping[str, Any]) -> Ending:
 
 def _start(recording: Recording, stack: ExitStack) -> tuple['ReplayGraph', 'ChildProcess']:
     """The graph and the node, connected and active; both end with the stack."""
-    from refdiff_ros.ros.child_process import ChildProcess
-    from refdiff_ros.ros.replay_graph import ReplayGraph
-    from refdiff_ros.ros.startup import wait_until_active
+    from refdiff_ros.evaluation.online.replay_graph import ReplayGraph
+    from refdiff_ros.ros.processes.child_process import ChildProcess
+    from refdiff_ros.ros.processes.startup import wait_until_active
 
     topics = recording.index.topics
     # The node subscribes as publishers offer, so they are there first.

@@ -19,8 +19,9 @@ from refdiff_ros.evaluation.bags.labels import Label
 from refdiff_ros.evaluation.bags.pairing import Picture
 from refdiff_ros.evaluation.bags.reading import Bag, Recorded
 from refdiff_ros.evaluation.bags.samples import identity, Matched
-from refdiff_ros.evaluation.grasp_error import grasp_error
 from refdiff_ros.evaluation.grasp_report import GraspCase
+from refdiff_ros.evaluation.metrics.grasp_error import grasp_error
+from refdiff_ros.evaluation.metrics.overlap import iou, overlap
 from refdiff_ros.evaluation.online.topics import (
     DIAGNOSTICS,
     FRAME,
@@ -30,7 +31,6 @@ from refdiff_ros.evaluation.online.topics import (
     PlayedFrame,
     TYPES,
 )
-from refdiff_ros.evaluation.overlap import iou, overlap
 from refdiff_ros.evaluation.run import Answer, UNREADABLE
 from refdiff_ros.grasp.results import Pose, PoseStatus
 from refdiff_ros.results import Status

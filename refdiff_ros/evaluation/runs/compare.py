@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.bootstrap import bootstrap_interval
-from refdiff_ros.evaluation.paired_t_test import paired_t_test
-from refdiff_ros.evaluation.report import by_tag, tags_of
+from refdiff_ros.evaluation.figures import by_tag, tags_of
+from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
+from refdiff_ros.evaluation.metrics.paired_t_test import paired_t_test
 from refdiff_ros.evaluation.run import Answer
 from refdiff_ros.evaluation.runs.folder import Run
 

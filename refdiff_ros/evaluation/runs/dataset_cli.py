@@ -18,7 +18,7 @@ from refdiff_ros.evaluation.output import some, write_figures
 from refdiff_ros.evaluation.progress import Progress
 
 if TYPE_CHECKING:
-    from refdiff_ros.evaluation.gate import Verdict
+    from refdiff_ros.evaluation.requirements import Verdict
     from refdiff_ros.evaluation.run import Answer
     from refdiff_ros.evaluation.runs.answering import Answering
     from refdiff_ros.evaluation.runs.folder import Answers
@@ -69,7 +69,7 @@ def run_dataset(args: argparse.Namespace) -> int:
         RefDiffError: the requirements, the data set, the bundle, the preset's values or the run's
             folder cannot be used.
     """
-    from refdiff_ros.evaluation.gate import judge, parse_requirements
+    from refdiff_ros.evaluation.requirements import judge, parse_requirements
     from refdiff_ros.evaluation.runs.folder import Answers, RunFolder
     requirements = parse_requirements(args.require)
     checked_overrides(args)
@@ -126,7 +126,7 @@ def _samples(args: argparse.Namespace) -> Sequence['Sample']:
     if args.split not in ('val', 'test'):
         raise BadRequestError(f"expected a split of {TABLETOP}, 'val' or 'test', "
                               f'got {args.split!r}')
-    from refdiff_ros.evaluation.tabletop_samples import tabletop_samples
+    from refdiff_ros.evaluation.tabletop.samples import tabletop_samples
     progress = Progress('rendered')
     return tabletop_samples(args.split, args.limit, args.half,
                             on_sample=lambda: progress.step(args.limit))
@@ -214,8 +214,8 @@ def _on_answer(
 
 
 def _figures(answers: Sequence['Answer']) -> dict[str, Any]:
-    from refdiff_ros.evaluation.latency import latency_ms
-    from refdiff_ros.evaluation.report import tagged_report, tags_of
+    from refdiff_ros.evaluation.figures import tagged_report, tags_of
+    from refdiff_ros.evaluation.metrics.latency import latency_ms
     return {**tagged_report(answers, tags_of(answers)),
             **latency_ms([answer.seconds for answer in answers if answer.scored])}
 
@@ -224,7 +224,7 @@ def _print(
     question: 'Question', found: dict[str, Any], answers: Sequence['Answer'],
     verdicts: Sequence['Verdict'],
 ) -> None:
-    from refdiff_ros.evaluation.report import ALIKE_LEGEND, LEGEND, table
+    from refdiff_ros.evaluation.figures import ALIKE_LEGEND, LEGEND, table
     stopped = '' if not found['stopped'] else \
         f' (stopped after {len(answers)} of {question.samples}: {found["stopped"]})'
     print(f'{question}{stopped}\n{table(found)}\n{LEGEND}')

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.report import figures
+from refdiff_ros.evaluation.figures import figures
 from refdiff_ros.evaluation.runs.folder import Run
 from refdiff_ros.evaluation.runs.paper_tables import Column, Table
 

@@ -31,11 +31,11 @@ from refdiff_ros.pick.robot import (
 from refdiff_ros.pick.ros.arms import MoveGroupArm, TopicArm
 from refdiff_ros.pick.ros.frames import Frames, NoTransformError
 from refdiff_ros.pick.ros.grippers import ActionGripper, TopicGripper
+from refdiff_ros.pick.ros.messages import grounding_from
 from refdiff_ros.pick.ros.parameters import HandParameters
+from refdiff_ros.pick.ros.robot import RosRobot
 from refdiff_ros.pick.stages import Grounding
 from refdiff_ros.ros.parameters import ParameterSpec
-from refdiff_ros.ros.pick_messages import grounding_from
-from refdiff_ros.ros.pick_robot import RosRobot
 from refdiff_ros.srv import ReferSegmentation
 
 # Goals, a goal that waits for them, reports, services, results of actions.

@@ -77,7 +77,7 @@ NUMBERS = (
       for field in fields(Reach)),
     ParameterSpec('base_frame', 'base', 'Frame of all poses that are driven to.', 'start'),
     ParameterSpec('camera_frame', '',
-                  "The optical frame that camera_in_base is of: images of another frame are "
+                  'The optical frame that camera_in_base is of: images of another frame are '
                   'refused. Empty takes any.'),
     ParameterSpec('tool_frame', '',
                   "Frame between the fingertips: with pose_source 'tf', and with MoveIt.",

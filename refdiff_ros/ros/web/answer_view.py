@@ -8,7 +8,7 @@ import numpy as np
 
 from refdiff_ros.grasp.rectangle import Rectangle
 from refdiff_ros.grasp.results import GraspRegion
-from refdiff_ros.overlay import grasp_words
+from refdiff_ros.pictures.overlay import grasp_words
 from refdiff_ros.results import Segmentation
 from refdiff_ros.ros.answers import Answer, Origin
 from refdiff_ros.ros.messages import box

@@ -63,7 +63,7 @@ def jpeg(image_rgb: np.ndarray) -> bytes:
 
 def attention_png(correlation: np.ndarray) -> bytes:
     """A map c (H, W) in 0..1 as a PNG to be laid over the picture: clear where c is 0."""
-    from refdiff_ros.overlay import attention_image
+    from refdiff_ros.pictures.overlay import attention_image
 
     cv2 = require_package('cv2', 'ros')
     small = _no_wider(cv2, correlation, _ATTENTION_WIDEST)

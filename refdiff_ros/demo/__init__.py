@@ -1,0 +1,1 @@
+"""`refdiff demo`: the node on a simulated camera."""

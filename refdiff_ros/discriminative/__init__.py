@@ -1,0 +1,1 @@
+"""The discriminative half: CLIP on every proposal, Eq. (6), (7) and (10)."""

@@ -1,0 +1,1 @@
+"""Evaluation of FOUND, NOT_FOUND and AMBIGUOUS."""

@@ -1,0 +1,118 @@
+"""The three decisions asked: what an engine answers where one, none or several objects fit."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+import time
+
+from refdiff_ros.engine import Engine
+from refdiff_ros.errors import RefDiffError
+from refdiff_ros.evaluation.decisions.cases import DecisionCase
+from refdiff_ros.evaluation.decisions.question_truth import question_holds
+from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.evaluation.run import status_of
+from refdiff_ros.results import Segmentation
+
+# An answer is right from this IoU on, and a region is an object from the same.
+RIGHT_IOU = 0.5
+
+
+@dataclass(frozen=True)
+class DecisionResult:
+    """One question and what came of it.
+
+    Attributes:
+        scene, expression, kind, sense, source: of the case.
+        truth: name of the right decision.
+        status: name of the answer's status, or of what an error comes to.
+        confidence: of the answer; 0 after an error.
+        presence: likewise; None where it is not calibrated.
+        chosen_iou: of the best region with the object that is meant, whatever the decision; 0
+            where none is meant.
+        candidates: how many regions the answer offers.
+        offered: whether the object that is meant is among them.
+        question: text of the answer's question, or ''.
+        tells_apart: whether its words differ from candidate to candidate.
+        question_holds: whether each candidate's words are true of it and of no other candidate;
+            None where nothing is asked or candidates are no objects.
+        seconds: the answer took; what belongs to the frame is in the first one of a picture.
+        error: the error's message, or ''.
+    """
+
+    scene: int
+    expression: str
+    kind: str
+    sense: str
+    source: str
+    truth: str
+    status: str
+    confidence: float
+    presence: float | None
+    chosen_iou: float
+    candidates: int
+    offered: bool
+    question: str
+    tells_apart: bool
+    question_holds: bool | None
+    seconds: float
+    error: str = ''
+
+    @property
+    def right(self) -> bool:
+        """Whether the best region is the object that is meant."""
+        return self.chosen_iou >= RIGHT_IOU
+
+
+OnResult = Callable[[DecisionResult, DecisionCase, Segmentation | None], None]
+
+
+def evaluate_decisions(
+    engine: Engine, cases: Iterable[DecisionCase], on_result: OnResult | None = None,
+) -> list[DecisionResult]:
+    """Ask `engine` everything; an error on one case does not lose the others.
+
+    Args:
+        engine: answers, in its own mode.
+        cases: as from `decision_cases`.
+        on_result: told of each as it comes, with None after an error.
+    """
+    results = []
+    for case in cases:
+        began = time.perf_counter()
+        try:
+            answer, error = engine.segment(case.view.frame, case.text), None
+        except RefDiffError as caught:
+            answer, error = None, caught
+        result = _result(case, answer, error, time.perf_counter() - began)
+        results.append(result)
+        if on_result is not None:
+            on_result(result, case, answer)
+    return results
+
+
+def _result(
+    case: DecisionCase, answer: Segmentation | None, error: RefDiffError | None, seconds: float,
+) -> DecisionResult:
+    asked = {
+        'scene': case.scene, 'expression': case.text, 'kind': case.kind, 'sense': case.sense,
+        'source': case.source, 'truth': case.truth.name, 'seconds': seconds}
+    if answer is None:
+        return DecisionResult(
+            **asked, status=status_of(error).name, confidence=0.0, presence=None, chosen_iou=0.0,
+            candidates=0, offered=False, question='', tells_apart=False, question_holds=None,
+            error=str(error))
+    rows = answer.regions if answer.status.has_mask else ()
+    ious = [_iou(case, answer, row) for row in rows]
+    return DecisionResult(
+        **asked, status=answer.status.name, confidence=answer.confidence,
+        presence=answer.presence if answer.calibrated else None,
+        chosen_iou=_iou(case, answer, answer.index), candidates=len(rows),
+        offered=max(ious, default=0.0) >= RIGHT_IOU,
+        question='' if answer.question is None else answer.question.text,
+        tells_apart=answer.question is not None and all(answer.question.told),
+        question_holds=question_holds(case, answer))
+
+
+def _iou(case: DecisionCase, answer: Segmentation, row: int) -> float:
+    if row < 0 or case.meant < 0:
+        return 0.0
+    return iou(*overlap(answer.proposals[row], case.view.masks[case.meant]))

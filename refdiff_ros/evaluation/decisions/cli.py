@@ -1,0 +1,78 @@
+"""`refdiff evaluate decisions`: FOUND, NOT_FOUND and AMBIGUOUS where the right one is known."""
+
+import argparse
+from dataclasses import asdict
+import json
+from pathlib import Path
+import sys
+
+from refdiff_ros.evaluation.cli import (
+    add_common,
+    add_method,
+    add_split,
+    parse_overrides,
+    prepare_engine,
+)
+from refdiff_ros.evaluation.output import write_figures
+from refdiff_ros.evaluation.progress import Progress
+
+
+def add_decisions(commands: argparse._SubParsersAction) -> None:
+    """Register the subcommand."""
+    parser = commands.add_parser(
+        'decisions', help='FOUND, NOT_FOUND and AMBIGUOUS, and the confidence, on simulated '
+        'tabletops',
+        description='Asks expressions that are true of one object, of none and of several. The '
+        'last line of the output is a JSON object with every figure.')
+    add_split(parser)
+    add_common(parser, 'expressions of each of the three sets')
+    add_method(parser)
+    parser.add_argument('--html', type=Path, metavar='FILE',
+                        help='write a report with the reliability diagram as one HTML file')
+    parser.set_defaults(run=run_decisions)
+
+
+def run_decisions(args: argparse.Namespace) -> int:
+    """Ask, print the tables and the JSON line.
+
+    Returns:
+        0; 1 when no case could be answered; 2 when the figures cannot be written.
+
+    Raises:
+        RefDiffError: the bundle, the preset's values or the choice of cases cannot be used.
+    """
+    from refdiff_ros.evaluation.decisions import figures
+    from refdiff_ros.evaluation.decisions.asking import DecisionResult, evaluate_decisions
+    from refdiff_ros.evaluation.decisions.cases import decision_cases, DecisionCase, SETS
+    from refdiff_ros.evaluation.tabletop.cases import scene_range
+    scene_range(args.split, args.half)  # a wrong half is told before the models are loaded
+    engine, progress = prepare_engine(args, decide='calibrated'), Progress('case')
+    models, calibrated = engine.models, engine.preset.calibration.mode == engine.mode.value
+
+    def on_result(result: DecisionResult, case: DecisionCase, answer: object) -> None:
+        if result.error:
+            print(f'scene {result.scene}, {result.expression!r}: {result.error}', file=sys.stderr)
+        progress.step(args.limit and args.limit * len(SETS))
+
+    results = evaluate_decisions(
+        engine, decision_cases(args.split, args.limit, args.half), on_result)
+    found = {
+        'what': 'decisions', 'bundle': models.name, 'trained': models.trained,
+        'split': args.split, 'half': args.half, 'preset': args.preset, 'mode': args.mode,
+        'seed': args.seed, 'overrides': parse_overrides(args.overrides),
+        'calibrated': calibrated, **figures.decision_figures(results)}
+    print(f'{models.name}, {args.preset}, {args.mode}, {args.split} ({args.half})')
+    if not calibrated:
+        print(f"NOTE: '{models.name}' has no calibration for {args.preset} in mode {args.mode}: "
+              'the confidence is a share of scores, decisions go by score thresholds')
+    print(f'{figures.decision_table(found)}\n{figures.LEGEND}')
+    written = {**found, 'results': [asdict(result) for result in results]}
+    if args.html is not None:
+        from refdiff_ros.evaluation.html.decisions import write_decisions
+        write_decisions(args.html, written)
+        print(f'wrote {args.html}', file=sys.stderr)
+    status = write_figures(args.json, written)
+    confidence = {name: {key: value for key, value in some.items() if key != 'bins'}
+                  for name, some in found['confidence'].items()}
+    print(json.dumps({**found, 'confidence': confidence}), flush=True)
+    return status or (0 if found['errors'] < found['cases'] else 1)

@@ -1,0 +1,1 @@
+"""Figures of masks, poses and runs, each from its definition."""

@@ -1,0 +1,1 @@
+"""Evaluation on simulated tabletops."""

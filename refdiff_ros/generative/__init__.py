@@ -1,0 +1,1 @@
+"""The generative half: the diffusion model and its cross-attention, Eq. (3) to (5)."""

@@ -1,0 +1,367 @@
+"""Eq. 3-5: the correlation map c between an expression's root token and the picture.
+
+Letters: H W image height and width, h w attention grid, L text tokens, K token groups of an
+expression, B expressions asked together.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from refdiff_ros.generative import attention, image_fit
+from refdiff_ros.generative import latents as diffusion
+from refdiff_ros.generative.token_index import root_token_indices, span_token_indices
+from refdiff_ros.generative.unet_prefix import shared_prefix
+from refdiff_ros.language.expression import root_alone
+from refdiff_ros.language.words import split_words
+from refdiff_ros.models.model_set import DiffusionModels
+from refdiff_ros.presets import GenerativeConfig
+from refdiff_ros.recent_cache import RecentCache
+from refdiff_ros.results import Frame, ReferringExpression
+from refdiff_ros.stages import stage
+
+_EPSILON = 1e-8
+_ARTICLES = ('a', 'an', 'the')
+
+
+@dataclass(frozen=True)
+class _Unconditional:
+    """The first step's unconditional pass, which no expression changes.
+
+    Attributes:
+        prompt: the empty prompt.
+        layers: queries and keys per captured layer.
+        noise: predicted noise; None where the first step is also the last.
+    """
+
+    prompt: diffusion.Prompt
+    layers: dict[str, attention.LayerCapture]
+    noise: torch.Tensor | None
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A prompt, and the groups of its tokens whose maps are wanted."""
+
+    text: str
+    groups: attention.TokenGroups
+
+
+@dataclass(frozen=True)
+class GenerativeFrame:
+    """What the generative process needs of a frame, whatever the expression.
+
+    Attributes:
+        placement: where the picture lies in the model's square.
+        latents: (1, C, h, w) noised latents (Eq. 3).
+        schedule: the steps that are run.
+        layers: names of the captured layers, in the order in which they run.
+        unconditional: the first step's unconditional pass; None without guidance.
+        prefix: what the first step computes before it looks at a text (`unet_prefix`).
+        prompts: encoded prompts, which frames may share.
+    """
+
+    placement: image_fit.Placement
+    latents: torch.Tensor
+    schedule: diffusion.Schedule
+    layers: tuple[str, ...]
+    unconditional: _Unconditional | None
+    prefix: dict[str, Any]
+    prompts: RecentCache
+
+
+@torch.inference_mode()
+def prepare_frame(
+    models: DiffusionModels,
+    frame: Frame,
+    config: GenerativeConfig,
+    seed: int,
+    prompts: RecentCache | None = None,
+) -> GenerativeFrame:
+    """Eq. (3) and everything else that belongs to the frame alone.
+
+    Args:
+        models: the diffusion model.
+        frame: the picture.
+        config: how it is fitted, noised and stepped.
+        seed: of the noise; every expression on the frame sees the same.
+        prompts: keeps encoded prompts from frame to frame; one of the frame's own when None.
+
+    Raises:
+        BundleError: `config.image_size` or `config.layers` do not suit the model.
+    """
+    target_hw = _target_hw(models, frame, config)
+    shape = diffusion.latent_shape(models, target_hw)
+    posterior_noise, noise = diffusion.seeded_noise(shape, seed, 2)
+    image, placement = image_fit.fit_image(
+        frame.image_rgb, config.image_size, config.fit, target_hw)
+    latents = diffusion.encode_image(
+        models.vae, image, posterior_noise if config.sample_posterior else None)
+    schedule = diffusion.make_schedule(models.scheduler, config)
+    noised = diffusion.add_noise(
+        schedule.scheduler, latents, noise, schedule.noise_timestep).to(models.unet.dtype)
+    layers = attention.select_layers(models.unet, config.layers)
+    prompts = RecentCache() if prompts is None else prompts
+    prefix, unconditional = {}, None
+    if config.guidance_scale is not None:
+        prompt = _encode(models, prompts, '', config)
+        with shared_prefix(models.unet, prefix):
+            captured, predicted = _pass(
+                models.unet, noised, schedule.timesteps[0], prompt, layers,
+                last=len(schedule.timesteps) == 1)
+        unconditional = _Unconditional(prompt, captured, predicted)
+    return GenerativeFrame(
+        placement, noised, schedule, layers, unconditional, prefix, prompts)
+
+
+def _target_hw(
+    models: DiffusionModels, frame: Frame, config: GenerativeConfig,
+) -> tuple[int, int]:
+    """Height and width of what the diffusion model sees."""
+    if config.pad_square:
+        return (config.image_size, config.image_size)
+    return image_fit.fitted_hw(
+        frame.size_hw, config.image_size, diffusion.size_multiple(models))
+
+
+def correlation(
+    models: DiffusionModels,
+    prepared: GenerativeFrame,
+    expression: ReferringExpression,
+    config: GenerativeConfig,
+) -> np.ndarray:
+    """Eq. (5): the root token's normalised attention at the picture's resolution.
+
+    Args:
+        models: the diffusion model.
+        prepared: the frame's part, made with the same `config`.
+        expression: the parsed expression.
+        config: which attention, layers and normalisation.
+
+    Returns:
+        (H, W) float32 in 0..1; all 0 where the attention is constant.
+
+    Raises:
+        BadRequestError: the root lies beyond the tokens that the text encoder reads.
+    """
+    return correlations(models, prepared, [expression], config)[0]
+
+
+def correlations(
+    models: DiffusionModels,
+    prepared: GenerativeFrame,
+    expressions: Sequence[ReferringExpression],
+    config: GenerativeConfig,
+) -> np.ndarray:
+    """As `correlation`, for B expressions in one batch: (B, H, W) float32."""
+    maps = _correlations(
+        models, prepared, [_question(models, one, config) for one in expressions], config)
+    return np.concatenate(maps)
+
+
+def _question(
+    models: DiffusionModels, expression: ReferringExpression, config: GenerativeConfig,
+) -> _Question:
+    """What the diffusion model reads, and the one group of tokens whose map is wanted."""
+    if config.prompt == 'phrase':
+        expression = root_alone(expression) or expression
+    if config.words == 'phrase' and expression.phrase:
+        indices = _phrase_tokens(models.tokenizer, expression.text, config)
+    else:
+        indices = _word_tokens(
+            root_token_indices(models.tokenizer, expression, config.prompt_suffix), config)
+    return _Question(expression.text, [indices])
+
+
+def _word_tokens(indices: tuple[int, ...], config: GenerativeConfig) -> tuple[int, ...]:
+    return indices[-1:] if config.sub_tokens == 'last' else indices
+
+
+def _phrase_tokens(tokenizer: Any, phrase: str, config: GenerativeConfig) -> tuple[int, ...]:
+    """Positions of the tokens of every word of a noun phrase but its articles."""
+    words = [word for word in split_words(phrase) if word.text.lower() not in _ARTICLES]
+    return tuple(index for word in words for index in _word_tokens(
+        span_token_indices(tokenizer, phrase + config.prompt_suffix, (word.start, word.end)),
+        config))
+
+
+def token_correlations(
+    models: DiffusionModels,
+    prepared: GenerativeFrame,
+    expression: ReferringExpression,
+    config: GenerativeConfig,
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """The map of every token of the expression, for pictures like the paper's Figure 5.
+
+    Returns:
+        L tokens as the tokenizer writes them, start and end excluded, and (L, H, W) float32.
+    """
+    ids = models.tokenizer(
+        expression.text, truncation=True, max_length=models.tokenizer.model_max_length).input_ids
+    places = range(1, len(ids) - 1)
+    tokens = models.tokenizer.convert_ids_to_tokens([ids[place] for place in places])
+    asked = _Question(expression.text, [(place,) for place in places])
+    maps = _correlations(models, prepared, [asked], config)[0]
+    return tuple(token.removesuffix('</w>') for token in tokens), maps
+
+
+@torch.inference_mode()
+def _correlations(
+    models: DiffusionModels,
+    prepared: GenerativeFrame,
+    asked: Sequence[_Question],
+    config: GenerativeConfig,
+) -> list[np.ndarray]:
+    """For each of B questions the maps of its groups of tokens, (K, H, W)."""
+    encoded = [_encode(models, prepared.prompts, one.text + config.prompt_suffix, config)
+               for one in asked]
+    maps = [[] for _ in asked]
+    for layers, without in _steps(models.unet, prepared, diffusion.join(encoded), config):
+        for name in prepared.layers:
+            for row, (one, prompt) in enumerate(zip(asked, encoded, strict=True)):
+                reduced = _reduce(layers[name].row(row), one.groups, prompt, config)
+                if without is not None:
+                    other = _reduce(
+                        without.layers[name].row(row), one.groups, without.prompt, config)
+                    reduced = other + (reduced - other) * config.guidance_scale
+                maps[row].append(_to_grid(reduced[0], prepared.latents.shape[-2:]))
+    if config.normalise == 'each':
+        return [_normalise_each(own, prepared.placement) for own in maps]
+    inside = config.normalise == 'picture'
+    return [_normalise_mean(own, prepared.placement, inside) for own in maps]
+
+
+def _encode(
+    models: DiffusionModels, prompts: RecentCache, text: str, config: GenerativeConfig,
+) -> diffusion.Prompt:
+    return prompts.get(
+        ('prompt', text, config.mask_padding),
+        lambda: diffusion.encode_prompt(models, text, config.mask_padding))
+
+
+def _steps(
+    unet: torch.nn.Module,
+    prepared: GenerativeFrame,
+    prompt: diffusion.Prompt,
+    config: GenerativeConfig,
+) -> Iterator[tuple[dict[str, attention.LayerCapture], _Unconditional | None]]:
+    """Each step's captured layers for B prompts, and the same without a text under guidance."""
+    count, timesteps = len(prompt.hidden), prepared.schedule.timesteps
+    latents = prepared.latents.expand(count, -1, -1, -1)  # (B, C, h, w)
+    without = prepared.unconditional
+    for step, timestep in enumerate(timesteps):
+        last = step == len(timesteps) - 1
+        if step == 0:
+            with shared_prefix(unet, prepared.prefix):
+                layers, noise = _pass(unet, latents, timestep, prompt, prepared.layers, last)
+        elif without is None:
+            layers, noise = _pass(unet, latents, timestep, prompt, prepared.layers, last)
+        else:
+            layers, noise, without = _guided_pass(
+                unet, latents, timestep, prompt, prepared.unconditional.prompt, prepared.layers,
+                last)
+        yield layers, without
+        if not last:
+            if without is not None:
+                noise = without.noise + (noise - without.noise) * config.guidance_scale
+            latents = prepared.schedule.scheduler.step(noise, timestep, latents).prev_sample
+
+
+@stage('unet')
+def _pass(
+    unet: torch.nn.Module,
+    latents: torch.Tensor,
+    timestep: int,
+    prompt: diffusion.Prompt,
+    layers: tuple[str, ...],
+    last: bool,
+) -> tuple[dict[str, attention.LayerCapture], torch.Tensor | None]:
+    """One evaluation of the UNet; in the last step it ends at the last captured layer."""
+    at = torch.tensor([timestep], device=latents.device)
+    if last:
+        found = attention.run_until_captured(
+            unet, layers, latents, at, **prompt.unet_arguments())
+        return found, None
+    with attention.capture(unet, layers) as found:
+        noise = unet(latents, at, **prompt.unet_arguments()).sample
+    return found, noise
+
+
+def _guided_pass(
+    unet: torch.nn.Module,
+    latents: torch.Tensor,
+    timestep: int,
+    prompt: diffusion.Prompt,
+    empty: diffusion.Prompt,
+    layers: tuple[str, ...],
+    last: bool,
+) -> tuple[dict[str, attention.LayerCapture], torch.Tensor | None, _Unconditional]:
+    """Conditional and unconditional evaluation of B latents as one batch."""
+    count = len(latents)
+    with shared_prefix(unet, {}, rows=count):
+        found, noise = _pass(
+            unet, latents.repeat(2, 1, 1, 1), timestep,
+            diffusion.join([prompt, *[empty] * count]), layers, last)
+    conditional = {name: layer.rows(0, count) for name, layer in found.items()}
+    without = {name: layer.rows(count, 2 * count) for name, layer in found.items()}
+    halves = (None, None) if noise is None else noise.chunk(2)
+    return conditional, halves[0], _Unconditional(empty, without, halves[1])
+
+
+@stage('attention')
+def _reduce(
+    layer: attention.LayerCapture,
+    groups: attention.TokenGroups,
+    prompt: diffusion.Prompt,
+    config: GenerativeConfig,
+) -> torch.Tensor:
+    if config.attention == 'logits':
+        return attention.mean_logits(layer, groups)
+    return attention.mean_probabilities(layer, groups, prompt.token_bias)
+
+
+def _to_grid(reduced: torch.Tensor, latent_hw: tuple[int, int]) -> torch.Tensor:
+    height, width = latent_hw
+    times = math.isqrt(height * width // reduced.shape[-1])  # halved so often, or not at all
+    return reduced.unflatten(-1, (height // times, width // times))  # (K, h*w) -> (K, h, w)
+
+
+@stage('correlation')
+def _normalise_mean(
+    maps: list[torch.Tensor], placement: image_fit.Placement, inside_picture: bool,
+) -> np.ndarray:
+    """Mean over layers and steps on the finest grid, then Eq. (5) once.
+
+    Eq. 5 normalises before it resizes, over the padded picture. With `inside_picture` it is the
+    picture alone, after resizing, that spans 0..1.
+    """
+    finest_hw = max(tuple(m.shape[-2:]) for m in maps)
+    mean = torch.stack([
+        functional.interpolate(m[None], size=finest_hw, mode='bilinear', align_corners=False)[0]
+        for m in maps]).mean(dim=0)  # (K, h, w)
+    if inside_picture:
+        return _min_max(image_fit.unfit_bilinear(mean, placement), _EPSILON).cpu().numpy()
+    return image_fit.unfit_bilinear(_min_max(mean, _EPSILON), placement).cpu().numpy()
+
+
+@stage('correlation')
+def _normalise_each(maps: list[torch.Tensor], placement: image_fit.Placement) -> np.ndarray:
+    """As the authors' code: min-max per map, mean, 8 bit, Lanczos, picture, min-max."""
+    finest_hw = max(tuple(m.shape[-2:]) for m in maps)
+    mean = torch.stack([
+        functional.interpolate(_min_max(m, 0.0)[None], size=finest_hw, mode='nearest')[0]
+        for m in maps]).mean(dim=0)  # (K, h, w)
+    picture = image_fit.unfit_lanczos_8bit(mean.cpu().numpy(), placement)
+    return _min_max(torch.from_numpy(picture), _EPSILON).numpy()
+
+
+def _min_max(maps: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """(K, h, w) to 0..1 each; a constant map, 0/0 without epsilon, becomes all 0."""
+    low = maps.amin(dim=(1, 2), keepdim=True)
+    span = maps.amax(dim=(1, 2), keepdim=True) - low + epsilon
+    return torch.where(span > 0, (maps - low) / span, torch.zeros_like(maps))

@@ -1,0 +1,1 @@
+"""The sentence: what is meant, and its root token (Sec. 3.2)."""

@@ -1,0 +1,153 @@
+"""What an answer is worth: how probable it is that a region fits, and that the mask is right.
+
+A logistic model says for each separate region whether the expression is true of it. How many
+regions fit is the decision: none, one or several. The best region is the one that is meant with
+the probability that it fits, times its share among all that fit; a second logistic model brings
+that to the share of masks that are right. The coefficients are a bundle's, fitted on data that
+its values were chosen on (`training/tabletop/calibrate.py`).
+
+Letters: R separate regions, H W image height and width.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from refdiff_ros.calibration_config import CalibrationConfig, FitWeights
+from refdiff_ros.language.words import split_words
+from refdiff_ros.matching.colour_name import colour_name, NAMES
+from refdiff_ros.matching.selection import Selection
+from refdiff_ros.results import ReferringExpression, Scores, Status
+
+# Names of the columns of evidence, which are those of their coefficients.
+EVIDENCE = ('match', 'spatial', 'attention', 'quality', 'colour_clash')
+# Regions that are judged, the best scored ones.
+MAX_REGIONS = 8
+_NEVER = 1e-6  # probabilities stay this far from 0 and 1
+
+
+def evidence(
+    rows: np.ndarray,
+    scores: Scores,
+    masks: np.ndarray,
+    image_rgb: np.ndarray,
+    expression: ReferringExpression,
+) -> np.ndarray:
+    """What is known of each region, in the order of `EVIDENCE`.
+
+    Args:
+        rows: (R,) of the regions in `masks`.
+        scores: of all proposals; those of `rows` are finite but for what the mode does not use.
+        masks: (N, H, W) bool, all proposals.
+        image_rgb: (H, W, 3) uint8.
+        expression: parsed.
+
+    Returns:
+        (R, 5) float64; what the mode does not use is 0.
+    """
+    nothing = np.zeros(len(rows))
+    spatial = nothing if scores.spatial is None else scores.spatial[rows]
+    quality = nothing if scores.quality is None else scores.quality[rows]
+    named = named_colour(expression)
+    seen = [colour_name(image_rgb, masks[row]) if named else '' for row in rows]
+    clash = [name not in ('', named) for name in seen]
+    columns = (scores.total[rows] - spatial, spatial, scores.generative[rows], quality, clash)
+    return np.nan_to_num(np.stack(columns, axis=1).astype(np.float64))
+
+
+def named_colour(expression: ReferringExpression) -> str:
+    """The one colour that the object's own phrase names; '' where it names none or several."""
+    words = {word.lower for word in split_words(expression.phrase)} - {expression.root.lower()}
+    named = words.intersection(NAMES)
+    return named.pop() if len(named) == 1 else ''
+
+
+def fit_probability(known: np.ndarray, weights: FitWeights) -> np.ndarray:
+    """(R,) in 0..1: how probable it is that the expression is true of each region.
+
+    Args:
+        known: (R, 5), as from `evidence`.
+        weights: of the logistic model.
+    """
+    factors = np.array([getattr(weights, name) for name in EVIDENCE])
+    return logistic(clipped(known, weights.spatial_least) @ factors + weights.bias)
+
+
+def clipped(known: np.ndarray, spatial_least: float) -> np.ndarray:
+    """Evidence (R, 5) in which what places added is `spatial_least` or more."""
+    counted = known.copy()
+    column = EVIDENCE.index('spatial')
+    counted[:, column] = np.maximum(known[:, column], spatial_least)
+    return counted
+
+
+def right_probability(fits: np.ndarray, config: CalibrationConfig) -> float:
+    """How probable it is that the first region is the object meant, with an IoU of 0.5 or more.
+
+    Args:
+        fits: (R,) in 0..1, the chosen region first.
+        config: its `bias` and `slope` are used.
+    """
+    return float(logistic(config.slope * log_odds(lone_share(fits)) + config.bias))
+
+
+def lone_share(fits: np.ndarray) -> float:
+    """Probability that the first of (R,) regions fits, times its share among all that do."""
+    return float(fits[0] * fits[0] / max(fits.sum(), _NEVER))
+
+
+def decide(chosen: Selection, known: np.ndarray, config: CalibrationConfig) -> Selection:
+    """The decision by probabilities, in place of the one by scores.
+
+    What cannot be answered at all stays NOT_FOUND: no region, an empty one, or one below
+    `selection.min_score`.
+
+    Args:
+        chosen: as from `select`.
+        known: (R, 5) evidence of `chosen.regions`.
+        config: thresholds.
+    """
+    chosen = with_confidence(chosen, known, config)
+    if chosen.status is Status.NOT_FOUND:
+        return chosen
+    if chosen.presence < config.not_found_below:
+        return replace(
+            chosen, status=Status.NOT_FOUND, rivals=(),
+            reason=f'no region fits: the best with a probability of {chosen.presence:.2f}, below '
+            f'the required {config.not_found_below:.2f}; see that the object is in view, or '
+            'describe it in other words')
+    fits = fit_probability(known, config.fit)
+    also = [place for place in np.argsort(-fits, kind='stable')
+            if place > 0 and fits[place] >= config.fits_from]
+    if also:
+        return replace(
+            chosen, status=Status.AMBIGUOUS, rivals=tuple(chosen.regions[k] for k in also),
+            reason=f'{1 + len(also)} separate regions fit: say which one is meant')
+    return replace(chosen, status=Status.FOUND, rivals=(),
+                   reason=f'one region fits, with a probability of {chosen.presence:.2f}')
+
+
+def with_confidence(
+    chosen: Selection, known: np.ndarray, config: CalibrationConfig,
+) -> Selection:
+    """The same decision with the calibrated confidence.
+
+    Args:
+        chosen, known, config: as in `decide`.
+    """
+    if not len(known):
+        return replace(chosen, calibrated=True, confidence=0.0, presence=0.0)
+    fits = fit_probability(known, config.fit)
+    return replace(chosen, calibrated=True, confidence=right_probability(fits, config),
+                   presence=float(fits.max()))
+
+
+def logistic(value: np.ndarray) -> np.ndarray:
+    """The logistic function, 0..1."""
+    return 0.5 * (1 + np.tanh(np.asarray(value, np.float64) / 2))
+
+
+def log_odds(probability: float) -> float:
+    """The inverse of `logistic`, finite."""
+    kept = min(max(probability, _NEVER), 1 - _NEVER)
+    return float(np.log(kept / (1 - kept)))

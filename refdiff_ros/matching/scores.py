@@ -1,0 +1,97 @@
+"""Eq. 9 and Eq. 1: how well each proposal fits the correlation map, and both scores in one.
+
+Letters: N proposals, H W image height and width.
+"""
+
+import numpy as np
+
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.presets import Mode, SelectionConfig
+from refdiff_ros.results import describe_array
+from refdiff_ros.stages import stage
+
+# Proposals are turned to float64 this many pixels at a time, so that a 20-megapixel image with
+# hundreds of proposals needs no second copy of them all.
+_CHUNK_PIXELS = 1 << 24
+
+
+@stage('scoring')
+def generative(correlation: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Eq. (9): mean of c inside each proposal minus its mean outside.
+
+    The outside mean comes from the whole map's sum, so that each proposal is read once. Where a
+    side has no pixels Eq. 9 is 0/0; its mean is taken as 0.
+
+    Args:
+        correlation: (H, W) float, the map c of Eq. 5.
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N,) float32, in -1..1 for c in 0..1.
+
+    Raises:
+        BadRequestError: the shapes or types do not fit.
+    """
+    if masks.ndim != 3 or masks.dtype != bool or masks.shape[1:] != correlation.shape:
+        raise BadRequestError(
+            f'expected masks (N, {correlation.shape[0]}, {correlation.shape[1]}) bool, '
+            f'got {describe_array(masks)}')
+    # Float64: with few pixels outside, the outside sum is a small difference of large ones.
+    c = correlation.astype(np.float64).ravel()  # (H*W,)
+    rows = masks.reshape(len(masks), c.size)  # (N, H*W)
+    inside_sum = np.empty(len(masks), np.float64)
+    step = max(1, _CHUNK_PIXELS // max(1, c.size))
+    for start in range(0, len(rows), step):
+        chunk = rows[start:start + step]
+        inside_sum[start:start + step] = chunk.astype(np.float64) @ c
+    inside = np.count_nonzero(rows, axis=1)
+    outside = c.size - inside
+    outside_sum = c.sum() - inside_sum
+    mean_inside = inside_sum / np.maximum(inside, 1)
+    mean_outside = np.where(outside > 0, outside_sum / np.maximum(outside, 1), 0.0)
+    return (mean_inside - mean_outside).astype(np.float32)
+
+
+def otsu(generative_score: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """The root of Otsu's criterion: Eq. 9 times sqrt(w * (1 - w)), w a mask's share of the image.
+
+    Eq. 9 alone is largest for the few brightest pixels. This is largest for the region that best
+    parts the map in two (N. Otsu, IEEE Trans. SMC 9(1), 1979).
+
+    Args:
+        generative_score: (N,), Eq. 9.
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N,) float32.
+    """
+    share = masks.mean(axis=(1, 2))
+    return (generative_score * np.sqrt(share * (1 - share))).astype(np.float32)
+
+
+@stage('scoring')
+def combine(
+    generative_score: np.ndarray,
+    discriminative_score: np.ndarray,
+    mode: Mode,
+    config: SelectionConfig,
+) -> np.ndarray:
+    """Eq. (1): s = alpha*G + (1 - alpha)*D, or D + alpha*G as the authors' code adds them.
+
+    Args:
+        generative_score: (N,), unused in mode DS.
+        discriminative_score: (N,), unused in modes G and GS.
+        mode: which of the two scores count.
+        config: alpha and the kind of combination.
+
+    Returns:
+        (N,) float32; NaN where a score that counts is NaN.
+    """
+    if not mode.discriminative:
+        return generative_score.astype(np.float32)
+    if not mode.generative:
+        return discriminative_score.astype(np.float32)
+    alpha = config.alpha
+    if config.combination == 'additive':
+        return (discriminative_score + alpha * generative_score).astype(np.float32)
+    return (alpha * generative_score + (1 - alpha) * discriminative_score).astype(np.float32)

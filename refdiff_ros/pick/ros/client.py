@@ -1,0 +1,275 @@
+"""What watches a pick: an action client that also keeps pictures, stages and the truth."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+import json
+import threading
+import time
+from typing import Any
+
+from geometry_msgs.msg import PoseArray
+from lifecycle_msgs.srv import GetState
+import numpy as np
+from rcl_interfaces.srv import SetParameters
+import rclpy
+from rclpy.action import ActionClient
+from rclpy.action.client import ClientGoalHandle
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Empty, String
+from std_srvs.srv import Trigger
+
+from refdiff_ros.action import PickReferred
+from refdiff_ros.errors import RefDiffError
+from refdiff_ros.pick.stages import Stage
+from refdiff_ros.ros.conversions import rgb_from_image
+
+_LOOK_S = 0.02
+# Frames after a new scene's first, until the refdiff node has one of them for certain.
+_FRESH = 3
+_STILL_REPORTS = 10
+
+
+@dataclass(frozen=True)
+class Event:
+    """One feedback: seconds since the goal was sent, stage, sentence, and the mask if there is
+    one, (H, W) bool."""
+
+    at_s: float
+    stage: Stage
+    note: str
+    mask: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One pick as it was seen.
+
+    Attributes:
+        result: the action's result.
+        events: its feedback in order.
+        frames: pictures (H, W, 3) uint8 with seconds since the goal was sent.
+        raised_m: (N,) how far each object is above where it stood, at the end.
+        peak_m: (N,) the same, the most at any time.
+        seconds: from goal to result.
+    """
+
+    result: PickReferred.Result
+    events: tuple[Event, ...]
+    frames: tuple[tuple[float, np.ndarray], ...]
+    raised_m: np.ndarray
+    peak_m: np.ndarray
+    seconds: float
+
+
+class PickClient:
+    """A node of its own context, spun on a thread.
+
+    Args:
+        gripper: namespace of the simulated gripper's topics.
+        watch: called while waiting; raises when a process has ended.
+    """
+
+    def __init__(self, gripper: str, watch: Callable[[], None] = lambda: None):
+        self._watch = watch
+        self._context = Context()
+        rclpy.init(context=self._context)
+        node = self._node = rclpy.create_node('pick_client', context=self._context)
+        self._state = node.create_client(GetState, 'refdiff/get_state')
+        self._set = {name: node.create_client(SetParameters, f'{target}/set_parameters')
+                     for name, target in (('gripper', f'{gripper}/tabletop_gripper'),
+                                          ('server', 'refdiff_pick'))}
+        self._action = ActionClient(node, PickReferred, 'pick_referred')
+        self._triggers = {name: node.create_client(Trigger, f'refdiff_pick/{name}')
+                          for name in ('stop', 'resume', 'put_back')}
+        self._stop = node.create_publisher(Empty, 'stop', 10)
+        latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                             durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        truth = f'{gripper}/tabletop_gripper'
+        node.create_subscription(String, f'{truth}/objects', self._objects_came, latched)
+        node.create_subscription(PoseArray, f'{truth}/object_poses', self._poses_came, 10)
+        node.create_subscription(Image, f'{gripper}/color/image_raw', self._image_came,
+                                 qos_profile_sensor_data)
+        self.scene: dict[str, Any] = {}
+        self._frames_since_scene = 0
+        self._heights: np.ndarray | None = None
+        self._start: np.ndarray | None = None
+        self._laid: np.ndarray | None = None
+        self._peak: np.ndarray | None = None
+        self._began_s, self._frames = 0.0, []
+        self.events: list[Event] = []
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(node)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> 'PickClient':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The thread first: it must not wait on what is taken apart.
+        self._stopping.set()
+        self._thread.join(5.0)
+        self._action.destroy()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def wait_until_active(self, timeout_s: float) -> None:
+        """Until the refdiff node is active.
+
+        Raises:
+            RefDiffError: it is not in time.
+        """
+        def active() -> bool:
+            if not self._state.service_is_ready():
+                return False
+            future = self._state.call_async(GetState.Request())
+            self._wait(future.done, 10.0, 'an answer of the refdiff node')
+            return future.result().current_state.label == 'active'
+        self._wait(active, timeout_s, 'the refdiff node to be active')
+        # It has subscribed just now: what came before, it has not heard.
+        self._frames_since_scene = 0
+
+    def set_parameter(self, target: str, name: str, value: Any, timeout_s: float = 60.0) -> None:
+        """Set a parameter of the 'gripper' or the 'server'.
+
+        Raises:
+            RefDiffError: it does not answer, or refuses.
+        """
+        client = self._set[target]
+        self._wait(client.service_is_ready, timeout_s, f'the {target} to be there')
+        future = client.call_async(SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]))
+        self._wait(future.done, timeout_s, f'the {target} to take {name}')
+        result = future.result().results[0]
+        if not result.successful:
+            raise RefDiffError(f'the {target} refuses {name}={value}: {result.reason}')
+
+    def wait_for_scene(self, seed: int, timeout_s: float) -> None:
+        """Until the scene of that seed is laid and seen.
+
+        Raises:
+            RefDiffError: it is not in time.
+        """
+        self._wait(lambda: self.scene.get('seed') == seed and self._frames_since_scene > _FRESH,
+                   timeout_s, f'the scene of seed {seed}')
+
+    def pick(self, text: str, timeout_s: float) -> Watched:
+        """Send a goal and watch it to its end.
+
+        Raises:
+            RefDiffError: the server is not there, or gives no result.
+        """
+        result = self.finish(self.send(text, timeout_s), timeout_s).result
+        seconds = time.monotonic() - self._began_s
+        # One more picture shows how it ended.
+        shown = len(self._frames)
+        self._wait(lambda: len(self._frames) > shown, 60.0, 'a last picture')
+        return Watched(result, tuple(self.events), tuple(self._frames),
+                       self._heights - self._start, self._peak, seconds)
+
+    def send(self, text: str, timeout_s: float) -> ClientGoalHandle:
+        """Send a goal, and begin to watch.
+
+        Raises:
+            RefDiffError: the server is not there.
+        """
+        self._wait(self._action.server_is_ready, timeout_s, 'the action server')
+        self._start, self._peak = self._heights, np.zeros_like(self._heights)
+        self._frames, self.events, self._began_s = [], [], time.monotonic()
+        sent = self._action.send_goal_async(
+            PickReferred.Goal(expression=text, timeout=float(timeout_s)), self._feedback_came)
+        self._wait(sent.done, 30.0, 'the goal to be accepted')
+        return sent.result()
+
+    def finish(self, goal: ClientGoalHandle, timeout_s: float) -> Any:
+        """Wait for a goal's end: its `status` (of `action_msgs/GoalStatus`) and `result`.
+
+        Raises:
+            RefDiffError: none comes.
+        """
+        result = goal.get_result_async()
+        self._wait(result.done, timeout_s + 60.0, 'the result of the pick')
+        return result.result()
+
+    def trigger(self, name: str, timeout_s: float) -> Trigger.Response:
+        """Call 'stop', 'resume' or 'put_back' of the server.
+
+        Raises:
+            RefDiffError: it does not answer.
+        """
+        client = self._triggers[name]
+        self._wait(client.service_is_ready, timeout_s, f"the service '{client.srv_name}'")
+        future = client.call_async(Trigger.Request())
+        self._wait(future.done, timeout_s, f"an answer of '{client.srv_name}'")
+        return future.result()
+
+    def wait_until_still(self, timeout_s: float) -> None:
+        """Until no object moves: reports on a busy machine come late.
+
+        Raises:
+            RefDiffError: they do not come to rest.
+        """
+        last, agreed = None, 0
+
+        def still() -> bool:
+            nonlocal last, agreed
+            if self._heights is last:
+                return False
+            same = last is not None and np.abs(self._heights - last).max() < 1e-4
+            last, agreed = self._heights, agreed + 1 if same else 0
+            return agreed >= _STILL_REPORTS
+        self._wait(still, timeout_s, 'the objects to come to rest')
+
+    def shout_stop(self) -> None:
+        """Publish on the topic `stop`."""
+        self._stop.publish(Empty())
+
+    @property
+    def raised_m(self) -> np.ndarray:
+        """(N,) how far each object is above where it was laid."""
+        return self._heights - self._laid
+
+    def _spin(self) -> None:
+        with suppress(ExternalShutdownException):
+            while not self._stopping.is_set():
+                self._executor.spin_once(0.1)
+
+    def _wait(self, ready: Callable[[], Any], timeout_s: float, what: str) -> None:
+        end = time.monotonic() + timeout_s
+        while not ready():
+            self._watch()
+            if time.monotonic() > end:
+                raise RefDiffError(f'expected {what}, nothing came in {timeout_s:g} s: raise '
+                                   '--timeout, or see the logs')
+            time.sleep(_LOOK_S)
+
+    def _objects_came(self, msg: String) -> None:
+        self.scene, self._frames_since_scene = json.loads(msg.data), 0
+        self._start = self._laid = None
+
+    def _poses_came(self, msg: PoseArray) -> None:
+        self._heights = np.array([pose.position.z for pose in msg.poses])
+        if self._laid is None and len(self._heights) == len(self.scene.get('objects', ())):
+            self._laid = self._heights
+        if self._start is not None and len(self._start) == len(self._heights):
+            self._peak = np.maximum(self._peak, self._heights - self._start)
+
+    def _image_came(self, msg: Image) -> None:
+        self._frames_since_scene += 1
+        if self._began_s:
+            self._frames.append((time.monotonic() - self._began_s, rgb_from_image(msg)))
+
+    def _feedback_came(self, msg: Any) -> None:
+        feedback = msg.feedback
+        image, mask = feedback.mask.mask, None
+        if image.height:
+            mask = np.frombuffer(image.data, np.uint8).reshape(image.height, -1)[
+                :, :image.width].astype(bool)
+        self.events.append(Event(time.monotonic() - self._began_s, Stage(feedback.stage),
+                                  feedback.note, mask))

@@ -1,0 +1,1 @@
+"""Pictures in and out: files, and answers drawn over the image."""

@@ -1,0 +1,190 @@
+"""Between full answers: the last one carried to each new frame, on a thread of its own."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refdiff_ros.errors import RefDiffError
+from refdiff_ros.results import Segmentation, Status
+from refdiff_ros.ros.answers import Answer, carried_answer
+from refdiff_ros.ros.decoding import decode, DecodedFrame
+from refdiff_ros.ros.frame_sync import FrameSet, FrameSync, stamp_ns
+from refdiff_ros.ros.parameters import NodeConfig
+from refdiff_ros.ros.worker import Worker
+
+if TYPE_CHECKING:
+    from refdiff_ros.mask_flow import FlowStep, MaskFlow
+
+_LOG = logging.getLogger(__name__)
+
+# Frames kept to carry an answer over those that came while it was made; about 1 MB each.
+_KEPT_FRAMES = 64
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A frame that was looked at: stamp, (h, w) grey picture and the motion since the one before,
+    None where there is none."""
+
+    stamp_ns: int
+    grey: np.ndarray
+    step: 'FlowStep | None'
+
+
+class Follower:
+    """Carries the answer to the standing expression to the newest frame, as frames come.
+
+    Args:
+        sync: has the frames.
+        config: the current parameters.
+        publish: takes carried answers, on this thread.
+        on_error: takes what must not happen.
+    """
+
+    def __init__(
+        self,
+        sync: FrameSync,
+        config: Callable[[], NodeConfig],
+        publish: Callable[[Answer, NodeConfig], None],
+        on_error: Callable[[Exception], None],
+    ):
+        self._sync, self._config, self._publish = sync, config, publish
+        self._lock = threading.Lock()
+        self._expression = ''
+        self._given: Answer | None = None
+        self._number = 0
+        self._drop()
+        self._worker = Worker(self._next_job, on_error)
+
+    def expect(self, expression: str) -> None:
+        """A new standing expression, '' for none; nothing is carried until its first answer."""
+        with self._lock:
+            self._expression, self._given = expression, None
+        self._worker.submit(self._drop)
+
+    def grounded(self, answer: Answer) -> None:
+        """A full answer to the standing expression: carry this one from now on."""
+        with self._lock:
+            if answer.expression == self._expression:
+                self._given = answer
+        self._worker.wake()
+
+    def frame_came(self) -> None:
+        """There is a new frame."""
+        if self._expression:
+            self._worker.wake()
+
+    def stop(self) -> None:
+        """End the thread after its step."""
+        self._worker.stop()
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        self._worker.join()
+
+    # On the thread
+
+    def _drop(self) -> None:
+        self._answer: Answer | None = None
+        self._flow: MaskFlow | None = None
+        self._seen: deque[_Seen] = deque(maxlen=_KEPT_FRAMES)
+
+    def _next_job(self) -> Callable[[], None] | None:
+        config = self._config()
+        if not config.follow or not self._expression:
+            return None
+        with self._lock:
+            answer, self._given = self._given, None
+        if answer is not None:
+            return lambda: self._begin(answer)
+        frame_set = self._sync.newest(config.sync_tolerance)
+        if frame_set is None or frame_set.number <= self._number:
+            return None
+        return lambda: self._go_on(frame_set, config)
+
+    def _begin(self, answer: Answer) -> None:
+        """Start from a full answer, over the frames that came while it was made."""
+        self._answer = self._flow = None
+        if not answer.status.has_mask:
+            return
+        from refdiff_ros.mask_flow import flow_step, MaskFlow, small_grey
+
+        result = answer.segmentation
+        grey = small_grey(answer.frame.image_rgb)
+        flow = MaskFlow(result.proposals[list(result.regions)], grey.shape)
+        stamp, before = stamp_ns(answer), grey
+        for seen in self._seen:
+            if seen.stamp_ns > stamp and seen.grey.shape == grey.shape:
+                # The step was taken from the frame before, which may be another one.
+                known = seen.step is not None and before is not grey
+                flow.step(seen.step if known else flow_step(before, seen.grey))
+            if seen.stamp_ns >= stamp:
+                before = seen.grey
+        self._answer, self._flow = answer, flow
+
+    def _go_on(self, frame_set: FrameSet, config: NodeConfig) -> None:
+        self._number = frame_set.number
+        try:
+            decoded = decode(frame_set, config.rectified)
+        except RefDiffError:  # the full answer says what is wrong with it
+            self._drop()
+            return
+        step = self._look(decoded.frame.image_rgb, stamp_ns(frame_set.image))
+        if self._answer is None:
+            return
+        if step is None:  # a picture of another size, or time went back
+            self._answer = self._flow = None
+            return
+        self._flow.step(step)
+        if stamp_ns(frame_set.image) > stamp_ns(self._answer):
+            self._tell(frame_set, decoded, config)
+
+    def _look(self, image_rgb: np.ndarray, stamp: int) -> 'FlowStep | None':
+        """The motion since the last frame; None where nothing is known of it."""
+        from refdiff_ros.mask_flow import flow_step, small_grey
+
+        grey = small_grey(image_rgb)
+        last = self._seen[-1] if self._seen else None
+        step = None
+        if last is not None:
+            if last.grey.shape == grey.shape and last.stamp_ns < stamp:
+                step = flow_step(last.grey, grey)
+            else:
+                self._seen.clear()
+        self._seen.append(_Seen(stamp, grey, step))
+        return step
+
+    def _tell(self, frame_set: FrameSet, decoded: DecodedFrame, config: NodeConfig) -> None:
+        carried = self._flow.carried()
+        result = _carried(self._answer.segmentation, carried.masks, carried.kept)
+        answer = carried_answer(self._answer, result, decoded, frame_set)
+        if result.status is Status.NOT_FOUND:
+            self._answer = self._flow = None
+        if answer.expression == self._expression:  # not cleared or changed in between
+            self._publish(answer, config)
+
+
+def _carried(result: Segmentation, masks: np.ndarray, kept: np.ndarray) -> Segmentation:
+    """The answer with its regions in another frame.
+
+    Args:
+        result: the full answer.
+        masks: (K, H, W) bool of the chosen region and its rivals.
+        kept: (K,) 0..1.
+    """
+    from refdiff_ros.mask_flow import LOST_BELOW
+
+    found = result.with_regions(
+        masks, mask=masks[0], confidence=float(result.confidence * kept[0]), correlation=None,
+        timings_ms={})
+    if kept[0] >= LOST_BELOW:
+        return found
+    return replace(
+        found, status=Status.NOT_FOUND, mask=np.zeros_like(masks[0]), rivals=(), question=None,
+        reason=f'lost sight of it: only {kept[0]:.0%} of the mask could be carried on; '
+               'the next full answer looks for it anew')

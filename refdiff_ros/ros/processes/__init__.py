@@ -1,0 +1,1 @@
+"""Processes and nodes that are started, spun and ended."""

@@ -1,0 +1,149 @@
+"""Probabilities of hand-made evidence, and the decisions that follow."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from refdiff_ros.calibration_config import CalibrationConfig, FitWeights
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.language.expression import parse
+from refdiff_ros.matching.calibration import (
+    decide,
+    evidence,
+    fit_probability,
+    log_odds,
+    logistic,
+    lone_share,
+    named_colour,
+    right_probability,
+    with_confidence,
+)
+from refdiff_ros.matching.selection import Selection
+from refdiff_ros.presets import get_preset
+from refdiff_ros.results import Scores, Status
+
+CONFIG = CalibrationConfig(
+    mode='full', fit=FitWeights(bias=-4.0, match=10.0, spatial=20.0, colour_clash=-3.0),
+    not_found_below=0.4, fits_from=0.6)
+
+
+def _known(*matches):
+    """Evidence (R, 5) of regions that differ in their match alone."""
+    known = np.zeros((len(matches), 5))
+    known[:, 0] = matches
+    return known
+
+
+def _chosen(count=3, **changes):
+    values = {'status': Status.FOUND, 'reason': '', 'index': 4, 'score': 0.5, 'confidence': 0.9,
+              'regions': tuple(range(4, 4 + count))} | changes
+    return Selection(**values)
+
+
+def test_the_logistic_function_and_its_inverse():
+    assert logistic(0.0) == 0.5
+    assert log_odds(float(logistic(1.7))) == pytest.approx(1.7)
+    assert np.isfinite([log_odds(0.0), log_odds(1.0)]).all()
+
+
+def test_the_probability_of_a_region_is_logistic_in_its_evidence():
+    known = np.array([[0.5, 0.0, 0.0, 0.0, 0.0], [0.5, -0.05, 0.0, 0.3, 1.0]])
+    np.testing.assert_allclose(
+        fit_probability(known, CONFIG.fit), 1 / (1 + np.exp([-1.0, 3.0])))
+
+
+def test_a_place_can_do_no_worse_than_the_least():
+    known = np.array([[0.5, -0.1, 0, 0, 0], [0.5, -0.2, 0, 0, 0], [0.5, -0.9, 0, 0, 0]])
+    far = fit_probability(known, replace(CONFIG.fit, spatial_least=-0.2))
+    assert far[0] > far[1] == far[2]
+    assert known[2, 1] == -0.9
+
+
+def test_the_share_of_a_lone_region_is_its_own_and_of_two_alike_a_half():
+    assert lone_share(np.array([0.8])) == pytest.approx(0.8)
+    assert lone_share(np.array([0.8, 0.8])) == pytest.approx(0.4)
+    assert lone_share(np.zeros(2)) == 0.0
+    assert right_probability(np.array([0.8, 0.8]), CalibrationConfig()) == pytest.approx(0.4)
+
+
+def test_evidence_is_taken_of_the_regions_asked_for():
+    masks = np.zeros((3, 8, 8), bool)
+    masks[0, :, :2] = masks[1, :, 3:5] = masks[2, :, 6:] = True
+    image = np.full((8, 8, 3), (200, 20, 20), np.uint8)
+    image[:, 6:] = (25, 55, 190)
+    scores = Scores(
+        total=np.array([np.nan, 0.5, 0.4], np.float32), spatial=np.array(
+            [np.nan, -0.1, 0.0], np.float32), discriminative=np.zeros(3, np.float32),
+        generative=np.array([np.nan, 0.2, 0.3], np.float32), quality=np.array([0.1, 0.8, 0.9]))
+    known = evidence(np.array([2, 1]), scores, masks, image, parse('the red mug', root='rules'))
+    np.testing.assert_allclose(known, [[0.4, 0, 0.3, 0.9, 1], [0.6, -0.1, 0.2, 0.8, 0]], atol=1e-6)
+    # No diffusion model, no segmentor; and 'the mug' names no colour.
+    plain = Scores(scores.total, np.full(3, np.nan, np.float32), scores.discriminative)
+    known = evidence(np.array([2, 1]), plain, masks, image, parse('the mug', root='rules'))
+    np.testing.assert_allclose(known, [[0.4, 0, 0, 0, 0], [0.5, 0, 0, 0, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize('text, colour', [
+    ('the red mug', 'red'), ('the mug behind the red box', ''), ('the red and white can', ''),
+    ('the orange', ''), ('the Orange can', 'orange'), ('left', '')])
+def test_the_colour_that_counts_is_the_objects_only_one(text, colour):
+    assert named_colour(parse(text, root='rules')) == colour
+
+
+def test_one_two_and_no_region_that_fit_are_three_decisions():
+    found = decide(_chosen(), _known(0.6, 0.2, 0.1), CONFIG)
+    assert (found.status, found.rivals) == (Status.FOUND, ())
+    asked = decide(_chosen(), _known(0.6, 0.5, 0.56), CONFIG)
+    assert (asked.status, asked.index, asked.rivals) == (Status.AMBIGUOUS, 4, (6, 5))
+    assert '3 separate regions fit' in asked.reason
+    none = decide(_chosen(rivals=(5,)), _known(0.3, 0.2, 0.1), CONFIG)
+    assert (none.status, none.rivals) == (Status.NOT_FOUND, ())
+    assert 'probability of 0.27, below the required 0.40' in none.reason
+
+
+def test_a_better_fitting_rival_keeps_the_answer_from_being_refused():
+    # What is chosen goes by the score; that another region fits is said.
+    asked = decide(_chosen(2), _known(0.3, 0.6), CONFIG)
+    assert (asked.status, asked.index, asked.rivals) == (Status.AMBIGUOUS, 4, (5,))
+    assert asked.presence == pytest.approx(float(logistic(2.0)))
+
+
+def test_two_that_fit_halve_the_confidence():
+    alone, shared = (decide(_chosen(2), _known(0.8, other), CONFIG) for other in (-0.5, 0.8))
+    assert alone.calibrated and shared.calibrated
+    assert shared.confidence == pytest.approx(alone.confidence / 2, abs=0.01)
+
+
+def test_what_cannot_be_answered_stays_not_found():
+    nothing = decide(Selection(Status.NOT_FOUND, 'no region'), _known(), CONFIG)
+    assert (nothing.status, nothing.reason) == (Status.NOT_FOUND, 'no region')
+    assert nothing.calibrated and nothing.confidence == nothing.presence == 0.0
+    refused = decide(
+        _chosen(status=Status.NOT_FOUND, reason='below min_score'), _known(0.8, 0.1, 0.1), CONFIG)
+    assert (refused.status, refused.reason) == (Status.NOT_FOUND, 'below min_score')
+
+
+def test_confidence_alone_leaves_the_decision():
+    chosen = with_confidence(_chosen(), _known(0.1, 0.1, 0.1), CONFIG)
+    assert chosen.status is Status.FOUND and chosen.confidence < 0.05
+
+
+def test_coefficients_come_from_a_bundle_and_are_checked():
+    preset = get_preset('onboard').override(
+        {'calibration': {'mode': 'full', 'fit': {'match': 3.0}, 'not_found_below': 0.2}})
+    assert preset.calibration.fit.match == 3.0 and preset.calibration.fit.bias == 0.0
+    for values, message in (({'mode': 'half'}, 'calibration.mode'),
+                            ({'fits_from': 0.0}, 'fits_from in 0..1'),
+                            ({'fit': {'bias': float('nan')}}, 'fit.bias as a finite number'),
+                            ({'fit': {'colour': 1.0}}, "got 'colour'"),
+                            ({'slope': float('inf')}, 'bias and slope')):
+        with pytest.raises(BadRequestError, match=message):
+            get_preset('onboard').override({'calibration': values})
+
+
+def test_no_preset_is_calibrated_by_itself():
+    for name in ('paper', 'released', 'onboard'):
+        assert get_preset(name).calibration.mode == ''
+    assert get_preset('onboard').selection.decide == 'calibrated'
+    assert get_preset('paper').selection.decide == 'scores'

@@ -1,0 +1,224 @@
+"""The pick on a real graph: gripper, stand-in and action server as processes of their own."""
+
+from contextlib import ExitStack
+
+from action_msgs.msg import GoalStatus
+from geometry_msgs.msg import PoseStamped
+import numpy as np
+from PIL import Image
+import pytest
+import rclpy
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from ros_graph import GraphClient, NodeProcess, ROOT, wait_for
+
+from refdiff_ros.action import PickReferred
+from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.pick.film import write_gif
+from refdiff_ros.pick.graph import GraphOptions, GRIPPER, show_scene, start
+from refdiff_ros.pick.ros.parameters import pose_of
+from refdiff_ros.pick.stages import Stage
+from refdiff_ros.sim.gripper_sim import camera_in_base
+from refdiff_ros.sim.scene import random_scene
+
+SEED = 3
+_TIMEOUT_S = 120.0
+
+
+@pytest.fixture(scope='module')
+def client(tmp_path_factory):
+    log = tmp_path_factory.mktemp('pick')
+    with ExitStack() as stack:
+        client = start(GraphOptions(
+            SEED, (192, 256), True, '', 'onboard', 'full', 'cpu', _TIMEOUT_S, log, speed=4.0),
+            stack)
+        show_scene(client, SEED, _TIMEOUT_S)
+        yield client
+
+
+@pytest.fixture(scope='module')
+def lifted(client):
+    return client.pick('the white ball', _TIMEOUT_S)
+
+
+def test_the_object_that_is_meant_is_lifted(client, lifted):
+    result = lifted.result
+    assert result.status == PickReferred.Result.LIFTED, result.reason
+    row = [thing['name'] for thing in client.scene['objects']].index('white ball')
+    assert lifted.raised_m[row] > 0.1
+    assert np.abs(np.delete(lifted.raised_m, row)).max() < 0.05
+    assert result.object_pose.header.frame_id == 'base'
+    assert 0.05 < result.width_m < 0.1
+    assert result.grounding_status == 1
+
+
+def test_feedback_tells_each_stage_with_mask_and_grasp(lifted):
+    assert [event.stage for event in lifted.events] == [
+        Stage.GROUNDING, Stage.APPROACH, Stage.GRASP, Stage.LIFT, Stage.VERIFY]
+    assert lifted.events[0].mask is None
+    assert all(event.mask.shape == (192, 256) and event.mask.any() for event in lifted.events[1:])
+
+
+def test_the_film_shows_the_frames(lifted, tmp_path):
+    write_gif(tmp_path / 'pick.gif', lifted.frames[::8], lifted.events, 'the white ball', 0.1)
+    film = Image.open(tmp_path / 'pick.gif')
+    assert film.n_frames >= 2 and film.size[0] == 480
+
+
+def test_a_hand_that_holds_something_takes_up_nothing_and_puts_it_back(client, lifted):
+    assert lifted.result.holding
+    second = client.pick('the blue box', _TIMEOUT_S).result
+    assert second.status == PickReferred.Result.REFUSED and second.holding
+    assert 'put_back' in second.reason
+    done = client.trigger('put_back', _TIMEOUT_S)
+    assert done.success, done.message
+    assert np.abs(client.raised_m).max() < 0.02
+    assert 'nothing is held' in client.trigger('put_back', _TIMEOUT_S).message
+
+
+def test_what_is_not_there_is_refused_with_the_nodes_sentence(client, lifted):
+    watched = client.pick('the purple bottle', _TIMEOUT_S)
+    assert watched.result.status == PickReferred.Result.REFUSED
+    assert 'NOT_FOUND' in watched.result.reason and 'purple bottle' in watched.result.reason
+    assert [event.stage for event in watched.events] == [Stage.GROUNDING]
+
+
+def test_an_empty_expression_is_refused(client, lifted):
+    watched = client.pick(' ', _TIMEOUT_S)
+    assert watched.result.status == PickReferred.Result.REFUSED
+    assert 'empty' in watched.result.reason
+
+
+def test_a_second_goal_is_refused_and_a_cancel_brings_the_hand_home(client, lifted):
+    first = client.send('the blue box', _TIMEOUT_S)
+    wait_for(lambda: any(e.stage is Stage.APPROACH for e in client.events))
+    second = client.finish(client.send('the white ball', _TIMEOUT_S), _TIMEOUT_S)
+    assert second.result.status == PickReferred.Result.REFUSED
+    assert 'another goal is running' in second.result.reason
+    first.cancel_goal_async()
+    # One that comes while the hand is on its way back waits for it, another one does not.
+    third = client.send('the purple bottle', _TIMEOUT_S)
+    first.cancel_goal_async()
+    done = client.finish(first, _TIMEOUT_S)
+    assert done.status == GoalStatus.STATUS_CANCELED
+    assert done.result.status == PickReferred.Result.CANCELLED
+    assert 'the client cancelled' in done.result.reason and not done.result.holding
+    later = client.finish(third, _TIMEOUT_S).result
+    assert later.status == PickReferred.Result.REFUSED and 'purple bottle' in later.reason
+
+
+@pytest.mark.parametrize('by', ['service', 'topic'])
+def test_a_stop_holds_the_hand_until_it_is_resumed(client, lifted, by):
+    goal = client.send('the white ball', _TIMEOUT_S)
+    wait_for(lambda: any(e.stage is Stage.LIFT for e in client.events))
+    if by == 'service':
+        assert client.trigger('stop', 10.0).success
+    else:
+        client.shout_stop()
+    done = client.finish(goal, _TIMEOUT_S).result
+    assert done.status == PickReferred.Result.STOPPED and 'stop was called' in done.reason
+    # The object stays where it is, be it in the hand.
+    client.wait_until_still(_TIMEOUT_S)
+    before = client.raised_m
+    refused = client.finish(client.send('the white ball', _TIMEOUT_S), _TIMEOUT_S).result
+    assert refused.status == PickReferred.Result.REFUSED and '/resume' in refused.reason
+    assert np.abs(client.raised_m - before).max() < 0.01
+    assert client.trigger('resume', 10.0).success
+    assert client.trigger('put_back', _TIMEOUT_S).success
+    assert np.abs(client.raised_m).max() < 0.02
+
+
+def test_a_pick_that_takes_too_long_ends_and_says_so(client, lifted):
+    done = client.finish(client.send('the blue box', 0.3), _TIMEOUT_S)
+    assert done.result.status == PickReferred.Result.TIMEOUT
+    assert '0.3 s' in done.result.reason
+
+
+def _ask_another(server, namespace, text):
+    """A goal to a further server; its result."""
+    # Nothing spins while the client is made: rclpy makes it in several steps.
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('asker', context=context)
+    action = ActionClient(node, PickReferred, f'{namespace}/pick_referred')
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def spun(ready):
+        executor.spin_once(0.1)
+        return ready()
+    try:
+        wait_for(lambda: spun(action.server_is_ready), message=lambda: server.output)
+        sent = action.send_goal_async(PickReferred.Goal(expression=text, timeout=2.0))
+        wait_for(lambda: spun(sent.done), message=lambda: server.output)
+        result = sent.result().get_result_async()
+        wait_for(lambda: spun(result.done), message=lambda: server.output)
+        return result.result().result
+    finally:
+        action.destroy()
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+def test_a_silent_robot_and_a_missing_refdiff_node_are_named(client, lifted):
+    camera = camera_in_base(random_scene(SEED).view)
+    numbers = ', '.join(f'{value:.6f}' for value in (*camera.position, *camera.orientation))
+    script = ROOT / 'scripts' / 'pick_server'
+    values = {'motion_timeout': 0.5, 'camera_in_base': f'[{numbers}]'}
+    remaps = ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment', *(
+        text for name in ('depth/image_raw', 'color/camera_info')
+        for text in ('-r', f'{"depth" if "depth" in name else "camera_info"}:={GRIPPER}/{name}')))
+    mute = NodeProcess(values, script, remaps)
+    alone = NodeProcess(values, script, ('-r', '__ns:=/alone'))
+    try:
+        result = _ask_another(mute, '/mute', 'the white ball')
+        assert result.status == PickReferred.Result.ROBOT_FAILED, result.reason
+        assert "'joint_states'" in result.reason
+        result = _ask_another(alone, '/alone', 'the white ball')
+        assert result.status == PickReferred.Result.TIMEOUT
+        assert '/alone/refdiff/segment' in result.reason
+    finally:
+        mute.stop()
+        alone.stop()
+
+
+def test_a_pose_parameter_that_is_none_is_refused():
+    with pytest.raises(BadRequestError, match='camera_in_base'):
+        pose_of('camera_in_base', [0.0] * 7)
+    assert pose_of('home', [0, 0, 1, 0, 0, 0, 2]).orientation == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize('name, value, told', [
+    ('base_frame', 'map', 'read-only'), ('finger_joints', ['a', 'b'], 'read-only'),
+    ('home', [0.0] * 7, 'home'), ('home', [9.0, 0.0, 0.5, 1.0, 0.0, 0.0, 0.0], 'workspace'),
+    ('workspace', [1.0, 0.0, 0.0, 1.0, 0.0, 1.0], 'minimum'), ('on_cancel', 'drop', 'put_back')])
+def test_a_parameter_that_cannot_be_is_refused_with_a_reason(client, lifted, name, value, told):
+    with pytest.raises(RefDiffError, match=told):
+        client.set_parameter('server', name, value)
+
+
+@pytest.mark.parametrize('values, told', [
+    ({'goal_timout': 3.0}, 'goal_timout'), ({'finger_factors': '[1.0]'}, 'finger_factors'),
+    ({'arm': 'move_group', 'move_group': 'arm', 'tool_frame': 'tool'}, 'moveit_msgs'),
+    ({'gripper': 'gripper_command'}, 'control_msgs'), ({'pose_source': 'tf'}, 'tool_frame')])
+def test_a_wrong_parameter_file_starts_nothing(values, told):
+    server = NodeProcess(values, ROOT / 'scripts' / 'pick_server')
+    assert server.wait() == 2
+    assert told in server.output
+
+
+def test_a_target_in_another_frame_is_not_driven_to(client, lifted):
+    graph = GraphClient()
+    try:
+        poses = []
+        graph.listen(PoseStamped, f'{GRIPPER}/current_pose', poses)
+        wait_for(lambda: poses)
+        strange = PoseStamped()
+        strange.header.frame_id, strange.pose.position.z = 'map', 0.9
+        graph.publish(f'{GRIPPER}/target_pose', strange)
+        before = len(poses)
+        wait_for(lambda: len(poses) > before + 20)
+        assert abs(poses[-1].pose.position.z - poses[before].pose.position.z) < 0.01
+    finally:
+        graph.close()
