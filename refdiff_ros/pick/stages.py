@@ -12,7 +12,8 @@ import math
 from typing import Any
 
 from refdiff_ros.grasp.results import GraspRegion, Pose
-from refdiff_ros.pick.plan import GraspPlan, NoGraspError, plan_grasp, Reach
+from refdiff_ros.pick.plan import GraspPlan, NoGraspError, plan_grasp
+from refdiff_ros.pick.reach import Reach
 from refdiff_ros.pick.robot import (
     go_home,
     Held,
@@ -25,6 +26,7 @@ from refdiff_ros.pick.robot import (
     StoppedError,
     travel,
 )
+from refdiff_ros.pick.space import Space
 from refdiff_ros.results import Status
 
 
@@ -61,6 +63,7 @@ class Grounding:
         region: where to grip; None where the status gives none.
         mask, grasp: whatever the caller wants back in the feedback (messages, arrays).
         camera: the optical frame in the base, at the moment of the picture.
+        space: what the depth picture shows around it; None goes by the region alone.
         refusal: why what was found cannot be gone to; '' where it can.
     """
 
@@ -70,6 +73,7 @@ class Grounding:
     mask: Any = None
     grasp: Any = None
     camera: Pose | None = None
+    space: Space | None = None
     refusal: str = ''
 
 
@@ -154,7 +158,8 @@ class _Pick:
                 return self._outcome(PickStatus.REFUSED, refusal)
             settings = self._settings
             self._plan = plan_grasp(
-                self._grounding.region, self._grounding.camera, settings.reach)
+                self._grounding.region, self._grounding.camera, settings.reach,
+                self._grounding.space)
             outcome, why = self._drive(self._plan), None
         except NoGraspError as error:
             return self._outcome(PickStatus.REFUSED, str(error))
@@ -220,8 +225,8 @@ class _Pick:
         """What may be between the fingers now."""
         if not self._closed:
             return None
-        held = Held(plan.grasp, plan.opening_m, self._width_m, plan.rise_m,
-                    clear_z_m=plan.clear_z_m)
+        held = Held(plan.grasp, plan.opening_m, self._width_m, plan.rise_m, plan.radius_m,
+                    plan.clear_z_m)
         least = self._settings.min_opening_m
         return held if held.still_there(self._robot.opening(), least) else None
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refdiff_ros.grasp.region import grasp_region
+from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.episodes import lay, Task, task
-from refdiff_ros.pick.plan import Reach
+from refdiff_ros.pick.reach import Reach
 from refdiff_ros.pick.sim_robot import SimRobot
+from refdiff_ros.pick.space import Space
 from refdiff_ros.pick.stages import Grounding, pick, PickSettings, PickStatus
 from refdiff_ros.pick.tally import Trial
 from refdiff_ros.pick.verdict import verdict
@@ -67,6 +69,14 @@ class Episode:
             self.view.frame.camera, frame_id=self.view.frame.frame_id)
 
     @property
+    def _camera(self) -> Pose:
+        return camera_in_base(self._sim.scene.view)
+
+    def space(self, mask: np.ndarray) -> Space:
+        """What the depth picture shows around a mask (H, W) bool."""
+        return Space.seen(self.frame.depth_m, self.frame.camera, self._camera, mask)
+
+    @property
     def sim(self) -> GripperSim:
         """The simulation as the last pick left it."""
         return self._sim
@@ -83,7 +93,7 @@ class Episode:
             overlap = self._overlap(mask)
             return Grounding(
                 status, reason, grasp_region(mask, self.frame.depth_m, self.frame.camera),
-                camera=camera_in_base(self._sim.scene.view))
+                camera=self._camera, space=self.space(mask))
 
         scene = self._sim.scene
         settings = PickSettings(reach or Reach())

@@ -8,7 +8,8 @@ import pytest
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.results import GraspCandidate, GraspRegion, Pose, PoseStatus, quaternion
-from refdiff_ros.pick.plan import NoGraspError, plan_grasp, Reach
+from refdiff_ros.pick.plan import NoGraspError, plan_grasp
+from refdiff_ros.pick.reach import Reach
 
 # Half a metre before the base's origin and as high, looking down at it at 45 degrees.
 _DOWN = math.sqrt(0.5)

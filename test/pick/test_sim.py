@@ -10,7 +10,7 @@ from refdiff_ros import cli
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.pick.episodes import lay, task
-from refdiff_ros.pick.plan import Reach
+from refdiff_ros.pick.reach import Reach
 from refdiff_ros.pick.robot import Interrupt, OnCancel, StoppedError
 from refdiff_ros.pick.sim_robot import SimRobot
 from refdiff_ros.pick.stages import Grounding, pick, PickSettings, PickStatus, Stage

@@ -41,6 +41,7 @@ from refdiff_ros.srv import ReferSegmentation
 # Goals, a goal that waits for them, reports, services, results of actions.
 THREADS = 10
 _LOOK_S = 0.01
+_GRACE_S = 0.3
 
 
 class NotNowError(RuntimeError):
@@ -192,15 +193,21 @@ class HandNode(Node):
     def _acquire(self, check: Callable[[], None]) -> None:
         if self._busy.acquire(blocking=False):
             return
-        running = self._running
-        leaving = running is None or running.is_cancel_requested
-        if not leaving or not self._waiting.acquire(blocking=False):
+        # A cancel that was sent before this goal may come after it.
+        end_s = time.monotonic() + _GRACE_S
+        while not self._leaving() and time.monotonic() < end_s:
+            time.sleep(_LOOK_S)
+        if not self._leaving() or not self._waiting.acquire(blocking=False):
             raise NotNowError('another goal is running: wait for its result, or cancel it')
         try:
             while not self._busy.acquire(timeout=_LOOK_S):
                 check()
         finally:
             self._waiting.release()
+
+    def _leaving(self) -> bool:
+        running = self._running
+        return running is None or running.is_cancel_requested
 
     def _check(self, goal: ServerGoalHandle | None, began_s: float, limit_s: float) -> None:
         if self._ending.is_set():

@@ -16,7 +16,7 @@ from rclpy.parameter import Parameter
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.results import Pose
-from refdiff_ros.pick.plan import Reach
+from refdiff_ros.pick.reach import Reach
 from refdiff_ros.pick.robot import OnCancel
 from refdiff_ros.pick.ros.arms import ARMS
 from refdiff_ros.pick.ros.grippers import Fingers, GRIPPERS

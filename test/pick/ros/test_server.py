@@ -96,7 +96,8 @@ def test_a_second_goal_is_refused_and_a_cancel_brings_the_hand_home(client, lift
     second = client.finish(client.send('the white ball', _TIMEOUT_S), _TIMEOUT_S)
     assert second.result.status == PickReferred.Result.REFUSED
     assert 'another goal is running' in second.result.reason
-    first.cancel_goal_async()
+    cancelled = first.cancel_goal_async()
+    wait_for(cancelled.done)
     # One that comes while the hand is on its way back waits for it, another one does not.
     third = client.send('the purple bottle', _TIMEOUT_S)
     first.cancel_goal_async()
