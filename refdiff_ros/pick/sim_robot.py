@@ -6,6 +6,7 @@ import numpy as np
 
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.robot import Interrupt, RobotError, StoppedError
+from refdiff_ros.pick.verdict import disturbed
 from refdiff_ros.sim.gripper_sim import GripperSim, HOME
 
 _LOOK_S = 0.02
@@ -22,6 +23,7 @@ class SimRobot:
     Attributes:
         home: where the hand waits.
         peak_m: (N,) how far each object has been raised at most so far.
+        disturbed: (N,) bool, which have been moved or tilted so far.
         time_s: simulated time that has passed in motions.
     """
 
@@ -31,7 +33,11 @@ class SimRobot:
         self._sim = sim
         self._check: Callable[[], None] = lambda: None
         self._finishing = False
-        self.peak_m = np.zeros(len(sim.scene.things))
+        things = sim.scene.things
+        self.peak_m = np.zeros(len(things))
+        self.disturbed = np.zeros(len(things), bool)
+        self._start = sim.positions(), sim.upright()
+        self._balls = np.array([thing.shape == 'ball' for thing in things])
         self.time_s = 0.0
 
     def start(self, check: Callable[[], None]) -> None:
@@ -105,3 +111,6 @@ class SimRobot:
             self._sim.run(step_s)
             self.time_s += step_s
             self.peak_m = np.maximum(self.peak_m, self._sim.raised_m())
+            start_m, start_up = self._start
+            self.disturbed |= disturbed(start_m, self._sim.positions(), start_up,
+                                        self._sim.upright(), self._balls)

@@ -103,7 +103,8 @@ class Episode:
             self.seed, self.task.text, self.task.kind,
             '' if row is None else scene.things[row].shape,
             verdict(row, outcome.status is PickStatus.REFUSED, self._sim.raised_m(),
-                    robot.peak_m, tuple(thing.on for thing in scene.things)),
+                    robot.peak_m, tuple(thing.on for thing in scene.things),
+                    np.flatnonzero(robot.disturbed).tolist()),
             outcome.status.name, outcome.reason, overlap, time.perf_counter() - began_s)
 
     def _overlap(self, mask: np.ndarray) -> float:

@@ -25,7 +25,9 @@ from std_srvs.srv import Trigger
 
 from refdiff_ros.action import PickReferred
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.pick.ros.frames import pose_from
 from refdiff_ros.pick.stages import Stage
+from refdiff_ros.pick.verdict import disturbed
 from refdiff_ros.ros.conversions import rgb_from_image
 
 _LOOK_S = 0.02
@@ -55,6 +57,7 @@ class Watched:
         frames: pictures (H, W, 3) uint8 with seconds since the goal was sent.
         raised_m: (N,) how far each object is above where it stood, at the end.
         peak_m: (N,) the same, the most at any time.
+        disturbed: rows of the objects that were moved or tilted.
         seconds: from goal to result.
     """
 
@@ -63,6 +66,7 @@ class Watched:
     frames: tuple[tuple[float, np.ndarray], ...]
     raised_m: np.ndarray
     peak_m: np.ndarray
+    disturbed: tuple[int, ...]
     seconds: float
 
 
@@ -100,6 +104,10 @@ class PickClient:
         self._start: np.ndarray | None = None
         self._laid: np.ndarray | None = None
         self._peak: np.ndarray | None = None
+        # Positions (N, 3) and upright axes (N, 3), now and when the goal was sent.
+        self._poses: tuple[np.ndarray, np.ndarray] | None = None
+        self._before: tuple[np.ndarray, np.ndarray] | None = None
+        self._disturbed = np.zeros(0, bool)
         self._began_s, self._frames = 0.0, []
         self.events: list[Event] = []
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -171,7 +179,8 @@ class PickClient:
         shown = len(self._frames)
         self._wait(lambda: len(self._frames) > shown, 60.0, 'a last picture')
         return Watched(result, tuple(self.events), tuple(self._frames),
-                       self._heights - self._start, self._peak, seconds)
+                       self._heights - self._start, self._peak,
+                       tuple(np.flatnonzero(self._disturbed).tolist()), seconds)
 
     def send(self, text: str, timeout_s: float) -> ClientGoalHandle:
         """Send a goal, and begin to watch.
@@ -180,6 +189,7 @@ class PickClient:
             RefDiffError: the server is not there.
         """
         self._wait(self._action.server_is_ready, timeout_s, 'the action server')
+        self._before, self._disturbed = self._poses, np.zeros(len(self._heights), bool)
         self._start, self._peak = self._heights, np.zeros_like(self._heights)
         self._frames, self.events, self._began_s = [], [], time.monotonic()
         sent = self._action.send_goal_async(
@@ -255,10 +265,15 @@ class PickClient:
 
     def _poses_came(self, msg: PoseArray) -> None:
         self._heights = np.array([pose.position.z for pose in msg.poses])
+        self._poses = (np.array([[p.position.x, p.position.y, p.position.z] for p in msg.poses]),
+                       np.array([pose_from(p).rotation[:, 2] for p in msg.poses]))
         if self._laid is None and len(self._heights) == len(self.scene.get('objects', ())):
             self._laid = self._heights
         if self._start is not None and len(self._start) == len(self._heights):
             self._peak = np.maximum(self._peak, self._heights - self._start)
+            balls = np.array([thing['shape'] == 'ball' for thing in self.scene['objects']])
+            self._disturbed = self._disturbed | disturbed(
+                self._before[0], self._poses[0], self._before[1], self._poses[1], balls)
 
     def _image_came(self, msg: Image) -> None:
         self._frames_since_scene += 1

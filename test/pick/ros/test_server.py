@@ -42,6 +42,14 @@ def lifted(client):
     return client.pick('the white ball', _TIMEOUT_S)
 
 
+@pytest.fixture
+def idle(client, lifted):
+    """The client, with an empty hand."""
+    assert client.trigger('resume', _TIMEOUT_S).success
+    assert client.trigger('put_back', _TIMEOUT_S).success
+    return client
+
+
 def test_the_object_that_is_meant_is_lifted(client, lifted):
     result = lifted.result
     assert result.status == PickReferred.Result.LIFTED, result.reason
@@ -66,72 +74,72 @@ def test_the_film_shows_the_frames(lifted, tmp_path):
     assert film.n_frames >= 2 and film.size[0] == 480
 
 
-def test_a_hand_that_holds_something_takes_up_nothing_and_puts_it_back(client, lifted):
-    assert lifted.result.holding
-    second = client.pick('the blue box', _TIMEOUT_S).result
+def test_a_hand_that_holds_something_takes_up_nothing_and_puts_it_back(idle):
+    assert idle.pick('the white ball', _TIMEOUT_S).result.holding
+    second = idle.pick('the blue box', _TIMEOUT_S).result
     assert second.status == PickReferred.Result.REFUSED and second.holding
     assert 'put_back' in second.reason
-    done = client.trigger('put_back', _TIMEOUT_S)
+    done = idle.trigger('put_back', _TIMEOUT_S)
     assert done.success, done.message
-    assert np.abs(client.raised_m).max() < 0.02
-    assert 'nothing is held' in client.trigger('put_back', _TIMEOUT_S).message
+    assert np.abs(idle.raised_m).max() < 0.02
+    assert 'nothing is held' in idle.trigger('put_back', _TIMEOUT_S).message
 
 
-def test_what_is_not_there_is_refused_with_the_nodes_sentence(client, lifted):
-    watched = client.pick('the purple bottle', _TIMEOUT_S)
+def test_what_is_not_there_is_refused_with_the_nodes_sentence(idle):
+    watched = idle.pick('the purple bottle', _TIMEOUT_S)
     assert watched.result.status == PickReferred.Result.REFUSED
     assert 'NOT_FOUND' in watched.result.reason and 'purple bottle' in watched.result.reason
     assert [event.stage for event in watched.events] == [Stage.GROUNDING]
 
 
-def test_an_empty_expression_is_refused(client, lifted):
-    watched = client.pick(' ', _TIMEOUT_S)
+def test_an_empty_expression_is_refused(idle):
+    watched = idle.pick(' ', _TIMEOUT_S)
     assert watched.result.status == PickReferred.Result.REFUSED
     assert 'empty' in watched.result.reason
 
 
-def test_a_second_goal_is_refused_and_a_cancel_brings_the_hand_home(client, lifted):
-    first = client.send('the blue box', _TIMEOUT_S)
-    wait_for(lambda: any(e.stage is Stage.APPROACH for e in client.events))
-    second = client.finish(client.send('the white ball', _TIMEOUT_S), _TIMEOUT_S)
+def test_a_second_goal_is_refused_and_a_cancel_brings_the_hand_home(idle):
+    first = idle.send('the blue box', _TIMEOUT_S)
+    wait_for(lambda: any(e.stage is Stage.APPROACH for e in idle.events))
+    second = idle.finish(idle.send('the white ball', _TIMEOUT_S), _TIMEOUT_S)
     assert second.result.status == PickReferred.Result.REFUSED
     assert 'another goal is running' in second.result.reason
     cancelled = first.cancel_goal_async()
     wait_for(cancelled.done)
     # One that comes while the hand is on its way back waits for it, another one does not.
-    third = client.send('the purple bottle', _TIMEOUT_S)
+    third = idle.send('the purple bottle', _TIMEOUT_S)
     first.cancel_goal_async()
-    done = client.finish(first, _TIMEOUT_S)
+    done = idle.finish(first, _TIMEOUT_S)
     assert done.status == GoalStatus.STATUS_CANCELED
     assert done.result.status == PickReferred.Result.CANCELLED
     assert 'the client cancelled' in done.result.reason and not done.result.holding
-    later = client.finish(third, _TIMEOUT_S).result
+    later = idle.finish(third, _TIMEOUT_S).result
     assert later.status == PickReferred.Result.REFUSED and 'purple bottle' in later.reason
 
 
 @pytest.mark.parametrize('by', ['service', 'topic'])
-def test_a_stop_holds_the_hand_until_it_is_resumed(client, lifted, by):
-    goal = client.send('the white ball', _TIMEOUT_S)
-    wait_for(lambda: any(e.stage is Stage.LIFT for e in client.events))
+def test_a_stop_holds_the_hand_until_it_is_resumed(idle, by):
+    goal = idle.send('the white ball', _TIMEOUT_S)
+    wait_for(lambda: any(e.stage is Stage.LIFT for e in idle.events))
     if by == 'service':
-        assert client.trigger('stop', 10.0).success
+        assert idle.trigger('stop', 10.0).success
     else:
-        client.shout_stop()
-    done = client.finish(goal, _TIMEOUT_S).result
+        idle.shout_stop()
+    done = idle.finish(goal, _TIMEOUT_S).result
     assert done.status == PickReferred.Result.STOPPED and 'stop was called' in done.reason
     # The object stays where it is, be it in the hand.
-    client.wait_until_still(_TIMEOUT_S)
-    before = client.raised_m
-    refused = client.finish(client.send('the white ball', _TIMEOUT_S), _TIMEOUT_S).result
+    idle.wait_until_still(_TIMEOUT_S)
+    before = idle.raised_m
+    refused = idle.finish(idle.send('the white ball', _TIMEOUT_S), _TIMEOUT_S).result
     assert refused.status == PickReferred.Result.REFUSED and '/resume' in refused.reason
-    assert np.abs(client.raised_m - before).max() < 0.01
-    assert client.trigger('resume', 10.0).success
-    assert client.trigger('put_back', _TIMEOUT_S).success
-    assert np.abs(client.raised_m).max() < 0.02
+    assert np.abs(idle.raised_m - before).max() < 0.01
+    assert idle.trigger('resume', 10.0).success
+    assert idle.trigger('put_back', _TIMEOUT_S).success
+    assert np.abs(idle.raised_m).max() < 0.02
 
 
-def test_a_pick_that_takes_too_long_ends_and_says_so(client, lifted):
-    done = client.finish(client.send('the blue box', 0.3), _TIMEOUT_S)
+def test_a_pick_that_takes_too_long_ends_and_says_so(idle):
+    done = idle.finish(idle.send('the blue box', 0.3), _TIMEOUT_S)
     assert done.result.status == PickReferred.Result.TIMEOUT
     assert '0.3 s' in done.result.reason
 
@@ -162,7 +170,7 @@ def _ask_another(server, namespace, text):
         rclpy.shutdown(context=context)
 
 
-def test_a_silent_robot_and_a_missing_refdiff_node_are_named(client, lifted):
+def test_a_silent_robot_and_a_missing_refdiff_node_are_named(idle):
     camera = camera_in_base(random_scene(SEED).view)
     numbers = ', '.join(f'{value:.6f}' for value in (*camera.position, *camera.orientation))
     script = ROOT / 'scripts' / 'pick_server'
@@ -194,9 +202,9 @@ def test_a_pose_parameter_that_is_none_is_refused():
     ('base_frame', 'map', 'read-only'), ('finger_joints', ['a', 'b'], 'read-only'),
     ('home', [0.0] * 7, 'home'), ('home', [9.0, 0.0, 0.5, 1.0, 0.0, 0.0, 0.0], 'workspace'),
     ('workspace', [1.0, 0.0, 0.0, 1.0, 0.0, 1.0], 'minimum'), ('on_cancel', 'drop', 'put_back')])
-def test_a_parameter_that_cannot_be_is_refused_with_a_reason(client, lifted, name, value, told):
+def test_a_parameter_that_cannot_be_is_refused_with_a_reason(idle, name, value, told):
     with pytest.raises(RefDiffError, match=told):
-        client.set_parameter('server', name, value)
+        idle.set_parameter('server', name, value)
 
 
 @pytest.mark.parametrize('values, told', [
@@ -209,7 +217,7 @@ def test_a_wrong_parameter_file_starts_nothing(values, told):
     assert told in server.output
 
 
-def test_a_target_in_another_frame_is_not_driven_to(client, lifted):
+def test_a_target_in_another_frame_is_not_driven_to(idle):
     graph = GraphClient()
     try:
         poses = []
