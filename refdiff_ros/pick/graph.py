@@ -22,6 +22,7 @@ _IMAGES = {'image': f'{GRIPPER}/color/image_raw', 'depth': f'{GRIPPER}/depth/ima
            'camera_info': f'{GRIPPER}/color/camera_info'}
 _TRUTH = {'instances': f'{GRIPPER}/tabletop_gripper/instances',
           'objects': f'{GRIPPER}/tabletop_gripper/objects'}
+_DEPTH = {name: _IMAGES[name] for name in ('depth', 'camera_info')}
 # A machine with a lot to do simulates slower than the clock.
 _MOTION_S = 60.0
 _ROBOT = {name: f'{GRIPPER}/{name}'
@@ -108,7 +109,8 @@ def start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
         options.timeout_s if options.film_hz else min(options.timeout_s, _MOTION_S))}
     processes = []
     for command, values, remaps in (
-            ('gripper', gripper, {'__ns': GRIPPER}), grounder, ('pick-server', server, _ROBOT)):
+            ('gripper', gripper, {'__ns': GRIPPER}), grounder,
+            ('pick-server', server, {**_ROBOT, **_DEPTH})):
         process = ChildProcess(command, _command(command, values, remaps),
                                options.log / f'{command}.log')
         stack.callback(process.stop)

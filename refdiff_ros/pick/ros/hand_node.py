@@ -29,9 +29,10 @@ from refdiff_ros.pick.robot import (
     StoppedError,
 )
 from refdiff_ros.pick.ros.arms import MoveGroupArm, TopicArm
+from refdiff_ros.pick.ros.depth import DepthPictures, NoDepthError
 from refdiff_ros.pick.ros.frames import Frames, NoTransformError
 from refdiff_ros.pick.ros.grippers import ActionGripper, TopicGripper
-from refdiff_ros.pick.ros.messages import grounding_from
+from refdiff_ros.pick.ros.messages import grounding_from, mask_from
 from refdiff_ros.pick.ros.parameters import HandParameters
 from refdiff_ros.pick.ros.robot import RosRobot
 from refdiff_ros.pick.stages import Grounding
@@ -66,6 +67,7 @@ class HandNode(Node):
         self.frames = Frames(self)
         if self.values.camera_in_base is None:
             self.frames.listen()
+        self.depth = DepthPictures(self)
         self.robot = self._make_robot()
         self.held: Held | None = None
         self._segment = self.create_client(ReferSegmentation, 'refdiff/segment',
@@ -263,11 +265,18 @@ class HandNode(Node):
         return future.result()
 
     def placed(self, found: Grounding, check: Callable[[], None]) -> Grounding:
-        """What was found, with the camera's pose, or with the reason why nobody knows it."""
-        header = found.mask.header
+        """What was found, with the camera's pose and what the depth picture shows around it.
+
+        Where one of them is not to be had, the answer's `refusal` says why.
+        """
+        header, image = found.mask.header, found.mask.mask
         try:
-            return replace(found, camera=self.camera(header.frame_id, header.stamp, check))
-        except NoTransformError as error:
+            camera = self.camera(header.frame_id, header.stamp, check)
+            if not self.values('check_space'):
+                return replace(found, camera=camera)
+            return replace(found, camera=camera, space=self.depth.space(
+                camera, header.stamp, mask_from(image), check))
+        except (NoTransformError, NoDepthError) as error:
             return replace(found, refusal=str(error))
 
     def camera(self, frame: str, stamp: Any, check: Callable[[], None]) -> Pose:
