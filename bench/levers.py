@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 import torch
 
-from refdiff_ros import recent_cache
+from refdiff_ros import caches
 from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.evaluation.tabletop.cases import cases
 from refdiff_ros.generative import attention, correlation
@@ -82,7 +82,7 @@ def whole_batches(_seen: Any, config: Any) -> int:
     return config.points_per_batch
 
 
-class Forgetful(recent_cache.RecentCache):
+class Forgetful(caches.RecentCache):
     """Keeps nothing."""
 
     def get(self, key: Any, compute: Callable[[], Any]) -> Any:
@@ -110,7 +110,7 @@ LEVERS = (
           lambda: patch.object(sam, '_figures_in_pieces',
                                sam._figures_drawn)),
     Lever('texts kept from frame to frame', 'stream',
-          lambda: patch.object(recent_cache.RecentCache, 'get', Forgetful.get)),
+          lambda: patch.object(caches.RecentCache, 'get', Forgetful.get)),
     Lever('four expressions in one batch', 'four'),
     Lever('what belongs to the frame is kept', 'next'),
     Lever('SAM sees the picture without its padding', 'first', exact=False,

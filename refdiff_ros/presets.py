@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from refdiff_ros.calibration_config import CalibrationConfig
 from refdiff_ros.config import (
+    CalibrationConfig,
     DiscriminativeConfig,
     GenerativeConfig,
     Mode,

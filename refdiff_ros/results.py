@@ -202,6 +202,22 @@ class ReferringExpression:
 
 
 @dataclass(frozen=True)
+class Proposals:
+    """Regions of a frame that may be meant.
+
+    Attributes:
+        masks: (N, H, W) bool.
+        rows: (K,) those that pass the filter and are scored, ascending.
+        quality: (N,) float32, the segmentor's own estimate of each mask's IoU; None where no
+            segmentor made them.
+    """
+
+    masks: np.ndarray
+    rows: np.ndarray
+    quality: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Scores:
     """Per-proposal scores, each (N,) float32; NaN where a proposal was not scored.
 
@@ -257,8 +273,8 @@ class Segmentation:
         proposals: (N, H, W) bool.
         scores: per-proposal scores.
         correlation: (H, W) float32 in 0..1, the root token's map c (Eq. 5); None in mode DS.
-        timings_ms: milliseconds per stage of this call; a stage answered from the frame cache
-            is absent.
+        timings_ms: milliseconds of each stage of this call, by the names of `stages.STAGES`; what
+            was kept of the frame costs nothing and is absent.
         notes: fallbacks that were taken, a sentence each.
         presence: 0..1, the probability that the expression is true of the best region; NaN
             without calibration.

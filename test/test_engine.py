@@ -141,7 +141,7 @@ def test_prefetch_leaves_nothing_of_the_frame_to_do(models, frame):
     for _, hook in counts:
         hook.remove()
     assert [len(calls) for calls, _ in counts] == [0, 0, 0]
-    assert 'proposals' not in answer.timings_ms and 'correlation' in answer.timings_ms
+    assert 'sam_encoder' not in answer.timings_ms and 'unet' in answer.timings_ms
 
 
 def test_scoring_only_survivors_equals_scoring_everything(models, frame):
@@ -162,7 +162,7 @@ def test_a_changed_decision_recomputes_nothing(models, frame):
         engine.preset, selection=replace(engine.preset.selection, min_score=1e3))
     after = engine.segment(frame, 'red mug')
     assert after.status is Status.NOT_FOUND and not after.mask.any()
-    assert 'proposals' not in after.timings_ms
+    assert 'sam_encoder' not in after.timings_ms
     np.testing.assert_array_equal(before.scores.total, after.scores.total)
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
+from refdiff_ros.benchmark import published_order
 from refdiff_ros.engine import Engine
 from refdiff_ros.errors import MissingPackageError
 from refdiff_ros.models.model_set import ModelSet
@@ -108,25 +108,21 @@ class EngineContestant:
 
 
 class PublishedContestant:
-    """The baseline: answers by `bench/published_order`, and keeps nothing."""
+    """The baseline: answers by `benchmark/published_order`, and keeps nothing."""
 
     keeps = False
     notes = ('no grasp region and no messages: the published code has none',)
 
-    def __init__(
-        self, package: ModuleType, models: ModelSet, released: Preset, attention: str,
-        seed: int = 0,
-    ):
+    def __init__(self, models: ModelSet, released: Preset, attention: str, seed: int = 0):
         """`released` is the preset whose values are taken; `attention` see `PublishedSettings`."""
         self.name = BASELINES[attention]
-        self._package = package
-        self._models = package.prepare(models)
-        self._settings = package.settings_of(released, attention)
+        self._models = published_order.prepare(models)
+        self._settings = published_order.settings_of(released, attention)
         self._seed = seed
 
     def answer(self, frame: Frame, expression: str) -> Outcome:
         """Everything, from the beginning."""
-        found = self._package.answer(
+        found = published_order.answer(
             self._models, frame.image_rgb, expression, self._settings, self._seed)
         rows = np.flatnonzero(found.survivors)
         mask = found.masks[found.index] if found.index >= 0 else np.zeros(frame.size_hw, bool)

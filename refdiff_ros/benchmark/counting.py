@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
 from refdiff_ros.benchmark.live_tensors import LiveTensors
-from refdiff_ros.benchmark.stages import StageStack
+from refdiff_ros.stages import StageStack
 
 _aten = torch.ops.aten
 _MOVES = {

@@ -11,7 +11,6 @@ from refdiff_ros.benchmark.contestants import (
 )
 from refdiff_ros.benchmark.machine import free_bytes, written_out_bytes
 from refdiff_ros.benchmark.proposal_count import limit_proposals
-from refdiff_ros.benchmark.published import load_published_order
 from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.engine import resolve_preset
 from refdiff_ros.evaluation.cli import override
@@ -93,18 +92,13 @@ def _baselines(
 ) -> tuple[list[Contestant], dict[str, str]]:
     wanted = [attention for attention in BASELINES
               if (attention if attention != 'whole' else 'published') in args.baseline]
-    package = load_published_order() if wanted else None
-    if package is None:
-        names = [BASELINES[attention] for attention in wanted]
-        return [], dict.fromkeys(names, 'bench/published_order was not found; it comes with a '
-                                 'checkout, not with the installed package')
     found, problems = [], {}
     for attention in wanted:
         problem = _too_large(models, released) if attention == 'whole' else ''
         if problem:
             problems[BASELINES[attention]] = problem
         else:
-            found.append(PublishedContestant(package, models, released, attention, args.seed))
+            found.append(PublishedContestant(models, released, attention, args.seed))
     return found, problems
 
 

@@ -11,7 +11,7 @@ import weakref
 
 import torch
 
-from refdiff_ros.benchmark.stages import StageStack
+from refdiff_ros.stages import StageStack
 
 
 class LiveTensors(StageStack):

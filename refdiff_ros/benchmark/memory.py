@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from refdiff_ros.benchmark.stages import OTHER, StageStack
 from refdiff_ros.models.memory import host_rss
+from refdiff_ros.stages import OTHER, StageStack
 
 _CLEAR = Path('/proc/self/clear_refs')
 

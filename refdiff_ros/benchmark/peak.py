@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from refdiff_ros.benchmark.stages import Clock, device_clock
+from refdiff_ros.stages import Clock, device_clock
 
 # Sides of the square matrices, and bytes of the copied tensor: large enough to be bound by
 # arithmetic and by memory, and on a CPU small enough to be done before others interrupt it.

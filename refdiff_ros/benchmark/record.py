@@ -22,8 +22,8 @@ from typing import Any
 
 from refdiff_ros.benchmark.measure import Counts, Measured
 from refdiff_ros.benchmark.peak import MachinePeak
-from refdiff_ros.benchmark.stages import sort_key
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.stages import sort_key
 
 
 class Record:

@@ -5,8 +5,8 @@ import statistics
 from typing import Any
 
 from refdiff_ros.benchmark.record import Record
-from refdiff_ros.benchmark.stages import STAGES
 from refdiff_ros.models.sizes import size_text
+from refdiff_ros.stages import STAGES
 
 _PARTS = {
     'first': 'first expression on a new frame',

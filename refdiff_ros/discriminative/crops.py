@@ -10,7 +10,7 @@ from refdiff_ros.discriminative.clip_vision import encode_images, input_side, pa
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.models.model_set import ClipModels
 from refdiff_ros.presets import DiscriminativeConfig
-from refdiff_ros.proposals.boxes import mask_boxes_xyxy
+from refdiff_ros.proposals.mask_figures import mask_boxes_xyxy
 
 # Full-resolution values held at once while masked images are scaled down.
 _PIXEL_BUDGET = 1 << 25

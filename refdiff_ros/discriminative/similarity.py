@@ -1,4 +1,4 @@
-"""Eq. 7 and 10: how well CLIP finds each proposal to match the expression.
+"""Eq. (7) and (10): how well CLIP finds each proposal to match the expression.
 
 What belongs to a frame and its proposals alone is kept in a `DiscriminativeFrame` and filled as
 it is asked for: a second expression pays for its text, and for the branch that its direction
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from refdiff_ros.caches import RecentCache
 from refdiff_ros.discriminative.clip_vision import model_device
 from refdiff_ros.discriminative.crops import crop_features
 from refdiff_ros.discriminative.masked_attention import (
@@ -35,39 +36,150 @@ from refdiff_ros.discriminative.token_masking import token_masked_features
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.models.model_set import ClipModels
 from refdiff_ros.presets import DiscriminativeConfig
-from refdiff_ros.recent_cache import RecentCache
 from refdiff_ros.results import describe_array, Frame, ReferringExpression
 from refdiff_ros.stages import stage
 
 # Patch keys and values are the largest thing kept of a frame; few direction sets are in use at a
 # time, and one that comes back after this many others is computed anew.
 _KEPT_MEMORIES = 4
-# The fields of the configuration that features depend on, besides the direction set.
-_FEATURE_FIELDS = (
-    'ramp', 'crop_size', 'crop_fit', 'crop_margin', 'crop_background', 'crop_tokens',
-    'crop_source_side', 'masking', 'masked_input', 'patch_cover', 'layer')
+
+Directions = tuple[str, ...]
 
 
-@dataclass
+@dataclass(frozen=True)
 class DiscriminativeFrame:
-    """What CLIP knows of a frame and its proposals.
+    """What CLIP knows of a frame and its proposals; see `prepare_frame`.
 
     Attributes:
+        clip: the model.
+        config: how features are computed and compared.
         image: (3, H, W) uint8 on CLIP's device.
         masks: (N, H, W) bool.
-        config: how the features were and will be computed.
-        memories: patch keys and values per direction set.
-        masked, cropped: the features of both branches of Eq. 7 per direction set, row by row.
         texts: text features per sentence and what is read beside it, which frames may share.
+        memories: patch keys and values per direction set.
+        masked, cropped: the features of both branches of Eq. (7) per direction set, row by row.
     """
 
+    clip: ClipModels
+    config: DiscriminativeConfig
     image: torch.Tensor
     masks: np.ndarray
-    config: DiscriminativeConfig
-    memories: OrderedDict[tuple[str, ...], PatchMemory] = field(default_factory=OrderedDict)
-    masked: dict[tuple[str, ...], RowFeatures] = field(default_factory=dict)
-    cropped: dict[tuple[str, ...], RowFeatures] = field(default_factory=dict)
-    texts: RecentCache = field(default_factory=RecentCache)
+    texts: RecentCache
+    memories: OrderedDict[Directions, PatchMemory] = field(default_factory=OrderedDict)
+    masked: dict[Directions, RowFeatures] = field(default_factory=dict)
+    cropped: dict[Directions, RowFeatures] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def prefetch(self, rows: np.ndarray | None = None) -> None:
+        """Compute ahead what any expression without direction words needs of the image.
+
+        An expression with direction words still saves the branch that they do not bias. After
+        this, `score` of the same rows pays for text alone.
+
+        Args:
+            rows: as in `score`.
+
+        Raises:
+            BadRequestError: as in `score`.
+        """
+        rows = self._checked(rows)
+        if len(rows):
+            self._branches((), rows)
+
+    @torch.no_grad()
+    def score(
+        self, expression: ReferringExpression, rows: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The discriminative score of proposals (Eq. (10)), by the configuration's reading of it.
+
+        With `mix` 'features', v = beta * f_M + (1 - beta) * f (Eq. (7)) of unit-norm features, so
+        that beta weighs directions and not lengths, and the score is v r^T (Eq. (10)) as written:
+        neither v nor r is brought back to length 1; with 'cosine' both are. With 'scores', each
+        branch is scored against its own mean of sentence and root word and the scores are mixed
+        by beta; for equal text shares that is the same number as with 'features'.
+
+        Args:
+            expression: parsed.
+            rows: indices of the proposals to score; None scores all.
+
+        Returns:
+            (N,) float32 in -1..1, NaN for proposals not asked for.
+
+        Raises:
+            BadRequestError: a row does not exist.
+        """
+        scores = np.full(len(self.masks), np.nan, np.float32)
+        rows = self._checked(rows)
+        if len(rows):
+            text = self._text(expression)
+            masked, cropped = self._branches(find_directions(expression, self.config), rows)
+            scores[rows] = _match(masked, cropped, text, self.config).cpu().numpy()
+        return scores
+
+    def _checked(self, rows: np.ndarray | None) -> np.ndarray:
+        count = len(self.masks)
+        rows = np.arange(count) if rows is None else np.asarray(rows, np.intp)
+        if len(rows) and (rows.min() < 0 or rows.max() >= count):
+            raise BadRequestError(
+                f'expected rows in 0..{count - 1}, got {rows.min()}..{rows.max()}')
+        return rows
+
+    def _text(self, expression: ReferringExpression) -> TextFeatures:
+        kinds = self.config.text, self.config.text_local
+        key = 'features', sentence_of(expression, kinds[0]), local_of(expression, kinds[1])
+        return self.texts.get(key, lambda: text_features(self.clip, expression, *kinds))
+
+    def _branches(
+        self, directions: Directions, rows: np.ndarray,
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """f_M and f of `rows`, each (len(rows), E); None for a branch of weight 0."""
+        biased = {self.config.positional: directions}
+        masked = cropped = None
+        if self.config.beta > 0:
+            masked = self._masked_rows(biased.get('masked_attention', ()), rows)
+        if self.config.beta < 1:
+            cropped = self._cropped_rows(biased.get('crop', ()), rows)
+        return masked, cropped
+
+    @stage('clip_masked')
+    def _masked_rows(self, directions: Directions, rows: np.ndarray) -> torch.Tensor:
+        """f_M(x * P) of `rows`, (len(rows), E)."""
+        def compute(missing: np.ndarray) -> torch.Tensor:
+            if self.config.masking == 'tokens':
+                return token_masked_features(
+                    self.clip, self._biased(directions), self.masks[missing], self.config)
+            memory = self._memory(directions)
+            visible = patch_masks(self.masks[missing], memory.grid_hw, self.config.patch_cover)
+            return masked_features(self.clip, memory, visible, self.config.layer)
+        kept = self.masked.setdefault(directions, RowFeatures(len(self.masks)))
+        return kept.get(rows, compute)
+
+    @stage('clip_crops')
+    def _cropped_rows(self, directions: Directions, rows: np.ndarray) -> torch.Tensor:
+        """f(x * M) of `rows`, (len(rows), E), with x * P for x where the crops see the bias."""
+        def compute(missing: np.ndarray) -> torch.Tensor:
+            image = self._biased(directions)
+            masks = torch.from_numpy(self.masks[missing]).to(image.device)
+            return crop_features(self.clip, image, masks, self.config)
+        kept = self.cropped.setdefault(directions, RowFeatures(len(self.masks)))
+        return kept.get(rows, compute)
+
+    def _memory(self, directions: Directions) -> PatchMemory:
+        if directions not in self.memories:
+            self.memories[directions] = patch_memory(
+                self.clip, self._biased(directions), self.config)
+            while len(self.memories) > _KEPT_MEMORIES:
+                self.memories.popitem(last=False)
+        self.memories.move_to_end(directions)
+        return self.memories[directions]
+
+    def _biased(self, directions: Directions) -> torch.Tensor:
+        """x * P with the P of Eq. (6), (3, H, W)."""
+        if not directions:
+            return self.image.float()
+        bias = positional_bias(
+            tuple(self.image.shape[1:]), directions, self.config.ramp)  # (H, W)
+        return self.image * torch.from_numpy(bias).to(self.image.device)
 
 
 def prepare_frame(
@@ -83,7 +195,7 @@ def prepare_frame(
         clip: the model.
         frame: the picture.
         masks: (N, H, W) bool proposals of the picture's size.
-        config: decides how the features are computed.
+        config: how features are computed and compared.
         texts: keeps text features from frame to frame; one of the frame's own when None.
 
     Raises:
@@ -95,80 +207,14 @@ def prepare_frame(
             f'got {describe_array(masks)}')
     pixels = np.array(frame.image_rgb.transpose(2, 0, 1), order='C')  # (3, H, W), a copy
     image = torch.from_numpy(pixels).to(model_device(clip))
-    return DiscriminativeFrame(image=image, masks=masks, config=config,
-                               texts=RecentCache() if texts is None else texts)
-
-
-@torch.no_grad()
-def prefetch(
-    clip: ClipModels,
-    prepared: DiscriminativeFrame,
-    config: DiscriminativeConfig,
-    rows: np.ndarray | None = None,
-) -> None:
-    """Compute ahead what any expression without direction words needs of the image.
-
-    An expression with direction words still saves the branch that they do not bias. After this,
-    `score` of the same rows pays for text alone.
-
-    Args:
-        clip, prepared, config, rows: as in `score`.
-
-    Raises:
-        BadRequestError: as in `score`.
-    """
-    _check_config(prepared, config)
-    rows = _checked_rows(prepared, rows)
-    if len(rows):
-        _branches(clip, prepared, config, (), rows)
-
-
-@torch.no_grad()
-def score(
-    clip: ClipModels,
-    prepared: DiscriminativeFrame,
-    expression: ReferringExpression,
-    config: DiscriminativeConfig,
-    rows: np.ndarray | None = None,
-) -> np.ndarray:
-    """The discriminative score of proposals (Eq. 10), by the configuration's reading of it.
-
-    With `mix` 'features', v = beta * f_M + (1 - beta) * f (Eq. 7) of unit-norm features, so that
-    beta weighs directions and not lengths, and the score is v r^T (Eq. 10) as written: neither v
-    nor r is brought back to length 1; with 'cosine' both are. With 'scores', each branch is scored
-    against its own mean of sentence and root word and the scores are mixed by beta; for equal
-    text shares that is the same number as with 'features'.
-
-    Args:
-        clip: the model.
-        prepared: of the frame and its proposals.
-        expression: parsed.
-        config: may differ from the one that `prepared` was made with in what does not change
-            features: `beta`, `mix`, the text shares, directions and batch size.
-        rows: indices of the proposals to score; None scores all.
-
-    Returns:
-        (N,) float32 in -1..1, NaN for proposals not asked for.
-
-    Raises:
-        BadRequestError: a row does not exist, or `config` computes other features than those
-            that `prepared` keeps.
-    """
-    _check_config(prepared, config)
-    scores = np.full(len(prepared.masks), np.nan, np.float32)
-    rows = _checked_rows(prepared, rows)
-    if len(rows):
-        text = _text(clip, prepared, expression, config)
-        directions = find_directions(expression, config)
-        masked, cropped = _branches(clip, prepared, config, directions, rows)
-        scores[rows] = _match(masked, cropped, text, config).cpu().numpy()
-    return scores
+    return DiscriminativeFrame(
+        clip, config, image, masks, RecentCache() if texts is None else texts)
 
 
 def mix_features(
     masked: torch.Tensor | None, cropped: torch.Tensor | None, beta: float,
 ) -> torch.Tensor:
-    """Eq. 7: v = beta * f_M + (1 - beta) * f.
+    """Eq. (7): v = beta * f_M + (1 - beta) * f.
 
     Args:
         masked: f_M, (N, E) unit-norm; None where beta is 0.
@@ -186,7 +232,7 @@ def mix_features(
 
 
 def similarity(visual: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-    """Eq. 10: s = v r^T, (N,), of v (N, E) and r (E,)."""
+    """Eq. (10): s = v r^T, (N,), of v (N, E) and r (E,)."""
     return visual @ text
 
 
@@ -210,112 +256,3 @@ def _match(
         crop_text = mix_text(text, config.text_sentence_crop)
         total = total + (1 - config.beta) * similarity(cropped, crop_text)
     return total
-
-
-def _text(
-    clip: ClipModels,
-    prepared: DiscriminativeFrame,
-    expression: ReferringExpression,
-    config: DiscriminativeConfig,
-) -> TextFeatures:
-    told = sentence_of(expression, config.text), local_of(expression, config.text_local)
-    return prepared.texts.get(
-        ('features', *told),
-        lambda: text_features(clip, expression, config.text, config.text_local))
-
-
-def _branches(
-    clip: ClipModels,
-    prepared: DiscriminativeFrame,
-    config: DiscriminativeConfig,
-    directions: tuple[str, ...],
-    rows: np.ndarray,
-) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """f_M and f of `rows`, each (len(rows), E); None for a branch of weight 0."""
-    biased = {config.positional: directions}
-    masked = cropped = None
-    if config.beta > 0:
-        seen = biased.get('masked_attention', ())
-        masked = _masked_rows(clip, prepared, config, seen, rows)
-    if config.beta < 1:
-        cropped = _cropped_rows(clip, prepared, config, biased.get('crop', ()), rows)
-    return masked, cropped
-
-
-@stage('clip_masked')
-def _masked_rows(
-    clip: ClipModels,
-    prepared: DiscriminativeFrame,
-    config: DiscriminativeConfig,
-    directions: tuple[str, ...],
-    rows: np.ndarray,
-) -> torch.Tensor:
-    """f_M(x * P) of `rows`, (len(rows), E)."""
-    def compute(missing: np.ndarray) -> torch.Tensor:
-        if config.masking == 'tokens':
-            image = _biased(prepared, config, directions)
-            return token_masked_features(clip, image, prepared.masks[missing], config)
-        memory = _memory(clip, prepared, config, directions)
-        visible = patch_masks(prepared.masks[missing], memory.grid_hw, config.patch_cover)
-        return masked_features(clip, memory, visible, config.layer)
-    kept = prepared.masked.setdefault(directions, RowFeatures(len(prepared.masks)))
-    return kept.get(rows, compute)
-
-
-@stage('clip_crops')
-def _cropped_rows(
-    clip: ClipModels,
-    prepared: DiscriminativeFrame,
-    config: DiscriminativeConfig,
-    directions: tuple[str, ...],
-    rows: np.ndarray,
-) -> torch.Tensor:
-    """f(x * M) of `rows`, (len(rows), E), with x * P for x where the crops see the bias."""
-    def compute(missing: np.ndarray) -> torch.Tensor:
-        image = _biased(prepared, config, directions)
-        masks = torch.from_numpy(prepared.masks[missing]).to(image.device)
-        return crop_features(clip, image, masks, config)
-    kept = prepared.cropped.setdefault(directions, RowFeatures(len(prepared.masks)))
-    return kept.get(rows, compute)
-
-
-def _memory(
-    clip: ClipModels,
-    prepared: DiscriminativeFrame,
-    config: DiscriminativeConfig,
-    directions: tuple[str, ...],
-) -> PatchMemory:
-    if directions not in prepared.memories:
-        image = _biased(prepared, config, directions)
-        prepared.memories[directions] = patch_memory(clip, image, config)
-        while len(prepared.memories) > _KEPT_MEMORIES:
-            prepared.memories.popitem(last=False)
-    prepared.memories.move_to_end(directions)
-    return prepared.memories[directions]
-
-
-def _biased(
-    prepared: DiscriminativeFrame, config: DiscriminativeConfig, directions: tuple[str, ...],
-) -> torch.Tensor:
-    """Eq. 6: x * P, (3, H, W)."""
-    if not directions:
-        return prepared.image.float()
-    bias = positional_bias(tuple(prepared.image.shape[1:]), directions, config.ramp)  # (H, W)
-    return prepared.image * torch.from_numpy(bias).to(prepared.image.device)
-
-
-def _check_config(prepared: DiscriminativeFrame, config: DiscriminativeConfig) -> None:
-    for name in _FEATURE_FIELDS:
-        made, asked = getattr(prepared.config, name), getattr(config, name)
-        if made != asked:
-            raise BadRequestError(
-                f'expected discriminative.{name} {made!r}, with which the frame was prepared, '
-                f'got {asked!r}: prepare the frame again')
-
-
-def _checked_rows(prepared: DiscriminativeFrame, rows: np.ndarray | None) -> np.ndarray:
-    count = len(prepared.masks)
-    rows = np.arange(count) if rows is None else np.asarray(rows, np.intp)
-    if len(rows) and (rows.min() < 0 or rows.max() >= count):
-        raise BadRequestError(f'expected rows in 0..{count - 1}, got {rows.min()}..{rows.max()}')
-    return rows

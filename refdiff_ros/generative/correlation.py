@@ -1,4 +1,4 @@
-"""Eq. 3-5: the correlation map c between an expression's root token and the picture.
+"""Eq. (3) to (5): the correlation map c between an expression's root token and the picture.
 
 Letters: H W image height and width, h w attention grid, L text tokens, K token groups of an
 expression, B expressions asked together.
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from refdiff_ros.caches import RecentCache
 from refdiff_ros.generative import attention, image_fit
 from refdiff_ros.generative import latents as diffusion
 from refdiff_ros.generative.token_index import root_token_indices, span_token_indices
@@ -21,7 +22,6 @@ from refdiff_ros.language.expression import root_alone
 from refdiff_ros.language.words import split_words
 from refdiff_ros.models.model_set import DiffusionModels
 from refdiff_ros.presets import GenerativeConfig
-from refdiff_ros.recent_cache import RecentCache
 from refdiff_ros.results import Frame, ReferringExpression
 from refdiff_ros.stages import stage
 
@@ -45,7 +45,7 @@ class _Unconditional:
 
 
 @dataclass(frozen=True)
-class _Question:
+class PromptGroups:
     """A prompt, and the groups of its tokens whose maps are wanted."""
 
     text: str
@@ -54,11 +54,13 @@ class _Question:
 
 @dataclass(frozen=True)
 class GenerativeFrame:
-    """What the generative process needs of a frame, whatever the expression.
+    """What the diffusion model knows of a frame, whatever the expression; see `prepare_frame`.
 
     Attributes:
+        models: the diffusion model.
+        config: which attention, layers, steps and normalisation.
         placement: where the picture lies in the model's square.
-        latents: (1, C, h, w) noised latents (Eq. 3).
+        latents: (1, C, h, w) noised latents (Eq. (3)).
         schedule: the steps that are run.
         layers: names of the captured layers, in the order in which they run.
         unconditional: the first step's unconditional pass; None without guidance.
@@ -66,6 +68,8 @@ class GenerativeFrame:
         prompts: encoded prompts, which frames may share.
     """
 
+    models: DiffusionModels
+    config: GenerativeConfig
     placement: image_fit.Placement
     latents: torch.Tensor
     schedule: diffusion.Schedule
@@ -73,6 +77,95 @@ class GenerativeFrame:
     unconditional: _Unconditional | None
     prefix: dict[str, Any]
     prompts: RecentCache
+
+    def correlation(self, expression: ReferringExpression) -> np.ndarray:
+        """Eq. (5): the root token's normalised attention at the picture's resolution.
+
+        Returns:
+            (H, W) float32 in 0..1; all 0 where the attention is constant.
+
+        Raises:
+            BadRequestError: the root lies beyond the tokens that the text encoder reads.
+        """
+        return self.correlations([expression])[0]
+
+    def correlations(self, expressions: Sequence[ReferringExpression]) -> np.ndarray:
+        """As `correlation`, for B expressions in one batch: (B, H, W) float32."""
+        return np.concatenate(self.maps(
+            [_question(self.models, expression, self.config) for expression in expressions]))
+
+    def token_correlations(
+        self, expression: ReferringExpression,
+    ) -> tuple[tuple[str, ...], np.ndarray]:
+        """The map of every token of the expression, for pictures like the paper's Figure 5.
+
+        Returns:
+            L tokens as the tokenizer writes them, start and end excluded, and (L, H, W) float32.
+        """
+        tokenizer = self.models.tokenizer
+        ids = tokenizer(expression.text, truncation=True,
+                        max_length=tokenizer.model_max_length).input_ids
+        places = range(1, len(ids) - 1)
+        tokens = tokenizer.convert_ids_to_tokens([ids[place] for place in places])
+        maps = self.maps([PromptGroups(expression.text, [(place,) for place in places])])[0]
+        return tuple(token.removesuffix('</w>') for token in tokens), maps
+
+    @torch.inference_mode()
+    def maps(self, questions: Sequence[PromptGroups]) -> list[np.ndarray]:
+        """For each of B prompts the maps of its groups of tokens, (K, H, W) float32."""
+        config = self.config
+        encoded = [_encode(self.models, self.prompts, question.text + config.prompt_suffix, config)
+                   for question in questions]
+        maps: list[list[torch.Tensor]] = [[] for _ in questions]
+        for layers, without in self._steps(diffusion.join(encoded)):
+            for name in self.layers:
+                for row, (question, prompt) in enumerate(zip(questions, encoded, strict=True)):
+                    reduced = _reduce(layers[name].row(row), question.groups, prompt, config)
+                    if without is not None:
+                        other = _reduce(
+                            without.layers[name].row(row), question.groups, without.prompt, config)
+                        reduced = other + (reduced - other) * config.guidance_scale
+                    maps[row].append(_to_grid(reduced[0], self.latents.shape[-2:]))
+        if config.normalise == 'each':
+            return [_normalise_each(own, self.placement) for own in maps]
+        inside = config.normalise == 'picture'
+        return [_normalise_mean(own, self.placement, inside) for own in maps]
+
+    def _steps(
+        self, prompt: diffusion.Prompt,
+    ) -> Iterator[tuple[dict[str, attention.LayerCapture], _Unconditional | None]]:
+        """Captured layers of each step for B prompts; under guidance also without a text."""
+        unet, timesteps = self.models.unet, self.schedule.timesteps
+        latents = self.latents.expand(len(prompt.hidden), -1, -1, -1)  # (B, C, h, w)
+        without = self.unconditional
+        for step, timestep in enumerate(timesteps):
+            last = step == len(timesteps) - 1
+            if step == 0:
+                with shared_prefix(unet, self.prefix):
+                    layers, noise = _pass(unet, latents, timestep, prompt, self.layers, last)
+            elif without is None:
+                layers, noise = _pass(unet, latents, timestep, prompt, self.layers, last)
+            else:
+                layers, noise, without = self._guided_pass(latents, timestep, prompt, last)
+            yield layers, without
+            if not last:
+                if without is not None:
+                    noise = without.noise + (noise - without.noise) * self.config.guidance_scale
+                latents = self.schedule.scheduler.step(noise, timestep, latents).prev_sample
+
+    def _guided_pass(
+        self, latents: torch.Tensor, timestep: int, prompt: diffusion.Prompt, last: bool,
+    ) -> tuple[dict[str, attention.LayerCapture], torch.Tensor | None, _Unconditional]:
+        """Conditional and unconditional evaluation of B latents as one batch."""
+        count, empty = len(latents), self.unconditional.prompt
+        with shared_prefix(self.models.unet, {}, rows=count):
+            found, noise = _pass(
+                self.models.unet, latents.repeat(2, 1, 1, 1), timestep,
+                diffusion.join([prompt, *[empty] * count]), self.layers, last)
+        conditional = {name: layer.rows(0, count) for name, layer in found.items()}
+        without = {name: layer.rows(count, 2 * count) for name, layer in found.items()}
+        halves = (None, None) if noise is None else noise.chunk(2)
+        return conditional, halves[0], _Unconditional(empty, without, halves[1])
 
 
 @torch.inference_mode()
@@ -116,7 +209,7 @@ def prepare_frame(
                 last=len(schedule.timesteps) == 1)
         unconditional = _Unconditional(prompt, captured, predicted)
     return GenerativeFrame(
-        placement, noised, schedule, layers, unconditional, prefix, prompts)
+        models, config, placement, noised, schedule, layers, unconditional, prefix, prompts)
 
 
 def _target_hw(
@@ -129,44 +222,9 @@ def _target_hw(
         frame.size_hw, config.image_size, diffusion.size_multiple(models))
 
 
-def correlation(
-    models: DiffusionModels,
-    prepared: GenerativeFrame,
-    expression: ReferringExpression,
-    config: GenerativeConfig,
-) -> np.ndarray:
-    """Eq. (5): the root token's normalised attention at the picture's resolution.
-
-    Args:
-        models: the diffusion model.
-        prepared: the frame's part, made with the same `config`.
-        expression: the parsed expression.
-        config: which attention, layers and normalisation.
-
-    Returns:
-        (H, W) float32 in 0..1; all 0 where the attention is constant.
-
-    Raises:
-        BadRequestError: the root lies beyond the tokens that the text encoder reads.
-    """
-    return correlations(models, prepared, [expression], config)[0]
-
-
-def correlations(
-    models: DiffusionModels,
-    prepared: GenerativeFrame,
-    expressions: Sequence[ReferringExpression],
-    config: GenerativeConfig,
-) -> np.ndarray:
-    """As `correlation`, for B expressions in one batch: (B, H, W) float32."""
-    maps = _correlations(
-        models, prepared, [_question(models, one, config) for one in expressions], config)
-    return np.concatenate(maps)
-
-
 def _question(
     models: DiffusionModels, expression: ReferringExpression, config: GenerativeConfig,
-) -> _Question:
+) -> PromptGroups:
     """What the diffusion model reads, and the one group of tokens whose map is wanted."""
     if config.prompt == 'phrase':
         expression = root_alone(expression) or expression
@@ -175,7 +233,7 @@ def _question(
     else:
         indices = _word_tokens(
             root_token_indices(models.tokenizer, expression, config.prompt_suffix), config)
-    return _Question(expression.text, [indices])
+    return PromptGroups(expression.text, [indices])
 
 
 def _word_tokens(indices: tuple[int, ...], config: GenerativeConfig) -> tuple[int, ...]:
@@ -190,86 +248,12 @@ def _phrase_tokens(tokenizer: Any, phrase: str, config: GenerativeConfig) -> tup
         config))
 
 
-def token_correlations(
-    models: DiffusionModels,
-    prepared: GenerativeFrame,
-    expression: ReferringExpression,
-    config: GenerativeConfig,
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """The map of every token of the expression, for pictures like the paper's Figure 5.
-
-    Returns:
-        L tokens as the tokenizer writes them, start and end excluded, and (L, H, W) float32.
-    """
-    ids = models.tokenizer(
-        expression.text, truncation=True, max_length=models.tokenizer.model_max_length).input_ids
-    places = range(1, len(ids) - 1)
-    tokens = models.tokenizer.convert_ids_to_tokens([ids[place] for place in places])
-    asked = _Question(expression.text, [(place,) for place in places])
-    maps = _correlations(models, prepared, [asked], config)[0]
-    return tuple(token.removesuffix('</w>') for token in tokens), maps
-
-
-@torch.inference_mode()
-def _correlations(
-    models: DiffusionModels,
-    prepared: GenerativeFrame,
-    asked: Sequence[_Question],
-    config: GenerativeConfig,
-) -> list[np.ndarray]:
-    """For each of B questions the maps of its groups of tokens, (K, H, W)."""
-    encoded = [_encode(models, prepared.prompts, one.text + config.prompt_suffix, config)
-               for one in asked]
-    maps = [[] for _ in asked]
-    for layers, without in _steps(models.unet, prepared, diffusion.join(encoded), config):
-        for name in prepared.layers:
-            for row, (one, prompt) in enumerate(zip(asked, encoded, strict=True)):
-                reduced = _reduce(layers[name].row(row), one.groups, prompt, config)
-                if without is not None:
-                    other = _reduce(
-                        without.layers[name].row(row), one.groups, without.prompt, config)
-                    reduced = other + (reduced - other) * config.guidance_scale
-                maps[row].append(_to_grid(reduced[0], prepared.latents.shape[-2:]))
-    if config.normalise == 'each':
-        return [_normalise_each(own, prepared.placement) for own in maps]
-    inside = config.normalise == 'picture'
-    return [_normalise_mean(own, prepared.placement, inside) for own in maps]
-
-
 def _encode(
     models: DiffusionModels, prompts: RecentCache, text: str, config: GenerativeConfig,
 ) -> diffusion.Prompt:
     return prompts.get(
         ('prompt', text, config.mask_padding),
         lambda: diffusion.encode_prompt(models, text, config.mask_padding))
-
-
-def _steps(
-    unet: torch.nn.Module,
-    prepared: GenerativeFrame,
-    prompt: diffusion.Prompt,
-    config: GenerativeConfig,
-) -> Iterator[tuple[dict[str, attention.LayerCapture], _Unconditional | None]]:
-    """Each step's captured layers for B prompts, and the same without a text under guidance."""
-    count, timesteps = len(prompt.hidden), prepared.schedule.timesteps
-    latents = prepared.latents.expand(count, -1, -1, -1)  # (B, C, h, w)
-    without = prepared.unconditional
-    for step, timestep in enumerate(timesteps):
-        last = step == len(timesteps) - 1
-        if step == 0:
-            with shared_prefix(unet, prepared.prefix):
-                layers, noise = _pass(unet, latents, timestep, prompt, prepared.layers, last)
-        elif without is None:
-            layers, noise = _pass(unet, latents, timestep, prompt, prepared.layers, last)
-        else:
-            layers, noise, without = _guided_pass(
-                unet, latents, timestep, prompt, prepared.unconditional.prompt, prepared.layers,
-                last)
-        yield layers, without
-        if not last:
-            if without is not None:
-                noise = without.noise + (noise - without.noise) * config.guidance_scale
-            latents = prepared.schedule.scheduler.step(noise, timestep, latents).prev_sample
 
 
 @stage('unet')
@@ -290,27 +274,6 @@ def _pass(
     with attention.capture(unet, layers) as found:
         noise = unet(latents, at, **prompt.unet_arguments()).sample
     return found, noise
-
-
-def _guided_pass(
-    unet: torch.nn.Module,
-    latents: torch.Tensor,
-    timestep: int,
-    prompt: diffusion.Prompt,
-    empty: diffusion.Prompt,
-    layers: tuple[str, ...],
-    last: bool,
-) -> tuple[dict[str, attention.LayerCapture], torch.Tensor | None, _Unconditional]:
-    """Conditional and unconditional evaluation of B latents as one batch."""
-    count = len(latents)
-    with shared_prefix(unet, {}, rows=count):
-        found, noise = _pass(
-            unet, latents.repeat(2, 1, 1, 1), timestep,
-            diffusion.join([prompt, *[empty] * count]), layers, last)
-    conditional = {name: layer.rows(0, count) for name, layer in found.items()}
-    without = {name: layer.rows(count, 2 * count) for name, layer in found.items()}
-    halves = (None, None) if noise is None else noise.chunk(2)
-    return conditional, halves[0], _Unconditional(empty, without, halves[1])
 
 
 @stage('attention')
@@ -337,7 +300,7 @@ def _normalise_mean(
 ) -> np.ndarray:
     """Mean over layers and steps on the finest grid, then Eq. (5) once.
 
-    Eq. 5 normalises before it resizes, over the padded picture. With `inside_picture` it is the
+    Eq. (5) normalises before it resizes, over the padded picture. With `inside_picture` it is the
     picture alone, after resizing, that spans 0..1.
     """
     finest_hw = max(tuple(m.shape[-2:]) for m in maps)

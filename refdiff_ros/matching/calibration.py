@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from refdiff_ros.calibration_config import CalibrationConfig, FitWeights
+from refdiff_ros.config import CalibrationConfig, FitWeights
 from refdiff_ros.language.words import split_words
 from refdiff_ros.matching.colour_name import colour_name, NAMES
 from refdiff_ros.matching.selection import Selection

@@ -29,6 +29,21 @@ _SMALLEST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where the proposals of a picture lie.
+
+    Attributes:
+        masks: (N, H, W) bool.
+        overlap: as in `selection.separate_regions`.
+        depth_m: (H, W) float32 metres, or None.
+    """
+
+    masks: np.ndarray
+    overlap: float = 0.5
+    depth_m: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class SpatialChange:
     """What places add to the scores.
 
@@ -54,12 +69,10 @@ def says_where(expression: ReferringExpression, config: SpatialConfig) -> bool:
 def adjust(
     total: np.ndarray,
     match: np.ndarray,
-    masks: np.ndarray,
+    layout: Layout,
     expression: ReferringExpression,
     relations: Sequence[RelationAnchors],
     config: SpatialConfig,
-    overlap: float = 0.5,
-    depth_m: np.ndarray | None = None,
 ) -> SpatialChange:
     """What the places of proposals add to their scores.
 
@@ -67,24 +80,22 @@ def adjust(
     region gets.
 
     Args:
-        total: (N,) combined scores (Eq. 1); NaN marks proposals that were filtered out.
+        total: (N,) combined scores (Eq. (1)); NaN marks proposals that were filtered out.
         match: (N,) how well each answers to the root's own description; finite where `total` is.
-        masks: (N, H, W) bool.
+        layout: the proposals' masks, and depth where there is one.
         expression: directions, ordinals and superlatives are read.
         relations: with the anchors' scores.
         config: which words count, and how much.
-        overlap: as in `selection.separate_regions`.
-        depth_m: (H, W) float32 metres, or None.
     """
     rows = np.flatnonzero(np.isfinite(total))
     order = rows[np.argsort(-total[rows], kind='stable')]
-    found = assign_regions(order, masks, overlap) if len(order) else np.zeros(0, int)
+    found = assign_regions(order, layout.masks, layout.overlap) if len(order) else np.zeros(0, int)
     if len(np.unique(found)) < 2:
         return SpatialChange(None, (
             'where the object lies did not count: fewer than two separate regions were proposed',))
     candidates = order[np.unique(found, return_index=True)[1]]  # (A,)
     unit = _temperature(match[rows], config)
-    measured = _Measured(masks, depth_m, overlap, candidates, relations)
+    measured = _Measured(layout, candidates, relations)
     regions = measured.regions(candidates)
     member = _membership(match[candidates], unit)
     fits = _own_fits(expression, regions, member, config)
@@ -102,24 +113,19 @@ class _Measured:
     """The regions of candidates and anchors, measured together."""
 
     def __init__(
-        self,
-        masks: np.ndarray,
-        depth_m: np.ndarray | None,
-        overlap: float,
-        candidates: np.ndarray,
-        relations: Sequence[RelationAnchors],
+        self, layout: Layout, candidates: np.ndarray, relations: Sequence[RelationAnchors],
     ):
-        self.overlap = overlap
+        self.overlap = layout.overlap
         self._anchor_rows = {}
         used = [candidates]
         for anchor in (anchor for relation in relations for anchor in relation.anchors):
             rows = np.flatnonzero(np.isfinite(anchor.match))
             order = rows[np.argsort(-anchor.match[rows], kind='stable')]
-            separate = separate_regions(order, masks, overlap)[:_MAX_ANCHORS]
+            separate = separate_regions(order, layout.masks, layout.overlap)[:_MAX_ANCHORS]
             self._anchor_rows[id(anchor)] = separate
             used.append(separate)
         self._rows = np.unique(np.concatenate(used))
-        self._all = measure(masks[self._rows], depth_m)
+        self._all = measure(layout.masks[self._rows], layout.depth_m)
 
     def regions(self, rows: np.ndarray) -> Regions:
         return self._all.take(np.searchsorted(self._rows, rows))

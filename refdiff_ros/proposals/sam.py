@@ -20,8 +20,7 @@ import torch
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import ProposalConfig
 from refdiff_ros.proposals import sam_decoder, sam_encoder
-from refdiff_ros.proposals.boxes import mask_boxes_xyxy
-from refdiff_ros.proposals.mask_figures import mask_figures, scaled_axis
+from refdiff_ros.proposals.mask_figures import mask_boxes_xyxy, mask_figures, scaled_axis
 from refdiff_ros.proposals.sam_embedding import embed, SamEmbedding
 from refdiff_ros.proposals.weight_free import largest_parts
 from refdiff_ros.results import Frame

@@ -16,6 +16,7 @@ from refdiff_ros.ros.frame_sync import FrameSet
 from refdiff_ros.ros.parameters import NodeConfig
 
 if TYPE_CHECKING:
+    from refdiff_ros.answering import Ask
     from refdiff_ros.engine import Engine
     from refdiff_ros.grasp.results import GraspRegion
 
@@ -46,6 +47,7 @@ class Answer:
             monotonic clock.
         origin: whether the models answered on this very image.
         grounded: header of the image that the models answered on; `header` unless carried.
+        standing: number of the standing expression that this answers; 0 for a call's.
     """
 
     status: Status
@@ -63,6 +65,7 @@ class Answer:
     received_s: float = 0.0
     origin: Origin = Origin.GROUNDED
     grounded: Header | None = None
+    standing: int = 0
 
     @property
     def latency_ms(self) -> float:
@@ -103,12 +106,13 @@ def answer(
     expression: str,
     config: NodeConfig,
     received_s: float,
+    standing: int = 0,
 ) -> Answer:
     """Answer one expression on one frame; what goes wrong becomes the answer's status."""
     start = Answer(
         Status.INTERNAL, '', expression, header=frame_set.image.header,
         bundle=engine.models.name, preset=config.preset, mode=config.mode,
-        received_s=received_s)
+        received_s=received_s, standing=standing)
     try:
         return _answer(engine, frame_set, config, start)
     except BadRequestError as error:
@@ -147,20 +151,23 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
     What is wrong with the frame or the device is left to the answers, which say it.
     """
     try:
+        from refdiff_ros.engine import resolve_preset
+
         frame = decode(frame_set, config.rectified).frame
-        _configure(engine, config)
-        engine.prefetch(shrink(frame, config.max_megapixels * 1e6))
+        engine.prefetch(
+            shrink(frame, config.max_megapixels * 1e6),
+            resolve_preset(engine.models, config.preset), Mode(config.mode), config.seed)
     except RefDiffError as error:
         _LOG.debug('no prefetch: %s', error)
     except Exception:  # one bad frame must not end the node
         _LOG.exception('unexpected error while preparing a frame')
 
 
-def _configure(engine: 'Engine', config: NodeConfig) -> None:
+def _ask(engine: 'Engine', frame: Frame, expression: str, config: NodeConfig) -> 'Ask':
     from refdiff_ros.engine import resolve_preset
 
-    engine.preset = resolve_preset(engine.models, config.preset)
-    engine.mode, engine.seed = Mode(config.mode), config.seed
+    preset, mode = resolve_preset(engine.models, config.preset), Mode(config.mode)
+    return engine.ask(frame, expression, mode, preset, config.seed)
 
 
 def _answer(
@@ -169,10 +176,9 @@ def _answer(
     decoded = decode(frame_set, config.rectified)
     frame = decoded.frame
     small = shrink(frame, config.max_megapixels * 1e6)
-    _configure(engine, config)
 
     began = time.perf_counter()
-    segmentation = engine.segment(small, start.expression)
+    segmentation = engine.answer(_ask(engine, small, start.expression, config))
     model_ms = (time.perf_counter() - began) * 1e3
 
     notes = decoded.problems + decoded.notes + segmentation.notes

@@ -22,11 +22,11 @@ from refdiff_ros.ros.deferred_service import DeferredService
 from refdiff_ros.ros.dispatch import Dispatch
 from refdiff_ros.ros.frame_sync import FrameSync
 from refdiff_ros.ros.inputs import Inputs
-from refdiff_ros.ros.mask_tracker import Follower
+from refdiff_ros.ros.mask_tracker import MaskTracker
 from refdiff_ros.ros.messages import service_response
 from refdiff_ros.ros.outputs import Outputs
 from refdiff_ros.ros.processes.spin import run
-from refdiff_ros.ros.requests import PendingRequest
+from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
 from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import result_of, Worker
@@ -54,7 +54,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
         self._worker = Worker(self._dispatch.next_job, self._worker_failed)
-        self._follower = Follower(
+        self._tracker = MaskTracker(
             self._sync, lambda: self._dispatch.config, self._publish, self._worker_failed)
         self._inputs = Inputs(
             self, self._sync, self._frame_came, self._depth_came, self._expression_came)
@@ -62,7 +62,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._page = OperatorPage(Robot(
             self._operator_says, self._operator_chose,
             lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
-            lambda: self._dispatch.expression))
+            lambda: self._dispatch.standing.text))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
@@ -184,7 +184,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _refuse_waiting(self, reason: str) -> None:
         for pending in self._dispatch.queue.drain():
-            self._dispatch.refuse(pending, Status.INACTIVE, reason)
+            self._dispatch.refuse(pending, Refusal(Status.INACTIVE, reason))
 
     def _start_by_itself(self) -> None:
         self._autostart.cancel()
@@ -198,12 +198,12 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _frame_came(self) -> None:
         self._statistics.images.tick()
         self._worker.wake()
-        self._follower.frame_came()
+        self._tracker.frame_came()
         self._page.frame_came()
 
     def _depth_came(self) -> None:
         self._worker.wake()
-        self._follower.frame_came()
+        self._tracker.frame_came()
 
     def _expression_came(self, text: str) -> None:
         self._stand(text)
@@ -216,24 +216,24 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._worker.submit(self._outputs.clear)
 
     def _stand(self, text: str) -> None:
-        self._dispatch.set_expression(text)
-        self._follower.expect(text.strip())
-        self._page.said(text.strip())
+        standing = self._dispatch.set_expression(text)
+        self._tracker.expect(standing)
+        self._page.said(standing.text)
 
     def _call_came(self, request: ReferSegmentation.Request, reply_to: Any) -> None:
         config, now_s = self._dispatch.config, time.monotonic()
         timeout_s = request.timeout or config.service_timeout
         pending = PendingRequest(request, reply_to, now_s, now_s + timeout_s)
         if not 0 < timeout_s < float('inf'):
-            self._dispatch.refuse(
-                pending, Status.BAD_REQUEST,
-                f'expected a timeout in seconds, or 0 for the default, got {request.timeout}')
+            self._dispatch.refuse(pending, Refusal(
+                Status.BAD_REQUEST,
+                f'expected a timeout in seconds, or 0 for the default, got {request.timeout}'))
         elif not self._dispatch.active:
-            self._dispatch.refuse(pending, Status.INACTIVE, self._why_inactive())
+            self._dispatch.refuse(pending, Refusal(Status.INACTIVE, self._why_inactive()))
         elif not self._dispatch.queue.push(pending, config.queue_size):
-            self._dispatch.refuse(
-                pending, Status.BUSY,
-                f'{config.queue_size} calls wait already: ask again later, or raise queue_size')
+            self._dispatch.refuse(pending, Refusal(
+                Status.BUSY,
+                f'{config.queue_size} calls wait already: ask again later, or raise queue_size'))
         elif not self._dispatch.active:  # deactivated in between
             self._refuse_waiting('the node was deactivated')
         else:
@@ -249,8 +249,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         if result.origin is Origin.CARRIED:
             self._statistics.carried.tick()
         else:
-            self._follower.grounded(result)
-        if result.expression == self._dispatch.expression:  # not cleared or changed in between
+            self._tracker.grounded(result)
+        if result.standing == self._dispatch.standing.number:  # not cleared or changed in between
             self._page.offer(result, config.candidates, standing=True)
         if result.segmentation is None:
             self.get_logger().warning(
@@ -258,7 +258,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
         self._segment.reply(reply_to, service_response(result, config.candidates))
-        if not self._dispatch.expression:
+        if not self._dispatch.standing.text:
             self._page.offer(result, config.candidates, standing=False)
 
     def _report(self) -> None:
@@ -266,7 +266,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._inputs.follow_publishers()
         now = self.get_clock().now()
         situation = diagnostics.Situation(
-            self.state, self._dispatch.expression, len(self._dispatch.queue),
+            self.state, self._dispatch.standing.text, len(self._dispatch.queue),
             now.nanoseconds == 0, self._dispatch.config.max_age)
         report = diagnostics.report(
             self.get_fully_qualified_name(), now, situation, self._models, self._inputs,
@@ -307,11 +307,11 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         """Refuse what waits, finish the running step and end the worker."""
         self._dispatch.active = False
         self._worker.stop()
-        self._follower.stop()
+        self._tracker.stop()
         self._refuse_waiting('the node is ending')
         self._page.stop()
         self._worker.join()
-        self._follower.join()
+        self._tracker.join()
 
 
 def main(args: Sequence[str] | None = None) -> int:

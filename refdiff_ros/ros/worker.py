@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
 import threading
 from typing import Any
 
@@ -13,18 +14,28 @@ class WorkerStoppedError(RefDiffError, RuntimeError):
     """The worker was stopped before a job began."""
 
 
+@dataclass(frozen=True)
+class Wait:
+    """There is no job now; the worker asks again after `seconds`, or when it is woken."""
+
+    seconds: float
+
+
+Job = Callable[[], None]
+
+
 class Worker:
     """Runs jobs one at a time on its own thread.
 
     Jobs given to `submit` (loading, unloading) come first. When there is none, `next_job` is
-    asked: it returns a job, or a number of seconds after which to ask again, or None to wait
-    until `wake` is called. A job from `next_job` must not raise; one that does ends up in
-    `on_error` and the thread goes on.
+    asked: it returns a job, or how long to wait before it is asked again, or None to wait until
+    `wake` is called. A job from `next_job` must not raise; one that does ends up in `on_error`
+    and the thread goes on.
     """
 
     def __init__(
         self,
-        next_job: Callable[[], Callable[[], None] | float | None],
+        next_job: Callable[[], Job | Wait | None],
         on_error: Callable[[Exception], None],
     ):
         self._next_job = next_job
@@ -93,7 +104,8 @@ class Worker:
             return
         with self._changed:
             self._changed.wait_for(
-                lambda: self._woken or self._submitted or self._stopping, timeout=job)
+                lambda: self._woken or self._submitted or self._stopping,
+                timeout=None if job is None else job.seconds)
 
 
 def _fulfil(future: Future, job: Callable[[], Any]) -> None:

@@ -100,14 +100,6 @@ def test_several_expressions_and_a_stream_are_measured_too(tmp_path, capsys):
     assert '2 expressions on one new frame, in one call' in out and 'frames/s' in out
 
 
-def test_without_a_checkout_presets_are_measured_alone(capsys, monkeypatch):
-    monkeypatch.setattr(line_up, 'load_published_order', lambda: None)
-    assert main([*QUICK, '--preset', 'onboard']) == 0
-    out = capsys.readouterr().out
-    assert 'not measured: bench/published_order was not found' in out
-    assert 'onboard: first expression' in out and 'faster than' not in out
-
-
 def test_attention_that_does_not_fit_is_not_written_out(capsys, monkeypatch):
     monkeypatch.setattr(line_up, 'free_bytes', lambda _: 1000)
     assert main([*QUICK, '--preset', 'onboard', '--baseline', 'published']) == 0

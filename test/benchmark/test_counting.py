@@ -5,8 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from refdiff_ros.benchmark.counting import OperationCounter
-from refdiff_ros.benchmark.stages import OTHER
-from refdiff_ros.stages import listen, stage
+from refdiff_ros.stages import listen, OTHER, stage
 
 FLOAT = 4
 

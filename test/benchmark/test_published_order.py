@@ -5,14 +5,12 @@ import pytest
 from tiny_models import tiny_model_set
 import torch
 
-from refdiff_ros.benchmark.published import load_published_order
+from refdiff_ros.benchmark import published_order
 from refdiff_ros.discriminative.crops import tight_crop
 from refdiff_ros.engine import Engine
 from refdiff_ros.presets import get_preset, Mode
-from refdiff_ros.proposals.boxes import mask_boxes_xyxy
+from refdiff_ros.proposals.mask_figures import mask_boxes_xyxy
 from refdiff_ros.results import Frame
-
-published_order = load_published_order()
 
 # Random weights propose nothing under the published thresholds.
 SMALL = {

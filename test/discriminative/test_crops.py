@@ -19,7 +19,7 @@ from refdiff_ros.discriminative.crops import (
 )
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.presets import DiscriminativeConfig
-from refdiff_ros.proposals.boxes import mask_boxes_xyxy
+from refdiff_ros.proposals.mask_figures import mask_boxes_xyxy
 
 
 @pytest.fixture(scope='module')

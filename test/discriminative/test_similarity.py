@@ -1,4 +1,4 @@
-"""Eq. 6, 7 and 10 together, on a small real CLIP with random weights."""
+"""Eq. (6), (7) and (10) together, on a small real CLIP with random weights."""
 
 from dataclasses import replace
 
@@ -11,13 +11,7 @@ from refdiff_ros.discriminative import similarity as discriminative
 from refdiff_ros.discriminative.crops import crop_features
 from refdiff_ros.discriminative.masked_attention import masked_features, patch_masks, patch_memory
 from refdiff_ros.discriminative.positional_bias import positional_bias
-from refdiff_ros.discriminative.similarity import (
-    mix_features,
-    prefetch,
-    prepare_frame,
-    score,
-    similarity,
-)
+from refdiff_ros.discriminative.similarity import mix_features, prepare_frame, similarity
 from refdiff_ros.discriminative.text_feature import text_features
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.presets import DiscriminativeConfig, get_preset
@@ -102,7 +96,7 @@ def test_the_papers_score_from_its_parts(clip, frame, masks):
     cropped = crop_features(clip, image, torch.from_numpy(masks), config)
     text = text_features(clip, words)
     expected = (0.3 * masked + 0.7 * cropped) @ (0.5 * text.sentence + 0.5 * text.local)
-    found = score(clip, prepare_frame(clip, frame, masks, config), words, config)
+    found = prepare_frame(clip, frame, masks, config).score(words)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -117,25 +111,24 @@ def test_the_released_score_from_its_parts(clip, frame, masks):
     hard = crop_features(clip, biased, torch.from_numpy(masks), config)
     text = text_features(clip, words)
     expected = 0.7 * hard @ text.sentence + 0.3 * soft @ (text.sentence + text.local) / 2
-    found = score(clip, prepare_frame(clip, frame, masks, config), words, config)
+    found = prepare_frame(clip, frame, masks, config).score(words)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_mixed_features_and_mixed_scores_agree_for_equal_text_shares(clip, frame, masks):
     features = CONFIGS['paper']
     scores = replace(features, mix='scores')
-    prepared = prepare_frame(clip, frame, masks, features)
     np.testing.assert_allclose(
-        score(clip, prepared, expression(), features),
-        score(clip, prepared, expression(), scores), atol=1e-6)
+        prepare_frame(clip, frame, masks, features).score(expression()),
+        prepare_frame(clip, frame, masks, scores).score(expression()), atol=1e-6)
 
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_survivors_score_as_if_everything_was_scored(clip, frame, masks, name):
     config, words = CONFIGS[name], expression('left mug', 'mug', 'left')
-    everything = score(clip, prepare_frame(clip, frame, masks, config), words, config)
+    everything = prepare_frame(clip, frame, masks, config).score(words)
     rows = np.array([4, 1, 2])
-    survivors = score(clip, prepare_frame(clip, frame, masks, config), words, config, rows)
+    survivors = prepare_frame(clip, frame, masks, config).score(words, rows)
     np.testing.assert_allclose(survivors[rows], everything[rows], atol=1e-5)
     assert np.isnan(survivors[[0, 3, 5]]).all()
     assert np.isfinite(everything).all()
@@ -146,9 +139,9 @@ def test_only_rows_asked_for_are_encoded(clip, frame, masks, calls):
     config = CONFIGS['paper']
     prepared = prepare_frame(clip, frame, masks, config)
     assert calls.take() == 0
-    score(clip, prepared, expression(), config, np.array([1, 3]))
+    prepared.score(expression(), np.array([1, 3]))
     assert calls.take() == 1 + 2  # the patches' image and two crops
-    score(clip, prepared, expression(), config, np.array([1, 3, 5]))
+    prepared.score(expression(), np.array([1, 3, 5]))
     assert calls.take() == 1
 
 
@@ -156,28 +149,26 @@ def test_only_rows_asked_for_are_encoded(clip, frame, masks, calls):
 def test_a_second_expression_encodes_no_image(clip, frame, masks, calls, name):
     config = CONFIGS[name]
     prepared = prepare_frame(clip, frame, masks, config)
-    first = score(clip, prepared, expression('red mug', 'mug'), config)
+    first = prepared.score(expression('red mug', 'mug'))
     assert calls.take() == 1 + len(masks)
-    second = score(clip, prepared, expression('blue bowl', 'bowl'), config)
+    second = prepared.score(expression('blue bowl', 'bowl'))
     assert calls.take() == 0
     assert np.abs(second - first).max() > 1e-5
-    fresh = score(clip, prepare_frame(clip, frame, masks, config),
-                  expression('blue bowl', 'bowl'), config)
+    fresh = prepare_frame(clip, frame, masks, config).score(expression('blue bowl', 'bowl'))
     np.testing.assert_allclose(second, fresh, atol=1e-5)
 
 
 def test_after_prefetch_only_directions_cost_the_image_encoder(clip, frame, masks, calls):
     config, rows = CONFIGS['paper'], np.array([0, 3])
     prepared = prepare_frame(clip, frame, masks, config)
-    prefetch(clip, prepared, config, rows)
+    prepared.prefetch(rows)
     assert calls.take() == 1 + len(rows)
-    found = score(clip, prepared, expression('red mug', 'mug'), config, rows)
+    found = prepared.score(expression('red mug', 'mug'), rows)
     assert calls.take() == 0
-    fresh = score(clip, prepare_frame(clip, frame, masks, config),
-                  expression('red mug', 'mug'), config, rows)
+    fresh = prepare_frame(clip, frame, masks, config).score(expression('red mug', 'mug'), rows)
     np.testing.assert_allclose(found, fresh, atol=1e-5)
     calls.take()
-    score(clip, prepared, expression('left mug', 'mug', 'left'), config, rows)
+    prepared.score(expression('left mug', 'mug', 'left'), rows)
     assert calls.take() == 1
 
 
@@ -185,13 +176,13 @@ def test_directions_cost_the_branch_that_they_bias(clip, frame, masks, calls):
     for name, cost in (('paper', 1), ('released', len(masks))):
         config = CONFIGS[name]
         prepared = prepare_frame(clip, frame, masks, config)
-        plain = score(clip, prepared, expression('a mug', 'mug'), config)
+        plain = prepared.score(expression('a mug', 'mug'))
         calls.take()
-        biased = score(clip, prepared, expression('left mug', 'mug', 'left'), config)
+        biased = prepared.score(expression('left mug', 'mug', 'left'))
         assert calls.take() == cost
         assert np.abs(biased - plain).max() > 1e-6
-        score(clip, prepared, expression('left bowl', 'bowl', 'left'), config)
-        score(clip, prepared, expression('a bowl', 'bowl'), config)
+        prepared.score(expression('left bowl', 'bowl', 'left'))
+        prepared.score(expression('a bowl', 'bowl'))
         assert calls.take() == 0
 
 
@@ -200,10 +191,10 @@ def test_few_patch_memories_are_kept_and_features_stay(clip, frame, masks, calls
     config = CONFIGS['paper']
     prepared = prepare_frame(clip, frame, masks, config)
     for word in ('left', 'right', 'top'):
-        score(clip, prepared, expression(f'{word} mug', 'mug', word), config)
+        prepared.score(expression(f'{word} mug', 'mug', word))
     assert len(prepared.memories) == 1
     calls.take()
-    score(clip, prepared, expression('left mug', 'mug', 'left'), config)
+    prepared.score(expression('left mug', 'mug', 'left'))
     assert calls.take() == 0
 
 
@@ -211,19 +202,16 @@ def test_box_crops_of_a_scaled_picture_are_kept_of_a_frame(clip, frame, masks, c
     config = replace(
         CONFIGS['onboard'], beta=0.0, crop_fit='box', crop_source_side=40, crop_batch=4)
     prepared = prepare_frame(clip, frame, masks, config)
-    score(clip, prepared, expression('red mug', 'mug'), config)
+    prepared.score(expression('red mug', 'mug'))
     assert (calls.take(), calls.passes) == (len(masks), 2)
-    score(clip, prepared, expression('blue bowl', 'bowl'), config)
+    prepared.score(expression('blue bowl', 'bowl'))
     assert calls.take() == 0
-    for change in ({'crop_margin': 2.0}, {'crop_background': 'picture'}, {'crop_source_side': 0}):
-        with pytest.raises(BadRequestError, match=f'discriminative.{next(iter(change))}'):
-            score(clip, prepared, expression(), replace(config, **change))
 
 
 @pytest.mark.parametrize('beta, images', [(0.0, 6), (1.0, 1)])
 def test_a_branch_of_weight_zero_is_not_computed(clip, frame, masks, calls, beta, images):
     config = replace(CONFIGS['paper'], beta=beta)
-    found = score(clip, prepare_frame(clip, frame, masks, config), expression(), config)
+    found = prepare_frame(clip, frame, masks, config).score(expression())
     assert calls.take() == images
     assert np.isfinite(found).all()
 
@@ -234,7 +222,7 @@ def test_the_text_is_encoded_once_per_expression(clip, frame, masks):
     config = CONFIGS['paper']
     prepared = prepare_frame(clip, frame, masks, config)
     for _ in range(2):
-        score(clip, prepared, expression(), config)
+        prepared.score(expression())
     hook.remove()
     assert len(passes) == 1
 
@@ -245,19 +233,19 @@ def test_with_the_phrase_alone_where_it_is_changes_no_score(clip, frame, masks, 
     left, right = (
         replace(expression(f'red mug on the {side}', 'mug', side), phrase='red mug')
         for side in ('left', 'right'))
-    found = score(clip, prepared, left, config)
-    np.testing.assert_array_equal(score(clip, prepared, right, config), found)
+    found = prepared.score(left)
+    np.testing.assert_array_equal(prepared.score(right), found)
     assert calls.take() == 1 + len(masks)
-    whole = score(clip, prepared, left, replace(config, text='expression'))
-    assert np.abs(whole - found).max() > 1e-5 and calls.take() == 0
+    whole = prepare_frame(clip, frame, masks, replace(config, text='expression')).score(left)
+    assert np.abs(whole - found).max() > 1e-5
 
 
 def test_no_proposals_and_no_rows(clip, frame, masks, calls):
     config = CONFIGS['paper']
     nothing = prepare_frame(clip, frame, masks[:0], config)
-    assert score(clip, nothing, expression(), config).shape == (0,)
+    assert nothing.score(expression()).shape == (0,)
     prepared = prepare_frame(clip, frame, masks, config)
-    assert np.isnan(score(clip, prepared, expression(), config, np.array([], int))).all()
+    assert np.isnan(prepared.score(expression(), np.array([], int))).all()
     assert calls.take() == 0
 
 
@@ -267,15 +255,15 @@ def test_images_of_any_shape_are_scored(clip, size_hw, name):
     image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
     config, words = CONFIGS[name], expression('left mug', 'mug', 'left')
     prepared = prepare_frame(clip, Frame(image), np.ones((2, *size_hw), bool), config)
-    assert np.isfinite(score(clip, prepared, words, config)).all()
+    assert np.isfinite(prepared.score(words)).all()
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_precision_scores_near_float32(frame, masks, dtype):
     config, half = CONFIGS['onboard'], tiny_clip()
-    exact = score(half, prepare_frame(half, frame, masks, config), expression(), config)
+    exact = prepare_frame(half, frame, masks, config).score(expression())
     half.model.to(dtype)
-    found = score(half, prepare_frame(half, frame, masks, config), expression(), config)
+    found = prepare_frame(half, frame, masks, config).score(expression())
     np.testing.assert_allclose(found, exact, atol=0.03)
 
 
@@ -287,9 +275,7 @@ def test_what_does_not_fit_is_refused(clip, frame, masks):
         prepare_frame(clip, frame, masks.astype(np.uint8), config)
     prepared = prepare_frame(clip, frame, masks, config)
     with pytest.raises(BadRequestError, match=r'expected rows in 0\.\.5, got -1\.\.0'):
-        score(clip, prepared, expression(), config, np.array([-1, 0]))
-    with pytest.raises(BadRequestError, match="discriminative.layer 'penultimate'.*got 'last'"):
-        score(clip, prepared, expression(), replace(config, layer='last'))
+        prepared.score(expression(), np.array([-1, 0]))
 
 
 def test_small_proposals_are_seen_with_any_cover(clip, frame):
@@ -298,7 +284,6 @@ def test_small_proposals_are_seen_with_any_cover(clip, frame):
     scores = {}
     for cover in ('nearest', 'any'):
         config = DiscriminativeConfig(beta=1.0, patch_cover=cover)
-        scores[cover] = score(
-            clip, prepare_frame(clip, frame, masks, config), expression(), config)
+        scores[cover] = prepare_frame(clip, frame, masks, config).score(expression())
     assert scores['nearest'][0] == pytest.approx(scores['nearest'][1], abs=1e-6)
     assert abs(scores['any'][0] - scores['any'][1]) > 1e-6

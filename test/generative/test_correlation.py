@@ -10,12 +10,12 @@ from tiny_models import tiny_diffusion
 import torch
 from torch.nn import functional
 
+from refdiff_ros.caches import RecentCache
 from refdiff_ros.errors import BadRequestError, BundleError
 from refdiff_ros.generative import attention, correlation
 from refdiff_ros.generative.image_fit import fit_image
 from refdiff_ros.language.expression import parse
 from refdiff_ros.presets import get_preset
-from refdiff_ros.recent_cache import RecentCache
 from refdiff_ros.results import Frame
 
 SIZE = 64
@@ -136,7 +136,7 @@ def _direct_released(models, frame, expression, config):
 def test_the_map_equals_the_direct_computation(models, frame, expression, name, direct):
     config = CONFIGS[name]
     prepared = correlation.prepare_frame(models, frame, config, seed=5)
-    c = correlation.correlation(models, prepared, expression, config)
+    c = prepared.correlation(expression)
     expected = direct(models, frame, expression, config)
     if name == 'released':
         # One step of the 8-bit cut may fall the other way where a mean lies on its edge.
@@ -153,15 +153,15 @@ def test_guidance_with_the_kept_unconditional_pass_equals_both_passes_in_full(
     prepared = correlation.prepare_frame(models, frame, config, seed=5)
     assert config.guidance_scale == 9 and prepared.unconditional is not None
     expected = _normalised_once(_guided_maps(models, frame, expression, config))
-    correlation.correlation(models, prepared, parse('the blue box'), config)
-    c = correlation.correlation(models, prepared, expression, config)
+    prepared.correlation(parse('the blue box'))
+    c = prepared.correlation(expression)
     np.testing.assert_allclose(c, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize('name', sorted(CONFIGS))
 def test_a_map_is_float32_of_the_pictures_size_in_0_to_1(models, frame, expression, name):
     prepared = correlation.prepare_frame(models, frame, CONFIGS[name], seed=0)
-    c = correlation.correlation(models, prepared, expression, CONFIGS[name])
+    c = prepared.correlation(expression)
     assert c.shape == frame.size_hw and c.dtype == np.float32
     assert 0 <= c.min() and c.max() <= 1 and c.std() > 0
 
@@ -173,8 +173,8 @@ def test_the_first_unconditional_pass_is_kept_with_the_frame(models, frame, expr
         lambda _module, args: calls.append(len(args[0])))
     prepared = correlation.prepare_frame(models, frame, config, seed=0)
     assert calls == [1]
-    first = correlation.correlation(models, prepared, expression, config)
-    second = correlation.correlation(models, prepared, parse('blue box'), config)
+    first = prepared.correlation(expression)
+    second = prepared.correlation(parse('blue box'))
     hook.remove()
     # Per expression: the first step without the unconditional half, then both halves.
     assert calls == [1, 1, 2, 1, 2]
@@ -184,11 +184,11 @@ def test_the_first_unconditional_pass_is_kept_with_the_frame(models, frame, expr
 def test_the_kept_unconditional_pass_equals_a_fresh_one(models, frame, expression):
     config = CONFIGS['released']
     used = correlation.prepare_frame(models, frame, config, seed=0)
-    correlation.correlation(models, used, parse('blue box'), config)
+    used.correlation(parse('blue box'))
     fresh = correlation.prepare_frame(models, frame, config, seed=0)
     np.testing.assert_allclose(
-        correlation.correlation(models, used, expression, config),
-        correlation.correlation(models, fresh, expression, config), atol=1e-5)
+        used.correlation(expression),
+        fresh.correlation(expression), atol=1e-5)
 
 
 def test_one_step_and_no_guidance_runs_the_unet_once_and_not_to_its_end(
@@ -198,7 +198,7 @@ def test_one_step_and_no_guidance_runs_the_unet_once_and_not_to_its_end(
         models.unet.register_forward_pre_hook(lambda *_: calls.append(1)),
         models.unet.conv_out.register_forward_hook(lambda *_: ends.append(1))]
     prepared = correlation.prepare_frame(models, frame, CONFIGS['onboard'], seed=0)
-    correlation.correlation(models, prepared, expression, CONFIGS['onboard'])
+    prepared.correlation(expression)
     for hook in hooks:
         hook.remove()
     assert (len(calls), len(ends)) == (1, 0)
@@ -207,18 +207,17 @@ def test_one_step_and_no_guidance_runs_the_unet_once_and_not_to_its_end(
 def test_every_token_has_a_map_and_the_roots_is_among_them(models, frame, expression):
     config = CONFIGS['onboard']
     prepared = correlation.prepare_frame(models, frame, config, seed=0)
-    tokens, maps = correlation.token_correlations(models, prepared, expression, config)
+    tokens, maps = prepared.token_correlations(expression)
     assert tokens[:4] == ('the', 'red', 'mug', 'next')
     assert maps.shape == (len(tokens), *frame.size_hw)
     np.testing.assert_allclose(
-        maps[2], correlation.correlation(models, prepared, expression, config), atol=1e-5)
+        maps[2], prepared.correlation(expression), atol=1e-5)
 
 
 def test_a_root_of_several_sub_tokens_takes_their_mean_or_the_last(models, frame):
     config = replace(CONFIGS['onboard'], normalise='once')
-    prepared = correlation.prepare_frame(models, frame, config, seed=0)
-    maps = [correlation.correlation(
-        models, prepared, parse('the bottle'), replace(config, sub_tokens=which))
+    maps = [correlation.prepare_frame(
+        models, frame, replace(config, sub_tokens=which), seed=0).correlation(parse('the bottle'))
         for which in ('mean', 'last')]
     assert np.abs(maps[0] - maps[1]).max() > 1e-4
 
@@ -226,7 +225,7 @@ def test_a_root_of_several_sub_tokens_takes_their_mean_or_the_last(models, frame
 def test_masked_padding_changes_the_map_and_stays_finite(models, frame, expression):
     config = replace(CONFIGS['released'], mask_padding=True)
     prepared = correlation.prepare_frame(models, frame, config, seed=0)
-    masked = correlation.correlation(models, prepared, expression, config)
+    masked = prepared.correlation(expression)
     assert np.isfinite(masked).all()
 
 
@@ -238,7 +237,7 @@ def test_half_precision_gives_nearly_the_same_map(frame, expression):
         for part in (models.vae, models.unet, models.text_encoder):
             part.to(dtype)
         prepared = correlation.prepare_frame(models, frame, config, seed=0)
-        maps.append(correlation.correlation(models, prepared, expression, config))
+        maps.append(prepared.correlation(expression))
     assert np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1] > 0.95
 
 
@@ -257,15 +256,15 @@ def test_a_root_beyond_the_text_encoders_length_is_refused(models, frame):
     prepared = correlation.prepare_frame(models, frame, config, seed=0)
     long = parse('the ' + 'red ' * 40 + 'mug')
     with pytest.raises(BadRequestError, match="'mug' among the first 30 tokens"):
-        correlation.correlation(models, prepared, long, config)
+        prepared.correlation(long)
 
 
 def test_the_phrase_as_prompt_is_the_phrase_asked_alone(models, frame, expression):
     config = replace(CONFIGS['onboard'], prompt='phrase')
     prepared = correlation.prepare_frame(models, frame, config, 5)
-    found = correlation.correlation(models, prepared, expression, config)
-    alone = correlation.correlation(
-        models, prepared, parse('the red mug'), CONFIGS['onboard'])
+    found = prepared.correlation(expression)
+    plain = correlation.prepare_frame(models, frame, CONFIGS['onboard'], 5)
+    alone = plain.correlation(parse('the red mug'))
     np.testing.assert_array_equal(found, alone)
 
 
@@ -276,10 +275,8 @@ def test_the_words_of_the_phrase_share_the_map(models, frame):
     groups = [correlation.span_token_indices(models.tokenizer, text, span)
               for span in ((4, 7), (8, 11))]
     both = tuple(index for group in groups for index in group)
-    asked = correlation._Question(text, [both])
-    expected = correlation._correlations(models, prepared, [asked], config)[0][0]
-    found = correlation.correlation(
-        models, prepared, parse('the red mug next to the bottle'), config)
+    expected = prepared.maps([correlation.PromptGroups(text, [both])])[0][0]
+    found = prepared.correlation(parse('the red mug next to the bottle'))
     np.testing.assert_array_equal(found, expected)
 
 
@@ -288,11 +285,11 @@ def test_expressions_asked_together_are_answered_as_alone(models, frame, name):
     config = CONFIGS[name]
     asked = [parse(text) for text in ('the red mug', 'blue box', 'the bottle next to the bowl')]
     prepared = correlation.prepare_frame(models, frame, config, seed=0)
-    together = correlation.correlations(models, prepared, asked, config)
+    together = prepared.correlations(asked)
     for one, found in zip(asked, together, strict=True):
         fresh = correlation.prepare_frame(models, frame, config, seed=0)
         np.testing.assert_allclose(
-            found, correlation.correlation(models, fresh, one, config), atol=1e-4)
+            found, fresh.correlation(one), atol=1e-4)
 
 
 def test_a_prompt_is_encoded_once_for_all_frames(models, frame):
@@ -300,7 +297,7 @@ def test_a_prompt_is_encoded_once_for_all_frames(models, frame):
     hook = models.text_encoder.register_forward_hook(lambda *_: calls.append(1))
     for seed in (0, 1):
         prepared = correlation.prepare_frame(models, frame, CONFIGS['released'], seed, prompts)
-        correlation.correlation(models, prepared, parse('blue box'), CONFIGS['released'])
+        prepared.correlation(parse('blue box'))
     hook.remove()
     assert len(calls) == 2  # the empty prompt and the expression
 
@@ -340,13 +337,13 @@ def test_without_its_padding_the_picture_alone_is_looked_at(models, expression):
     prepared = correlation.prepare_frame(models, frame, config, seed=5)
     height, width = prepared.latents.shape[-2:]
     assert width == 2 * height
-    c = correlation.correlation(models, prepared, expression, config)
+    c = prepared.correlation(expression)
     np.testing.assert_allclose(
         c, _direct_unpadded(models, frame.image_rgb, expression), atol=1e-5)
     padded = replace(config, pad_square=True)
     whole = correlation.prepare_frame(models, frame, padded, seed=5)
     assert whole.latents.numel() == 2 * prepared.latents.numel()
-    assert np.abs(c - correlation.correlation(models, whole, expression, padded)).max() > 1e-3
+    assert np.abs(c - whole.correlation(expression)).max() > 1e-3
 
 
 def test_a_square_picture_has_no_padding_to_leave_out(models, expression):
@@ -356,5 +353,5 @@ def test_a_square_picture_has_no_padding_to_leave_out(models, expression):
     for pad_square in (True, False):
         config = replace(CONFIGS['onboard'], pad_square=pad_square)
         prepared = correlation.prepare_frame(models, frame, config, seed=5)
-        maps.append(correlation.correlation(models, prepared, expression, config))
+        maps.append(prepared.correlation(expression))
     np.testing.assert_array_equal(*maps)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refdiff_ros.calibration_config import CalibrationConfig, FitWeights
+from refdiff_ros.config import CalibrationConfig, FitWeights
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.language.expression import parse
 from refdiff_ros.matching.calibration import (

@@ -15,7 +15,7 @@ from refdiff_ros.ros import qos
 from refdiff_ros.ros.messages import box
 from refdiff_ros.ros.parameters import BY_NAME, check_change, NodeConfig, PARAMETERS
 from refdiff_ros.ros.requests import PendingRequest, RequestQueue
-from refdiff_ros.ros.worker import result_of, Worker
+from refdiff_ros.ros.worker import result_of, Wait, Worker
 
 
 def test_the_table_and_the_record_agree():
@@ -119,7 +119,7 @@ def test_the_worker_asks_again_after_the_seconds_it_was_told():
 
     def next_job():
         asked.append(time.monotonic())
-        return 0.01 if len(asked) < 3 else None
+        return Wait(0.01) if len(asked) < 3 else None
     worker = Worker(next_job, print)
     wait_for(lambda: len(asked) >= 3, 10.0)
     worker.stop()

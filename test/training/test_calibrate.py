@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from refdiff_ros.calibration_config import CalibrationConfig, FitWeights
+from refdiff_ros.config import CalibrationConfig, FitWeights
 from refdiff_ros.matching.calibration import fit_probability, MAX_REGIONS
 from refdiff_ros.models.bundle import parse_manifest
 from training.tabletop import calibrate

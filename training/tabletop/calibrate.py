@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from refdiff_ros.calibration_config import CalibrationConfig, FitWeights
+from refdiff_ros.config import CalibrationConfig, FitWeights
 from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.evaluation.decisions.asking import RIGHT_IOU
 from refdiff_ros.evaluation.decisions.cases import decision_cases, DecisionCase, SETS

@@ -50,7 +50,7 @@ def points_right(
                 image_size=DIFFUSION_SIDE, start_step=start, unet_steps=1, mask_padding=True,
                 normalise='picture')
             prepared = correlation.prepare_frame(models, frame, config, 0)
-            c = correlation.correlation(models, prepared, parse(f'the {name}'), config)
+            c = prepared.correlation(parse(f'the {name}'))
             best = np.unravel_index(int(c.argmax()), c.shape)
             hits.setdefault(f'points_{start}', []).append(float(truth[best]))
             means = [c[mask].mean() for mask in masks]

@@ -13,7 +13,7 @@ not copy are not here either: pictures are RGB, an empty mask or a constant map 
 survivors score below zero. The authors' code was read for the order of work; none of it is here.
 """
 
-from published_order.answer import answer, prepare, PublishedAnswer
-from published_order.settings import PublishedSettings, settings_of
+from refdiff_ros.benchmark.published_order.answer import answer, prepare, PublishedAnswer
+from refdiff_ros.benchmark.published_order.settings import PublishedSettings, settings_of
 
 __all__ = ('answer', 'prepare', 'PublishedAnswer', 'PublishedSettings', 'settings_of')

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 import torch
 
-from published_order.attention import captured, written_out_vae
-from published_order.settings import PublishedSettings
+from refdiff_ros.benchmark.published_order.attention import captured, written_out_vae
+from refdiff_ros.benchmark.published_order.settings import PublishedSettings
 from refdiff_ros.models.model_set import DiffusionModels
 from refdiff_ros.stages import stage
 

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from refdiff_ros.benchmark.measure import measure
+from refdiff_ros.benchmark.measure import measure, Passes
 from refdiff_ros.benchmark.memory import PeakMemory
 from refdiff_ros.benchmark.peak import MachinePeak, measure_peak
-from refdiff_ros.benchmark.stages import OTHER, sort_key, StageTimes
-from refdiff_ros.stages import listen, stage
+from refdiff_ros.stages import listen, OTHER, sort_key, stage, StageTimes
 
 CPU = torch.device('cpu')
 
@@ -26,7 +25,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr('refdiff_ros.benchmark.stages.time.perf_counter', clock)
+    monkeypatch.setattr('refdiff_ros.stages.time.perf_counter', clock)
     return clock
 
 
@@ -70,7 +69,7 @@ def test_each_pass_is_prepared_and_timed(clock):
         with stage('vae'):
             clock.now += 3
         clock.now += 1
-    found = measure(work, CPU, repeats=2, prepare=lambda: calls.append('prepare'))
+    found = measure(work, CPU, Passes(2, lambda: calls.append('prepare')))
     assert calls == ['prepare', 'work'] * 3
     assert found.seconds == (4, 4) and found.stages == {'vae': (3, 3), OTHER: (1, 1)}
     assert found.counts is not None and not found.timed_while_counting
@@ -82,7 +81,7 @@ def test_without_repeats_the_counted_pass_is_the_timed_one(clock):
     def work():
         clock.now += 2
         return a @ a
-    found = measure(work, CPU, repeats=0)
+    found = measure(work, CPU, Passes(0))
     assert found.seconds == (2,) and found.timed_while_counting
     assert found.counts.flops == {OTHER: {'float32': 128}}
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from refdiff_ros.frame_cache import FrameCache
+from refdiff_ros.caches import FrameCache, RecentCache
 from refdiff_ros.results import Frame
 
 
@@ -42,3 +42,15 @@ def test_a_failed_computation_keeps_nothing():
 def test_pictures_of_equal_bytes_but_another_shape_differ():
     tall, wide = np.zeros((8, 2, 3), np.uint8), np.zeros((2, 8, 3), np.uint8)
     assert Frame(tall).digest != Frame(wide).digest
+
+
+def test_the_last_used_are_kept():
+    cache, computed = RecentCache(capacity=2), []
+
+    def get(key):
+        return cache.get(key, lambda: computed.append(key) or key.upper())
+    assert [get(key) for key in 'abacb'] == list('ABACB')
+    assert computed == ['a', 'b', 'c', 'b']  # c pushed b out, not a
+    assert len(cache) == 2 and 'c' in cache and 'a' not in cache
+    cache.clear()
+    assert len(cache) == 0 and get('c') == 'C' and computed[-1] == 'c'

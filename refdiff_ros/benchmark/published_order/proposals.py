@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from segment_anything import SamAutomaticMaskGenerator
 
-from published_order.settings import PublishedSettings
+from refdiff_ros.benchmark.published_order.settings import PublishedSettings
 from refdiff_ros.stages import stage
 
 

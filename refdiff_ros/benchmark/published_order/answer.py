@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from published_order import clip, diffusion, proposals
-from published_order.settings import PublishedSettings
+from refdiff_ros.benchmark.published_order import clip, diffusion, proposals
+from refdiff_ros.benchmark.published_order.settings import PublishedSettings
 from refdiff_ros.generative.latents import latent_shape, seeded_noise
 from refdiff_ros.language.expression import parse
 from refdiff_ros.models.model_set import ModelSet

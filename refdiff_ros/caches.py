@@ -1,4 +1,4 @@
-"""What belongs to a frame alone, kept while the frame is in use."""
+"""Results that are kept: of the last frames, and of the last computations by their keys."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -39,3 +39,34 @@ class FrameCache:
 
     def __len__(self) -> int:
         return len(self._frames)
+
+
+class RecentCache:
+    """The results that were used last, found again by their key.
+
+    Encoded texts are kept so over frames: a standing expression is encoded once, not once a
+    frame. Not thread-safe: it belongs to the engine's one worker.
+    """
+
+    def __init__(self, capacity: int = 64):
+        self._capacity = capacity
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """The result kept under `key`, computed now if there is none."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+            if len(self._kept) > self._capacity:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+    def __len__(self) -> int:
+        return len(self._kept)

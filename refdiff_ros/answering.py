@@ -1,0 +1,187 @@
+"""The method on one page: what a sentence means in a picture, in the order of the paper.
+
+Each stage is a property that is computed when it is first asked for: correlation, proposals,
+generative, discriminative, total, placed, decision, question. `result` puts them together.
+
+Letters: N proposals, H W image height and width.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from refdiff_ros.matching import calibration, question, scores, spatial
+from refdiff_ros.matching.anchors import find_anchors
+from refdiff_ros.matching.selection import select, Selection
+from refdiff_ros.prepared import PreparedFrames
+from refdiff_ros.presets import Mode, Preset
+from refdiff_ros.proposals.weight_free import connected_parts, weight_free_proposals
+from refdiff_ros.results import (
+    Frame,
+    Proposals,
+    Question,
+    ReferringExpression,
+    Scores,
+    Segmentation,
+    Status,
+)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the engine is asked.
+
+    Attributes:
+        frame: the picture; its depth, where there is one, helps with places (`spatial`).
+        expression: parsed.
+        mode: which of the two processes count.
+        preset: the reading of the method that answers.
+        seed: of the diffusion noise; the same seed gives the same answer.
+    """
+
+    frame: Frame
+    expression: ReferringExpression
+    mode: Mode
+    preset: Preset
+    seed: int = 0
+
+
+class Answering:
+    """One answer, stage by stage.
+
+    Args:
+        ask: what is asked.
+        frames: what is kept of the frame.
+        proposals: the regions to judge; None makes them as `ask` says.
+    """
+
+    def __init__(self, ask: Ask, frames: PreparedFrames, proposals: Proposals | None = None):
+        self._ask = ask
+        self._frames = frames
+        if proposals is not None:
+            self.proposals = proposals
+
+    @cached_property
+    def correlation(self) -> np.ndarray | None:
+        """Eq. (3) to (5): c, (H, W) float32 in 0..1; None in mode DS."""
+        ask = self._ask
+        if not ask.mode.generative:
+            return None
+        return self._frames.correlations(ask.frame, [ask.expression], ask.preset, ask.seed)[0]
+
+    @cached_property
+    def proposals(self) -> Proposals:
+        """The segmentor's proposals, or in mode G those of Eq. (8)."""
+        ask = self._ask
+        if ask.mode.segmentor:
+            return self._frames.proposals(ask.frame, ask.preset)
+        masks = weight_free_proposals(self.correlation, ask.preset.proposals.thresholds)
+        if ask.preset.proposals.weight_free == 'parts':
+            masks = connected_parts(masks)
+        return Proposals(masks, np.arange(len(masks)))
+
+    @cached_property
+    def contrast(self) -> np.ndarray:
+        """Eq. (9) of the proposals that pass the filter, (N,); NaN elsewhere."""
+        masks, rows = self.proposals.masks, self.proposals.rows
+        contrast = self._unscored()
+        if self._ask.mode.generative:
+            contrast[rows] = scores.generative(self.correlation, masks[rows])
+        return contrast
+
+    @cached_property
+    def generative(self) -> np.ndarray:
+        """The generative score, (N,): Eq. (9), or Otsu's criterion in mode G."""
+        ask, (masks, rows) = self._ask, (self.proposals.masks, self.proposals.rows)
+        if ask.mode is not Mode.G or ask.preset.selection.weight_free != 'otsu':
+            return self.contrast
+        score = self.contrast.copy()
+        score[rows] = scores.otsu(score[rows], masks[rows])
+        return score
+
+    @cached_property
+    def discriminative(self) -> np.ndarray:
+        """Eq. (6), (7) and (10): CLIP's score of the proposals that pass the filter, (N,)."""
+        ask, proposals = self._ask, self.proposals
+        if not ask.mode.discriminative or not len(proposals.rows):
+            return self._unscored()
+        clip_frame = self._frames.discriminative(ask.frame, ask.preset, proposals.masks)
+        return clip_frame.score(ask.expression, proposals.rows)
+
+    @cached_property
+    def total(self) -> np.ndarray:
+        """Eq. (1): both scores in one, (N,)."""
+        return scores.combine(
+            self.generative, self.discriminative, self._ask.mode, self._ask.preset.selection)
+
+    @cached_property
+    def placed(self) -> tuple[Scores, tuple[str, ...]]:
+        """All scores with what the proposals' places add to them, and notes on that."""
+        ask, config = self._ask, self._ask.preset.spatial
+        proposals = self.proposals
+        unplaced = Scores(total=self.total, generative=self.generative,
+                          discriminative=self.discriminative, quality=proposals.quality)
+        if not len(proposals.rows) or not spatial.says_where(ask.expression, config):
+            return unplaced, ()
+        relations, notes = (), ()
+        if 'relation' in config.parts:
+            relations, notes = find_anchors(
+                ask.expression, self._frames.models.nlp, self._match_of)
+        match = self.discriminative if ask.mode.discriminative else self.generative
+        change = spatial.adjust(
+            self.total, match,
+            spatial.Layout(proposals.masks, ask.preset.selection.rival_overlap, ask.frame.depth_m),
+            ask.expression, relations, config)
+        if change.change is None:
+            return unplaced, notes + change.notes
+        return replace(unplaced, total=self.total + change.change,
+                       spatial=change.change), notes + change.notes
+
+    @cached_property
+    def decision(self) -> Selection:
+        """Eq. (2) and the status, as far as the preset and the bundle can tell."""
+        ask, preset, proposals = self._ask, self._ask.preset, self.proposals
+        placed, _ = self.placed
+        chosen = select(placed.total, proposals.masks, preset.selection)
+        if preset.calibration.mode != ask.mode.value:
+            return chosen
+        evidence = calibration.evidence(
+            np.array(chosen.regions[:calibration.MAX_REGIONS], int), placed, proposals.masks,
+            ask.frame.image_rgb, ask.expression)
+        judge = calibration.decide if preset.selection.decide == 'calibrated' else (
+            calibration.with_confidence)
+        return judge(chosen, evidence, preset.calibration)
+
+    @cached_property
+    def question(self) -> Question | None:
+        """What tells the candidates of an ambiguous answer apart; None for any other."""
+        chosen, frame = self.decision, self._ask.frame
+        if chosen.status is not Status.AMBIGUOUS:
+            return None
+        candidates = self.proposals.masks[[chosen.index, *chosen.rivals]]
+        return question.ask(candidates, frame.image_rgb, self._ask.expression, frame.depth_m)
+
+    @property
+    def result(self) -> Segmentation:
+        """The answer."""
+        chosen, masks, (placed, place_notes) = self.decision, self.proposals.masks, self.placed
+        mask = masks[chosen.index].copy() if chosen.status.has_mask else (
+            np.zeros(self._ask.frame.size_hw, bool))
+        return Segmentation(
+            status=chosen.status, reason=chosen.reason, expression=self._ask.expression,
+            mask=mask, score=chosen.score, confidence=chosen.confidence, index=chosen.index,
+            rivals=chosen.rivals, proposals=masks, scores=placed, correlation=self.correlation,
+            notes=self._ask.expression.notes + place_notes + chosen.notes,
+            calibrated=chosen.calibrated, presence=chosen.presence, question=self.question)
+
+    def _match_of(self, phrase: ReferringExpression) -> np.ndarray:
+        """How well each proposal answers to another noun phrase, (N,); NaN where not scored.
+
+        The object after 'behind' is looked for by an answer of its own on the same proposals.
+        """
+        other = Answering(replace(self._ask, expression=phrase), self._frames, self.proposals)
+        return other.discriminative if self._ask.mode.discriminative else other.contrast
+
+    def _unscored(self) -> np.ndarray:
+        return np.full(len(self.proposals.masks), np.nan, np.float32)
