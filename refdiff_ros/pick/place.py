@@ -33,7 +33,7 @@ _ROOM_M = 0.012
 _SEEN_SHARE, _BELOW_M = 0.4, 0.03
 # Fingers open this much wider than what they hold.
 _LET_GO_M = 0.016
-_TURNS = 6
+_TURNS = (0, 1, -1, 2, -2, 3)  # of 30 degrees
 
 
 class NoPlaceError(RefDiffError):
@@ -225,18 +225,18 @@ def _let_go(space: Space, xy: np.ndarray, support_z: float, held: Held, reach: R
     opening = min(width_m, reach.max_opening_m)
     seen = space if own_counts else Space(
         space.points, space.area_m2, space.own & (space.points[:, 2] > support_z + held.rise_m))
-    for turn in _turns(held.grasp):
-        pose = Pose((float(xy[0]), float(xy[1]), float(z)), turn)
+    for turn, off in _turns(held):
+        pose = Pose((float(xy[0] - off[0]), float(xy[1] - off[1]), float(z)), turn)
         if not seen.in_the_way(pose, opening, reach):
             clear = max(space.highest_m + 0.03, z + 0.05)
             return Spot(pose, support_z, opening, clear)
     return None
 
 
-def _turns(grasp: Pose) -> Iterator[tuple[float, float, float, float]]:
-    """Turns of the hand about the vertical, the one that it has first."""
-    rotation = grasp.rotation
-    for step in (0, 1, -1, 2, -2, 3)[:_TURNS]:
-        angle = step * math.pi / 6
-        cos, sin = math.cos(angle), math.sin(angle)
-        yield quaternion(np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]]) @ rotation)
+def _turns(held: Held) -> Iterator[tuple[tuple[float, float, float, float], np.ndarray]]:
+    """Turns of the hand about the vertical, its own first, each with the offset turned alike."""
+    rotation = held.grasp.rotation
+    for step in _TURNS:
+        cos, sin = math.cos(step * math.pi / 6), math.sin(step * math.pi / 6)
+        turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
+        yield quaternion(turn @ rotation), turn[:2, :2] @ np.array(held.off_m)

@@ -64,7 +64,9 @@ class GraspPlan:
         opening_m: of the fingers on the way down.
         edge: whether an edge is held, because the whole is too wide.
         rise_m: how high the fingertips stand over the base of the object.
-        radius_m: of the circle around the fingertips that holds the object's footprint.
+        radius_m: of the circle around the object's middle that holds its footprint.
+        off_m: from the fingertips to the object's middle, in the base.
+        top_m: how high the object reaches over the fingertips.
         clear_z_m: a height at which the hand meets nothing on its way; that of `before` where
             nothing else is known.
     """
@@ -76,6 +78,8 @@ class GraspPlan:
     edge: bool = False
     rise_m: float = 0.0
     radius_m: float = 0.06
+    off_m: tuple[float, float] = (0.0, 0.0)
+    top_m: float = 0.0
     clear_z_m: float = 0.0
 
 
@@ -134,9 +138,10 @@ def _no_room(blocked: str) -> str:
 
 
 def _standing(plan: GraspPlan, top: Top, grip: TopGrip) -> GraspPlan:
-    off_m = float(np.hypot(*(grip.tip[:2] - top.centre)))
+    off = top.centre - grip.tip[:2]
     return replace(plan, edge=grip.edge, rise_m=float(grip.tip[2]) - top.support_z,
-                   radius_m=top.radius_m + off_m)
+                   radius_m=top.radius_m, off_m=(float(off[0]), float(off[1])),
+                   top_m=top.z - float(grip.tip[2]))
 
 
 def _over(plan: GraspPlan, space: Space) -> GraspPlan:

@@ -97,7 +97,9 @@ class Held:
         opening_m: of the fingers when they let go of it.
         width_m: of the fingers while they hold it.
         rise_m: how high the fingertips stand over the base of the object.
-        radius_m: of the circle around the fingertips that holds its footprint.
+        radius_m: of the circle around its middle that holds its footprint.
+        off_m: from the fingertips to its middle, in the base, the hand turned as in `grasp`.
+        top_m: how high it reaches over the fingertips.
         clear_z_m: a height at which the empty hand meets nothing.
         name: what it is called.
     """
@@ -107,6 +109,8 @@ class Held:
     width_m: float = math.nan
     rise_m: float = 0.0
     radius_m: float = 0.06
+    off_m: tuple[float, float] = (0.0, 0.0)
+    top_m: float = 0.0
     clear_z_m: float = 0.0
     name: str = 'object'
 

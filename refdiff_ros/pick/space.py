@@ -27,6 +27,36 @@ _HIGHEST = 99.8  # percentile
 
 
 @dataclass(frozen=True)
+class View:
+    """A depth picture and where it was taken from.
+
+    Attributes:
+        depth_m: (H, W) float metres along the optical axis.
+        camera: intrinsics.
+        pose: the optical frame in the base.
+    """
+
+    depth_m: np.ndarray
+    camera: Camera
+    pose: Pose
+
+    def space(self, mask: np.ndarray | None = None, without: np.ndarray | None = None) -> 'Space':
+        """What it shows in the base.
+
+        Args:
+            mask: (H, W) bool, of the object that is meant.
+            without: (H, W) bool, of what is looked past.
+
+        Raises:
+            BadRequestError: the sizes differ.
+        """
+        depth_m = self.depth_m
+        if without is not None:
+            depth_m = np.where(_grown(_grown(without)), 0.0, depth_m)
+        return Space.seen(depth_m, self.camera, self.pose, mask)
+
+
+@dataclass(frozen=True)
 class Space:
     """Points in the base, metres.
 

@@ -225,8 +225,7 @@ class _Pick:
         """What may be between the fingers now."""
         if not self._closed:
             return None
-        held = Held(plan.grasp, plan.opening_m, self._width_m, plan.rise_m, plan.radius_m,
-                    plan.clear_z_m)
+        held = held_by(plan, self._width_m)
         least = self._settings.min_opening_m
         return held if held.still_there(self._robot.opening(), least) else None
 
@@ -247,6 +246,12 @@ class _Pick:
 
     def _say(self, stage: Stage, note: str) -> None:
         self._tell(stage, note, self._grounding)
+
+
+def held_by(plan: GraspPlan, width_m: float = math.nan) -> Held:
+    """What a plan's fingers hold, with that opening between them."""
+    return Held(plan.grasp, plan.opening_m, width_m, plan.rise_m, plan.radius_m, plan.off_m,
+                plan.top_m, plan.clear_z_m)
 
 
 def _refusal(grounding: Grounding, settings: PickSettings) -> str:

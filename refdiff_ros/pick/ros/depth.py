@@ -5,7 +5,6 @@ import threading
 import time
 from typing import Any
 
-import numpy as np
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -13,7 +12,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.grasp.results import Pose
-from refdiff_ros.pick.space import Space
+from refdiff_ros.pick.space import View
 from refdiff_ros.ros.conversions import camera_from_info, depth_from_image
 
 _KEPT = 8
@@ -43,19 +42,18 @@ class DepthPictures:
         node.create_subscription(CameraInfo, 'camera_info', self._camera_came,
                                  qos_profile_sensor_data, callback_group=group)
 
-    def space(self, pose: Pose, stamp: Any = None, mask: np.ndarray | None = None,
-              check: Callable[[], None] = lambda: None) -> Space:
-        """What the depth picture of a moment shows.
+    def view(self, locate: Callable[[str, Any], Pose], stamp: Any = None,
+             check: Callable[[], None] = lambda: None) -> View:
+        """The depth picture of a moment.
 
         Args:
-            pose: the optical frame in the base.
+            locate: gives a frame's pose in the base at a stamp.
             stamp: of the moment; the nearest picture that is still there is taken, which on a
                 table that nobody touches shows the same. None takes the newest.
-            mask: (H, W) bool, of the object that is meant.
             check: called while waiting; may raise.
 
         Raises:
-            NoDepthError: no depth picture, or no intrinsics, or of another size than the mask.
+            NoDepthError: no depth picture, or no intrinsics, or such as cannot be read.
         """
         end_s = time.monotonic() + _PATIENCE_S
         while not self._pictures or self._camera is None:
@@ -69,11 +67,12 @@ class DepthPictures:
             time.sleep(_LOOK_S)
         with self._lock:
             picture = self._nearest(stamp)
+        header = picture.header
         try:
-            return Space.seen(depth_from_image(picture), camera_from_info(self._camera), pose,
-                              mask)
+            return View(depth_from_image(picture), camera_from_info(self._camera),
+                        locate(header.frame_id, header.stamp))
         except BadRequestError as error:
-            raise NoDepthError(f'the way cannot be checked: {error}') from error
+            raise NoDepthError(f'the depth picture cannot be used: {error}') from error
 
     def forget(self) -> None:
         """Leave out what came before now: something has moved."""

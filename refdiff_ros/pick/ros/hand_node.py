@@ -274,9 +274,9 @@ class HandNode(Node):
             camera = self.camera(header.frame_id, header.stamp, check)
             if not self.values('check_space'):
                 return replace(found, camera=camera)
-            return replace(found, camera=camera, space=self.depth.space(
-                camera, header.stamp, mask_from(image), check))
-        except (NoTransformError, NoDepthError) as error:
+            view = self.depth.view(lambda *_: camera, header.stamp, check)
+            return replace(found, camera=camera, space=view.space(mask_from(image)))
+        except (NoTransformError, NoDepthError, BadRequestError) as error:
             return replace(found, refusal=str(error))
 
     def camera(self, frame: str, stamp: Any, check: Callable[[], None]) -> Pose:
