@@ -64,7 +64,7 @@ class Answering:
 
     @cached_property
     def correlation(self) -> np.ndarray | None:
-        """Eq. (3) to (5): c, (H, W) float32 in 0..1; None in mode DS."""
+        """The map c of Eq. (3) to (5), (H, W) float32 in 0..1; None in mode DS."""
         ask = self._ask
         if not ask.mode.generative:
             return None
@@ -83,7 +83,7 @@ class Answering:
 
     @cached_property
     def contrast(self) -> np.ndarray:
-        """Eq. (9) of the proposals that pass the filter, (N,); NaN elsewhere."""
+        """How Eq. (9) scores the proposals that pass the filter, (N,); NaN elsewhere."""
         masks, rows = self.proposals.masks, self.proposals.rows
         contrast = self._unscored()
         if self._ask.mode.generative:
@@ -102,7 +102,7 @@ class Answering:
 
     @cached_property
     def discriminative(self) -> np.ndarray:
-        """Eq. (6), (7) and (10): CLIP's score of the proposals that pass the filter, (N,)."""
+        """CLIP's score (Eq. (6), (7) and (10)) of the proposals that pass the filter, (N,)."""
         ask, proposals = self._ask, self.proposals
         if not ask.mode.discriminative or not len(proposals.rows):
             return self._unscored()
@@ -111,7 +111,7 @@ class Answering:
 
     @cached_property
     def total(self) -> np.ndarray:
-        """Eq. (1): both scores in one, (N,)."""
+        """Both scores in one (Eq. (1)), (N,)."""
         return scores.combine(
             self.generative, self.discriminative, self._ask.mode, self._ask.preset.selection)
 
@@ -140,7 +140,7 @@ class Answering:
 
     @cached_property
     def decision(self) -> Selection:
-        """Eq. (2) and the status, as far as the preset and the bundle can tell."""
+        """The choice of Eq. (2) and the status, as far as the preset and the bundle can tell."""
         ask, preset, proposals = self._ask, self._ask.preset, self.proposals
         placed, _ = self.placed
         chosen = select(placed.total, proposals.masks, preset.selection)

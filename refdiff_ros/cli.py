@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Sequence
 import importlib
 import logging
+import os
+import signal
 import sys
 
 from refdiff_ros.errors import RefDiffError
@@ -46,15 +48,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in _NODES:
         return _run_node(arguments)
+    for stream in (sys.stdout, sys.stderr):  # whatever a file or a caller calls things
+        stream.reconfigure(errors='backslashreplace')
     args = _build_parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.WARNING,
         format='%(levelname)s %(name)s: %(message)s')
     try:
-        return args.run(args)
+        status = args.run(args)
+        sys.stdout.flush()
+        return status
     except RefDiffError as error:
         print(f'refdiff: {error}', file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader, as `head`, has seen enough
+        # Python writes what is left at its end, and would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         return 130
 

@@ -37,9 +37,49 @@ class Status(enum.IntEnum):
         return self in (Status.FOUND, Status.AMBIGUOUS)
 
 
+# Lens models of `sensor_msgs/CameraInfo`, and how many coefficients each may have. Those that are
+# left out are 0.
+LENS_MODELS = {
+    'plumb_bob': (2, 4, 5), 'rational_polynomial': (8, 12, 14), 'equidistant': (4,)}
+
+
+@dataclass(frozen=True)
+class Lens:
+    """How a lens bends the rays of a pinhole camera (`sensor_msgs/CameraInfo` D).
+
+    Attributes:
+        model: a key of `LENS_MODELS`.
+        coefficients: as OpenCV orders them.
+
+    Raises:
+        BadRequestError: another model, another count, or a number that is not finite.
+    """
+
+    model: str
+    coefficients: tuple[float, ...]
+
+    def __post_init__(self):
+        counts = LENS_MODELS.get(self.model)
+        if counts is None:
+            raise BadRequestError(
+                f'expected a lens model of {", ".join(LENS_MODELS)}, got {self.model!r}')
+        good = len(self.coefficients) in counts and all(map(np.isfinite, self.coefficients))
+        if not good:
+            raise BadRequestError(
+                f'expected {" or ".join(map(str, counts))} finite coefficients of '
+                f'{self.model}, got {self.coefficients}: publish a calibrated camera_info')
+        missing = 4 - len(self.coefficients)
+        object.__setattr__(self, 'coefficients', self.coefficients + (0.0,) * missing)
+
+
 @dataclass(frozen=True)
 class Camera:
-    """Pinhole intrinsics of a rectified image, in pixels (`sensor_msgs/CameraInfo` K or P).
+    """Pinhole intrinsics of an image, in pixels (`sensor_msgs/CameraInfo` K or P), and its lens.
+
+    Attributes:
+        fx, fy, cx, cy: focal lengths and principal point.
+        width, height: size of the image.
+        lens: what bends the rays before they meet the image; None for a rectified image.
 
     Raises:
         BadRequestError: a focal length is not finite and positive, or the size is not positive.
@@ -51,6 +91,7 @@ class Camera:
     cy: float
     width: int
     height: int
+    lens: Lens | None = None
 
     def __post_init__(self):
         for name in ('fx', 'fy'):
@@ -222,9 +263,9 @@ class Scores:
     """Per-proposal scores, each (N,) float32; NaN where a proposal was not scored.
 
     Attributes:
-        total: what the choice is made by: Eq. 1, and `spatial` where there is one.
-        generative: Eq. 9.
-        discriminative: Eq. 10.
+        total: what the choice is made by: Eq. (1), and `spatial` where there is one.
+        generative: Eq. (9).
+        discriminative: Eq. (10).
         spatial: what the proposal's place added to `total`, 0 or less; None where places did
             not count.
         quality: the segmentor's own estimate of each mask's IoU, of every proposal; None where
@@ -264,7 +305,7 @@ class Segmentation:
         reason: a sentence: why this status, and what to do when it is not FOUND.
         expression: the parsed expression.
         mask: (H, W) bool; all False unless `status.has_mask`.
-        score: combined score (Eq. 1) of the chosen proposal; NaN without one.
+        score: combined score (Eq. (1)) of the chosen proposal; NaN without one.
         confidence: 0..1. With `calibrated`, the probability that the best region is the object
             that is meant (IoU 0.5 or more); else its softmax share among separate regions.
         calibrated: whether the bundle has a calibration for this preset and mode.
@@ -272,7 +313,7 @@ class Segmentation:
         rivals: rows of other proposals that fit about as well (AMBIGUOUS), best first.
         proposals: (N, H, W) bool.
         scores: per-proposal scores.
-        correlation: (H, W) float32 in 0..1, the root token's map c (Eq. 5); None in mode DS.
+        correlation: (H, W) float32 in 0..1, the root token's map c (Eq. (5)); None in mode DS.
         timings_ms: milliseconds of each stage of this call, by the names of `stages.STAGES`; what
             was kept of the frame costs nothing and is absent.
         notes: fallbacks that were taken, a sentence each.

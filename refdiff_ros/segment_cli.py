@@ -2,12 +2,12 @@
 
 import argparse
 from dataclasses import asdict
-import json
-import math
 from pathlib import Path
 
 import numpy as np
 
+from refdiff_ros.json_text import to_json
+from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.presets import Mode, PRESETS
 from refdiff_ros.results import Frame, Segmentation
 
@@ -16,17 +16,28 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register the subcommand."""
     parser = subparsers.add_parser(
         'segment', help='answer one expression on one picture, without ROS')
-    parser.add_argument('image', type=Path, help='a picture in any format that Pillow reads')
-    parser.add_argument('expression', help="for example 'the mug behind the red box'")
+    parser.add_argument('image', type=Path, help='a JPEG or PNG')
+    parser.add_argument('expression', type=valid_text,
+                        help="for example 'the mug behind the red box'")
     parser.add_argument('--depth', type=Path,
                         help='16-bit PNG in millimetres, or float TIFF or .npy in metres')
     parser.add_argument('--camera', type=Path,
                         help='camera_info as YAML (camera_calibration, or `ros2 topic echo`)')
+    parser.add_argument('--rectified', action='store_true',
+                        help='the picture is rectified: take P of camera_info, without its lens')
     parser.add_argument('--out', type=Path, required=True, help='folder for the answer')
     parser.add_argument('--bundle', default='', help='model bundle: name, folder or hub id')
     parser.add_argument('--preset', default='onboard', choices=sorted(PRESETS))
     parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
     parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda[:N]'")
+    parser.add_argument('--dtype', default='auto',
+                        choices=['auto', 'float32', 'float16', 'bfloat16'],
+                        help='number format of the models')
+    parser.add_argument('--revision', help='branch, tag or commit of a bundle on the hub')
+    parser.add_argument('--offline', action='store_true',
+                        help='never use the network: the bundle must be complete on disk')
+    parser.add_argument('--low-memory', action='store_true',
+                        help='one model at a time on the device: less memory, slower')
     parser.add_argument('--seed', type=int, default=0)
     parser.set_defaults(run=run)
 
@@ -35,16 +46,22 @@ def run(args: argparse.Namespace) -> int:
     """Answer, write the files, print one line; 0 with a mask, 1 without."""
     # torch and the models take seconds to import, so a mistyped path is told first.
     from refdiff_ros.pictures.files import read_camera, read_depth, read_image
-    camera = read_camera(args.camera) if args.camera else None
+    image_rgb = read_image(args.image)
+    camera = read_camera(args.camera, args.rectified, image_rgb.shape[:2]) if args.camera else None
     frame = Frame(
-        image_rgb=read_image(args.image),
+        image_rgb=image_rgb,
         depth_m=read_depth(args.depth) if args.depth else None, camera=camera,
         frame_id='camera_optical_frame')
 
     from refdiff_ros.engine import Engine, resolve_preset
     from refdiff_ros.grasp.region import grasp_region
     from refdiff_ros.models.manager import DEFAULT_BUNDLE, load_bundle
-    models = load_bundle(args.bundle or DEFAULT_BUNDLE, device=args.device)
+    from refdiff_ros.models.progress import ProgressLine
+    with ProgressLine() as listener:
+        models = load_bundle(
+            args.bundle or DEFAULT_BUNDLE, device=args.device, dtype=args.dtype,
+            revision=args.revision, offline=args.offline, listener=listener,
+            low_memory=args.low_memory, mode=args.mode)
     if models.notice:
         print(models.notice)
     engine = Engine(models, resolve_preset(models, args.preset), Mode(args.mode), args.seed)
@@ -69,19 +86,11 @@ def write_answer(folder: Path, frame: Frame, answer: Segmentation, grasp: object
     if answer.correlation is not None:
         Image.fromarray(overlay.attention_image(answer.correlation)).save(
             folder / 'attention.png')
-    (folder / 'answer.json').write_text(json.dumps({
+    (folder / 'answer.json').write_text(to_json({
         'status': answer.status.name, 'reason': answer.reason, 'score': answer.score,
         'confidence': answer.confidence, 'calibrated': answer.calibrated,
-        'presence': None if math.isnan(answer.presence) else answer.presence,
+        'presence': answer.presence,
         'question': None if answer.question is None else asdict(answer.question),
         'expression': asdict(answer.expression),
         'grasp': asdict(grasp), 'timings_ms': answer.timings_ms, 'notes': answer.notes,
-    }, indent=2, default=_plain) + '\n')
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f'expected a value that JSON holds, got {type(value).__name__}')
+    }, indent=2) + '\n')

@@ -19,7 +19,7 @@ camera_matrix: {rows: 3, cols: 3, data: [80, 0, 48, 0, 80, 36, 0, 0, 1]}
 def refdiff(*arguments):
     return subprocess.run(
         [sys.executable, '-m', 'refdiff_ros.cli', *map(str, arguments)],
-        capture_output=True, text=True, timeout=120, check=False, env=os.environ)
+        capture_output=True, text=True, timeout=250, check=False, env=os.environ)
 
 
 @pytest.fixture
@@ -72,12 +72,19 @@ def test_what_cannot_be_done_is_one_line_and_status_2(
     assert 'Traceback' not in done.stderr
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    done = subprocess.run(
+        f'{sys.executable} -m refdiff_ros.cli models list | head -c 1', shell=True, text=True,
+        capture_output=True, timeout=120, check=False, env=os.environ)
+    assert len(done.stdout) == 1 and done.stderr == ''
+
+
 def test_a_node_without_ros_says_how_to_get_it(tmp_path):
     (tmp_path / 'sitecustomize.py').write_text(
         "import sys\nsys.modules['rclpy'] = None\n")
     done = subprocess.run(
         [sys.executable, '-m', 'refdiff_ros.cli', 'node'], capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=250, check=False,
         env=os.environ | {'PYTHONPATH': f'{tmp_path}:{os.environ.get("PYTHONPATH", "")}'})
     assert done.returncode == 2
     assert 'make setup' in done.stderr

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from refdiff_ros.benchmark import published_order
 from refdiff_ros.engine import Engine
 from refdiff_ros.errors import MissingPackageError
 from refdiff_ros.models.model_set import ModelSet
@@ -115,14 +114,18 @@ class PublishedContestant:
 
     def __init__(self, models: ModelSet, released: Preset, attention: str, seed: int = 0):
         """`released` is the preset whose values are taken; `attention` see `PublishedSettings`."""
+        # Its parts import diffusers and segment-anything, which presets need not.
+        from refdiff_ros.benchmark import published_order
+
         self.name = BASELINES[attention]
+        self._order = published_order
         self._models = published_order.prepare(models)
         self._settings = published_order.settings_of(released, attention)
         self._seed = seed
 
     def answer(self, frame: Frame, expression: str) -> Outcome:
         """Everything, from the beginning."""
-        found = published_order.answer(
+        found = self._order.answer(
             self._models, frame.image_rgb, expression, self._settings, self._seed)
         rows = np.flatnonzero(found.survivors)
         mask = found.masks[found.index] if found.index >= 0 else np.zeros(frame.size_hw, bool)

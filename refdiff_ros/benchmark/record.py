@@ -14,7 +14,6 @@ A part is what was measured of one contestant in one situation, ready for JSON:
 """
 
 from collections.abc import Mapping
-import json
 import os
 from pathlib import Path
 import statistics
@@ -23,6 +22,7 @@ from typing import Any
 from refdiff_ros.benchmark.measure import Counts, Measured
 from refdiff_ros.benchmark.peak import MachinePeak
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.json_text import to_json
 from refdiff_ros.stages import sort_key
 
 
@@ -71,7 +71,7 @@ class Record:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_name(self._path.name + '.part')
-        draft.write_text(json.dumps(self.values, indent=1) + '\n', encoding='utf-8')
+        draft.write_text(to_json(self.values, indent=1) + '\n', encoding='utf-8')
         os.replace(draft, self._path)
 
 

@@ -98,7 +98,7 @@ def encode_images(
     batch: int = 32,
     counts: Sequence[torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """Eq. 7's vanilla encoder f on images of any sizes.
+    """The vanilla encoder f of Eq. (7) on images of any sizes.
 
     Images that fill the same patch grid go through the encoder together.
 

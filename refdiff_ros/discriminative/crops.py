@@ -1,22 +1,24 @@
-"""Eq. 7's f(x * M): CLIP's plain image encoder on what a proposal leaves of the image.
+"""Eq. (7)'s f(x * M): CLIP's plain image encoder on what a proposal leaves of the image.
 
 Letters: B masks, H W image height and width, S side of CLIP's square.
 """
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
 from refdiff_ros.discriminative.clip_vision import encode_images, input_side, patch_side, resize
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.models.model_set import ClipModels
+from refdiff_ros.optional import require_package
 from refdiff_ros.presets import DiscriminativeConfig
 from refdiff_ros.proposals.mask_figures import mask_boxes_xyxy
 
 # Full-resolution values held at once while masked images are scaled down.
 _PIXEL_BUDGET = 1 << 25
-# A tight crop that is longer than this many times its short side is squeezed to it: a mask one
-# pixel wide would otherwise become an image of hundreds of thousands of columns.
-MAX_ASPECT = 16
+# A tight crop of more patches than this is squeezed to it. Attention that keeps its logits, as the
+# authors' does, takes 13 GB for twelve heads of so many.
+MOST_PATCHES = 1 << 14
 # Of the patches beside an object one in so many is encoded.
 _EVERY = 4
 # Crops in a batch of which only some patches are encoded.
@@ -42,30 +44,39 @@ def square_crops(image: torch.Tensor, masks: torch.Tensor, side: int) -> torch.T
 
 
 def tight_crop(
-    image: torch.Tensor, mask: torch.Tensor, side: int, box_xyxy: tuple[int, int, int, int],
+    image: torch.Tensor,
+    mask: torch.Tensor,
+    side: int,
+    box_xyxy: tuple[int, int, int, int],
+    longest: int,
 ) -> torch.Tensor:
     """x * M cut to the mask's bounding box, its short side scaled to `side`.
 
-    The aspect ratio is kept up to `MAX_ASPECT`, nothing is cut off, and values are whole numbers
-    before and after the bilinear scaling, as in an 8-bit picture.
+    Scaled as the authors do, by Pillow: bilinear, and 8 bits after each of its two passes. Torch
+    differs by up to two levels, also for 8-bit tensors.
 
     Args:
         image: (3, H, W) pixels in 0..255.
         mask: (H, W) bool.
         side: length of the short side in pixels.
         box_xyxy: first and last column and row of the mask, the last included.
+        longest: a longer side than this many pixels is squeezed to it; nothing is cut off.
 
     Returns:
-        (3, h, w) float32 in 0..255 with min(h, w) == side. An empty mask gives a black square.
+        (3, h, w) float32 in 0..255 with min(h, w) == side, on the image's device. An empty mask
+        gives a black square.
     """
+    pil = require_package('PIL.Image', 'models')
     x0, y0, x1, y1 = box_xyxy
     inside = mask[y0:y1 + 1, x0:x1 + 1]
-    crop = (image[:, y0:y1 + 1, x0:x1 + 1] * inside).floor()  # (3, y1-y0+1, x1-x0+1)
+    crop = (image[:, y0:y1 + 1, x0:x1 + 1] * inside).to(torch.uint8)  # (3, y1-y0+1, x1-x0+1)
     height, width = crop.shape[-2:]
     short, long = sorted((height, width))
-    scaled = min(side * long // short, side * MAX_ASPECT)
+    scaled = min(side * long // short, longest)
     size_hw = (side, scaled) if height <= width else (scaled, side)
-    return resize(crop[None], size_hw, mode='bilinear')[0].round()  # (3, h, w)
+    picture = pil.fromarray(crop.permute(1, 2, 0).cpu().contiguous().numpy())
+    resized = np.array(picture.resize(size_hw[::-1], pil.Resampling.BILINEAR), np.float32)
+    return torch.from_numpy(resized).permute(2, 0, 1).contiguous().to(image.device)  # (3, h, w)
 
 
 def box_window(
@@ -196,7 +207,7 @@ def scale_down(
 def crop_features(
     clip: ClipModels, image: torch.Tensor, masks: torch.Tensor, config: DiscriminativeConfig,
 ) -> torch.Tensor:
-    """f(x * M) for each mask (Eq. 7).
+    """f(x * M) for each mask (Eq. (7)).
 
     Args:
         clip: the model.
@@ -246,5 +257,7 @@ def _encode(
         crops = box_crops(image, masks, side, config.crop_margin, config.crop_background)
     else:
         boxes = mask_boxes_xyxy(masks).tolist()
-        crops = [tight_crop(image, mask, side, box) for mask, box in zip(masks, boxes)]
+        patch = patch_side(clip)
+        longest = max(side, MOST_PATCHES // (side // patch) * patch)
+        crops = [tight_crop(image, mask, side, box, longest) for mask, box in zip(masks, boxes)]
     return encode_images(clip, crops, config.crop_batch, counts)

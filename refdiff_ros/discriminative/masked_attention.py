@@ -1,4 +1,4 @@
-"""Eq. 7's f_M: CLIP's image encoder in which a proposal's class token sees that proposal only.
+"""Eq. (7)'s f_M: CLIP's image encoder in which a proposal's class token sees that proposal only.
 
 Patches never see a class token, and a class token sees itself and the patches of its own
 proposal, in every layer. So the patches run through the encoder once, with fused attention, and
@@ -56,7 +56,7 @@ def patch_memory(
 
     Args:
         clip: the model.
-        image: (3, H, W) pixels in 0..255 on the model's device, multiplied with P (Eq. 6) where
+        image: (3, H, W) pixels in 0..255 on the model's device, multiplied with P (Eq. (6)) where
             the configuration puts the positional bias on this branch.
         config: `masked_input` is 'square' (the image resized to CLIP's own square) or 'native'
             (as many whole patches as the image holds, at least one); `layer` decides how many
@@ -128,7 +128,7 @@ def patch_masks(masks: np.ndarray, grid_hw: tuple[int, int], cover: str = 'neare
 def masked_features(
     clip: ClipModels, memory: PatchMemory, visible: np.ndarray, layer: str = 'penultimate',
 ) -> torch.Tensor:
-    """f_M of each proposal (Eq. 7).
+    """f_M of each proposal (Eq. (7)).
 
     Args:
         clip: the model.

@@ -1,4 +1,4 @@
-"""Eq. 6: the positional bias P that an expression's direction words put on the image.
+"""Eq. (6): the positional bias P that an expression's direction words put on the image.
 
 Letters: H W image height and width.
 """
@@ -58,7 +58,7 @@ def find_directions(
 def positional_bias(
     size_hw: tuple[int, int], directions: Iterable[str], ramp: str = 'full',
 ) -> np.ndarray:
-    """Eq. 6: the bias P, to be multiplied with the image.
+    """Eq. (6): the bias P, to be multiplied with the image.
 
     Each direction gives a ramp that is 1 on its side of the image and falls to 0 at the other
     ('middle': 1 at the centre, 0 at the nearest border); several directions multiply; none gives

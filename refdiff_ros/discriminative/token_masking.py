@@ -1,4 +1,4 @@
-"""Another f_M than Eq. 7's: patches outside a proposal are zeroed before each of the last layers.
+"""Another f_M for Eq. (7): patches outside a proposal are zeroed before each of the last layers.
 
 The first layers see the whole image, so that the class token and the proposal's own patches know
 what is around; the last ones see the proposal alone. It is the global part of the mask-guided

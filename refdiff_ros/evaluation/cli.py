@@ -19,6 +19,7 @@ from refdiff_ros.evaluation.html.cli import (
 )
 from refdiff_ros.evaluation.output import write_figures
 from refdiff_ros.evaluation.progress import Progress
+from refdiff_ros.json_text import to_json
 from refdiff_ros.presets import Preset, PRESETS
 
 if TYPE_CHECKING:
@@ -273,5 +274,5 @@ def _finish(args: argparse.Namespace, found: dict[str, Any],
             results: list[dict[str, Any]] | None = None) -> int:
     """Write and print the figures; 0, or 2 when the file cannot be written."""
     status = write_figures(args.json, found if results is None else {**found, 'results': results})
-    print(json.dumps(found), flush=True)
+    print(to_json(found), flush=True)
     return status

@@ -1,10 +1,11 @@
 """What the evaluation commands print and write alike."""
 
 from collections.abc import Sequence
-import json
 from pathlib import Path
 import sys
 from typing import Any
+
+from refdiff_ros.json_text import to_json
 
 
 def some(names: Sequence[str], shown: int | None) -> str:
@@ -28,7 +29,7 @@ def write_figures(path: Path | None, values: dict[str, Any]) -> int:
         return 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
+        path.write_text(to_json(values, indent=1) + '\n', encoding='utf-8')
     except OSError as error:
         print(f'refdiff: expected to write the figures to {path}, got: {error}', file=sys.stderr)
         return 2

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from refdiff_ros.results import Frame, Segmentation, Status
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
+
+_LOG = logging.getLogger(__name__)
 
 UNREADABLE = 'UNREADABLE'
 
@@ -93,25 +96,46 @@ def answer_samples(
     """
     answers = []
     for sample in samples:
-        frame = truth = found = None
-        error: RefDiffError | None = None
-        seconds = 0.0
-        try:
-            frame, truth = _loaded(sample)
+        found, seconds = None, 0.0
+        loaded, error = attempt(lambda sample=sample: _loaded(sample))
+        frame, truth = loaded or (None, None)
+        if frame is not None:
             began = time.perf_counter()
-            try:
-                found = engine.segment(frame, sample.expression, mode)
-            finally:
-                seconds = time.perf_counter() - began
-        except MissingPackageError:
-            raise
-        except RefDiffError as caught:
-            error = caught
+            found, error = attempt(lambda frame=frame, sample=sample: engine.segment(
+                frame, sample.expression, mode))
+            seconds = time.perf_counter() - began
         answer = _answer(sample, truth, found, error, seconds)
         answers.append(answer)
         if on_case is not None:
             on_case(answer, frame, truth, found)
     return answers
+
+
+Result = TypeVar('Result')
+
+
+def attempt(ask: Callable[[], Result]) -> tuple[Result | None, Exception | None]:
+    """What `ask` returns, or the error that it raises: one bad case must not end a run of hours.
+
+    Raises:
+        MissingPackageError: every case would meet it.
+    """
+    try:
+        return ask(), None
+    except MissingPackageError:
+        raise
+    except RefDiffError as error:
+        return None, error
+    except Exception as error:  # a fault of this package, counted as such
+        _LOG.exception('unexpected error; the run goes on')
+        return None, error
+
+
+def error_text(error: Exception) -> str:
+    """An error as a sentence."""
+    if isinstance(error, RefDiffError):
+        return str(error)
+    return f'unexpected {type(error).__name__}: {error}'
 
 
 def _loaded(sample: Sample) -> tuple[Frame, np.ndarray]:
@@ -125,15 +149,15 @@ def _loaded(sample: Sample) -> tuple[Frame, np.ndarray]:
 
 def _answer(
     sample: Sample, truth: np.ndarray | None, found: Segmentation | None,
-    error: RefDiffError | None, seconds: float,
+    error: Exception | None, seconds: float,
 ) -> Answer:
     asked = {'sample_id': sample.sample_id, 'image_id': sample.image_id,
              'expression': sample.expression, 'tags': dict(sample.tags), 'seconds': seconds}
     if truth is None:
-        return Answer(**asked, status=UNREADABLE, error=str(error))
+        return Answer(**asked, status=UNREADABLE, error=error_text(error))
     if found is None:
         return Answer(**asked, status=status_of(error).name, union=int(truth.sum()),
-                      error=str(error))
+                      error=error_text(error))
     shared, covered = overlap(found.mask, truth)
     return Answer(
         **asked, status=found.status.name, iou=iou(shared, covered), intersection=shared,
@@ -141,7 +165,7 @@ def _answer(
         pointing=None if found.correlation is None else pointing(found.correlation, truth))
 
 
-def status_of(error: RefDiffError | None) -> Status:
+def status_of(error: Exception | None) -> Status:
     """What an error that kept the engine from answering comes to."""
     if isinstance(error, BadRequestError):
         return Status.BAD_REQUEST

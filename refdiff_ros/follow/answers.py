@@ -7,6 +7,7 @@ may still be grounded on the candidates by whoever asks.
 from collections.abc import Sequence
 from dataclasses import dataclass
 import enum
+from itertools import pairwise
 import re
 
 from refdiff_ros.follow.results import Candidate, FollowQuestion, Option, QuestionKind
@@ -136,4 +137,4 @@ def options_of(candidates: Sequence[Candidate], middles: Sequence) -> tuple[Opti
 
 def _apart(columns: Sequence[float], width: float) -> bool:
     """Whether things stand beside each other rather than behind."""
-    return all(b - a > 0.5 * width for a, b in zip(columns, columns[1:], strict=False))
+    return all(b - a > 0.5 * width for a, b in pairwise(columns))

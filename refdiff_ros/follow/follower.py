@@ -5,7 +5,7 @@ asked by a function. Every step is grounded before the first motion, and again j
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 import math
 from typing import Protocol
 
@@ -117,7 +117,7 @@ class FollowSettings:
         offer_xyz: where something is offered to a person, in the base.
     """
 
-    reach: Reach = Reach()
+    reach: Reach = field(default_factory=Reach)
     min_opening_m: float = 0.0025
     hold_s: float = 0.3
     on_cancel: OnCancel = OnCancel.PUT_BACK
@@ -533,7 +533,7 @@ class Follower:
         self._say(State.CARRYING, f'carrying {entity.name}')
         carry_home(self._robot, held)
         try:
-            spot, view = self._spot_now(task, entity, anchors, held)
+            spot = self._spot_now(task, entity, anchors, held)
         except (EndError, NoPlaceError) as error:
             self._give_back(entity, held)
             raise EndError(FollowStatus.FAILED, f'{error}; {entity.name} is back where it was',
@@ -549,13 +549,13 @@ class Follower:
         return task.sentence
 
     def _spot_now(self, task: Task, entity: Entity, anchors: Sequence[Entity], held: Held,
-                  ) -> tuple[Spot, View]:
+                  ) -> Spot:
         view = None
         for anchor in anchors:
             candidate, view = self._again(anchor)
             anchor.mask = candidate.mask
         view = view or self._world.look()
-        return self._spot(task, anchors, entity, held, view, None), view
+        return self._spot(task, anchors, entity, held, view, None)
 
     def _hand_over(self, entity: Entity) -> str:
         held = self.talk.held

@@ -1,7 +1,7 @@
-"""Cross-attention of any diffusers UNet: which layers, reading their queries and keys, Eq. 4.
+"""Cross-attention of any diffusers UNet: which layers, reading their queries and keys, Eq. (4).
 
 The forward pass keeps whatever fused attention the UNet has. Hooks on the query and key
-projections read what Eq. 4 needs, and one token's map is then a matrix-vector product.
+projections read what Eq. (4) needs, and one token's map is then a matrix-vector product.
 
 Letters: B batch, L text tokens, P = h*w places of a layer's grid, A heads, d head width,
 K token groups.

@@ -14,19 +14,19 @@ import torch
 from torch.nn import functional
 
 from refdiff_ros.caches import RecentCache
+from refdiff_ros.errors import BadRequestError
 from refdiff_ros.generative import attention, image_fit
 from refdiff_ros.generative import latents as diffusion
 from refdiff_ros.generative.token_index import root_token_indices, span_token_indices
 from refdiff_ros.generative.unet_prefix import shared_prefix
 from refdiff_ros.language.expression import root_alone
-from refdiff_ros.language.words import split_words
+from refdiff_ros.language.words import ARTICLES, split_words
 from refdiff_ros.models.model_set import DiffusionModels
 from refdiff_ros.presets import GenerativeConfig
 from refdiff_ros.results import Frame, ReferringExpression
 from refdiff_ros.stages import stage
 
 _EPSILON = 1e-8
-_ARTICLES = ('a', 'an', 'the')
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def prepare_frame(
     seed: int,
     prompts: RecentCache | None = None,
 ) -> GenerativeFrame:
-    """Eq. (3) and everything else that belongs to the frame alone.
+    """The noised latents (Eq. (3)) and all else that belongs to the frame alone.
 
     Args:
         models: the diffusion model.
@@ -241,8 +241,16 @@ def _word_tokens(indices: tuple[int, ...], config: GenerativeConfig) -> tuple[in
 
 
 def _phrase_tokens(tokenizer: Any, phrase: str, config: GenerativeConfig) -> tuple[int, ...]:
-    """Positions of the tokens of every word of a noun phrase but its articles."""
-    words = [word for word in split_words(phrase) if word.text.lower() not in _ARTICLES]
+    """Positions of the tokens of every word of a noun phrase but its articles.
+
+    Raises:
+        BadRequestError: it has no other word, or as in `span_token_indices`.
+    """
+    words = [word for word in split_words(phrase) if word.lower not in ARTICLES]
+    if not words:
+        raise BadRequestError(
+            f'expected a word for an object, got only articles in {phrase!r}: name the object, '
+            "for example 'the red mug'")
     return tuple(index for word in words for index in _word_tokens(
         span_token_indices(tokenizer, phrase + config.prompt_suffix, (word.start, word.end)),
         config))

@@ -1,4 +1,4 @@
-"""Eq. 3: from a picture to the noised latents that the UNet sees, and the prompt's encoding.
+"""Eq. (3): from a picture to the noised latents that the UNet sees, and the prompt's encoding.
 
 Letters: h w of the model's picture, L text tokens, D width of the text encoding.
 """

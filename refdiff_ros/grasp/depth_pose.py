@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from refdiff_ros.grasp.config import GraspConfig
+from refdiff_ros.grasp.lens import rays
 from refdiff_ros.grasp.rectangle import Rectangle
 from refdiff_ros.grasp.results import GraspCandidate, Pose, quaternion
 from refdiff_ros.grasp.surface import back_project, robust_fit, Surface
@@ -181,11 +182,14 @@ def _axes(position: np.ndarray, surface: Surface, rectangle: Rectangle, camera: 
     """(3, 3) axes as columns: x across, y along the main axis on the surface, z approach."""
     ray = position / np.linalg.norm(position)
     slope = _slope(surface, rectangle, config)
-    du, dv = rectangle.axis
     depth = position[2]
+    # The viewing ray's change for a pixel along the main axis.
+    ends = np.array(rectangle.center) + np.outer((-0.5, 0.5), rectangle.axis)
+    first, second = rays(ends[:, 0], ends[:, 1], camera)
+    step = second - first
     # Derivative of the back-projected point along the main axis, with the depth's slope.
-    along = np.array([du * depth / camera.fx + position[0] / depth * slope,
-                      dv * depth / camera.fy + position[1] / depth * slope, slope])
+    along = np.array([step[0] * depth + position[0] / depth * slope,
+                      step[1] * depth + position[1] / depth * slope, slope])
     along /= np.linalg.norm(along)
     across = np.cross(along, ray)
     across /= np.linalg.norm(across)

@@ -8,6 +8,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.antipodal import antipodal_pairs, ContactPair
 from refdiff_ros.grasp.config import GraspConfig
 from refdiff_ros.grasp.depth_pose import candidate_pose, region_pose
+from refdiff_ros.grasp.lens import in_view
 from refdiff_ros.grasp.outline import (
     border_polygon,
     fill_holes,
@@ -116,6 +117,10 @@ def _with_pose(region: GraspRegion, mask: np.ndarray, outline: Outline, rectangl
         return replace(region, pose_status=PoseStatus.NO_CAMERA_INFO, pose_reason=(
             f'expected camera_info for an image of {mask.shape[1]}x{mask.shape[0]}, '
             f'got {camera.width}x{camera.height}'))
+    if not in_view(*outline.points.T, camera):
+        return replace(region, pose_status=PoseStatus.NO_CAMERA_INFO, pose_reason=(
+            f'expected the region where the lens model {camera.lens.model} of camera_info holds, '
+            'but it is out of that: calibrate the camera up to its corners, or move it'))
     surface = visible_surface(mask, depth_m, camera, config)
     if surface is None:
         readings = int((mask & np.isfinite(depth_m) & (np.nan_to_num(depth_m) > 0)).sum())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refdiff_ros.grasp.config import GraspConfig
+from refdiff_ros.grasp.lens import rays
 from refdiff_ros.grasp.outline import Outline
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Camera
@@ -119,9 +120,10 @@ def hidden_share(outline: Outline, surface: Surface, depth_m: np.ndarray) -> flo
 
 
 def back_project(u: np.ndarray, v: np.ndarray, depth_m: np.ndarray, camera: Camera) -> np.ndarray:
-    """(..., 3) metres in the optical frame of pixels (u, v) at depth z (pinhole model)."""
-    return np.stack([(u - camera.cx) * depth_m / camera.fx,
-                     (v - camera.cy) * depth_m / camera.fy, depth_m], -1)
+    """(..., 3) metres in the optical frame of pixels (u, v) at depth z, through the lens."""
+    depth_m = np.asarray(depth_m)
+    return np.concatenate(
+        [rays(u, v, camera) * depth_m[..., None], depth_m[..., None]], -1)
 
 
 def erode(mask: np.ndarray, pixels: int) -> np.ndarray:

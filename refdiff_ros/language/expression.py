@@ -12,14 +12,14 @@ from refdiff_ros.language.own_phrase import own_phrase
 from refdiff_ros.language.relations import find_relations, RelationSpan
 from refdiff_ros.language.root_without_parser import find_head
 from refdiff_ros.language.shipped_parser import load_parser
-from refdiff_ros.language.words import split_words, Word
+from refdiff_ros.language.valid_text import from_outside, MAX_CHARACTERS
+from refdiff_ros.language.words import ARTICLES, split_words, Word
 from refdiff_ros.results import ReferringExpression
 from refdiff_ros.stages import stage
 
 __all__ = (
     'MAX_CHARACTERS', 'clean_text', 'load_parser', 'parse', 'parser_name', 'root_alone')
 
-MAX_CHARACTERS = 1000
 _NO_PIPELINE = 'no spaCy pipeline is loaded: rules found the root word'
 
 _SUBJECTS = frozenset(('nsubj', 'nsubjpass', 'nsubj:pass', 'csubj', 'csubjpass', 'csubj:pass'))
@@ -50,6 +50,10 @@ def parse(
     if not words:
         raise BadRequestError(
             f'expected a referring expression in words, got {text!r}: name the object, for '
+            "example 'the red mug'")
+    if all(word.lower in ARTICLES for word in words):
+        raise BadRequestError(
+            f'expected a word for an object, got only articles in {text!r}: name the object, for '
             "example 'the red mug'")
     if root == 'rules':
         return _parse_by_rules(text, words, nlp)
@@ -129,16 +133,17 @@ def _no_noun(word: Word) -> str:
 
 
 def clean_text(text: str) -> str:
-    """`text` in one line, without control characters and outer white space.
+    """`text` in one line, without control characters and outer white space, as `valid_text`.
 
     Raises:
         BadRequestError: it is no str, empty, or longer than `MAX_CHARACTERS`.
     """
     if not isinstance(text, str):
         raise BadRequestError(f'expected an expression as str, got {type(text).__name__}')
+    text = from_outside(text)
     if len(text) > MAX_CHARACTERS:
         raise BadRequestError(
-            f'expected an expression of at most {MAX_CHARACTERS} characters, got {len(text)}: '
+            f'expected an expression of at most {MAX_CHARACTERS} characters, got more: '
             'describe one object in one sentence')
     # Line breaks and tabs are white space; other control characters would reach logs and prompts.
     plain = ''.join(' ' if character.isspace() else character for character in text

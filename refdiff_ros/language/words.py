@@ -29,6 +29,8 @@ def split_words(text: str) -> tuple[Word, ...]:
     return tuple(Word(match.group(), *match.span()) for match in _WORD.finditer(text))
 
 
+ARTICLES = frozenset('a an the'.split())
+
 DETERMINERS = frozenset(
     'a an the this that these those my your his her its our their some any each every'.split())
 
@@ -40,7 +42,7 @@ PREPOSITIONS = frozenset(
 # Words that open a clause about the noun before them.
 CLAUSE_WORDS = frozenset(
     'that which who whose where is are was were be being has have had and or not it he she they '
-    'while thats whos looks looking about'.split())
+    'while thats whos looks looking about what'.split())
 
 COLOURS = frozenset(
     'red green blue yellow orange purple violet pink brown black white grey gray silver gold '

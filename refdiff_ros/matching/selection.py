@@ -1,4 +1,4 @@
-"""Eq. 2 and the decision: which proposal is meant, whether any is, or whether several are.
+"""Eq. (2) and the decision: which proposal is meant, whether any is, or whether several are.
 
 Letters: N proposals, H W image height and width.
 """

@@ -9,8 +9,8 @@ import os
 from typing import Any
 
 from refdiff_ros.errors import BundleError
+from refdiff_ros.models.home import home
 from refdiff_ros.models.model_set import ModelSet
-from refdiff_ros.models.store import home
 from refdiff_ros.proposals import sam_encoder
 
 _CACHE_VARIABLE = 'TORCHINDUCTOR_CACHE_DIR'

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TYPE_CHECKING
 
+from refdiff_ros.errors import BadRequestError
 from refdiff_ros.models.residency import Residency
 
 if TYPE_CHECKING:
@@ -28,6 +29,17 @@ class DiffusionModels:
     text_encoder: Any
     tokenizer: Any
 
+    def __post_init__(self):
+        take_as_text(self.tokenizer)
+
+
+def take_as_text(tokenizer: Any) -> None:
+    """Have a tokenizer take '<|endoftext|>' for the characters that it is, not for its own mark.
+
+    Else what somebody says could end the prompt in its midst.
+    """
+    tokenizer.split_special_tokens = True
+
 
 @dataclass
 class ClipModels:
@@ -38,6 +50,9 @@ class ClipModels:
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
     std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
 
+    def __post_init__(self):
+        take_as_text(self.tokenizer)
+
 
 @dataclass
 class ModelSet:
@@ -46,7 +61,8 @@ class ModelSet:
     Attributes:
         name: the bundle's name.
         trained: False for random weights; answers then say so.
-        diffusion, clip, sam: the models; `sam` is segment-anything's `Sam`.
+        diffusion, clip, sam: the models; `sam` is segment-anything's `Sam`. None for what the
+            bundle lacks or was not loaded for.
         nlp: a spaCy pipeline with a dependency parser, or None for the rule-based parser.
         device, dtype: where and how the models compute.
         overrides: per preset name, the bundle's tuned values (see `Preset.override`).
@@ -57,8 +73,8 @@ class ModelSet:
 
     name: str
     trained: bool
-    diffusion: DiffusionModels
-    clip: ClipModels
+    diffusion: DiffusionModels | None
+    clip: ClipModels | None
     sam: Any
     device: 'torch.device'
     dtype: 'torch.dtype'
@@ -68,6 +84,14 @@ class ModelSet:
     residency: Residency | None = None
 
     def need(self, name: str) -> None:
-        """Have 'diffusion', 'clip' or 'sam' on the device."""
+        """Have 'diffusion', 'clip' or 'sam' on the device.
+
+        Raises:
+            BadRequestError: it was not loaded.
+        """
+        if getattr(self, name) is None:
+            raise BadRequestError(
+                f"expected the part '{name}' of bundle '{self.name}', which was not loaded: load "
+                'the bundle for a mode that needs it (a node: cleanup, set mode, configure)')
         if self.residency is not None:
             self.residency.need(name)

@@ -6,6 +6,7 @@ from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.demo.cli import first_line
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.pick.film import write_gif, write_timeline
 from refdiff_ros.pick.stages import PickStatus
 from refdiff_ros.pick.verdict import Verdict, verdict
@@ -23,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'pick', help='a simulated gripper picks up what a sentence means',
         description='Needs ROS 2 and the built workspace; uses a private ROS domain on this '
         'machine and ends every process whatever happens.')
-    parser.add_argument('expression', nargs='?',
+    parser.add_argument('expression', nargs='?', type=valid_text,
                         help='what to pick up; by default one that suits the scene')
     parser.add_argument('--seed', type=int, default=3, help='of the scene (default 3)')
     parser.add_argument('--true-masks', action='store_true',

@@ -1,12 +1,12 @@
 """A pick as a moving picture and as a timeline."""
 
 from collections.abc import Sequence
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from refdiff_ros.json_text import to_json
 from refdiff_ros.optional import require_package
 
 _TINT = np.array([40, 220, 90])
@@ -42,7 +42,7 @@ def write_timeline(folder: Path, values: dict[str, Any]) -> None:
         values: with 'expression', 'events' (each with 'at_s', 'stage', 'note') and 'result'.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'timeline.json').write_text(json.dumps(values, indent=1) + '\n')
+    (folder / 'timeline.json').write_text(to_json(values, indent=1) + '\n')
     lines = [f'{event["at_s"]:7.2f} s  {event["stage"]:<10} {event["note"]}'
              for event in values['events']]
     end = values['result']

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.optional import require_package
-from refdiff_ros.results import Camera
+from refdiff_ros.pictures.header import check_pixels, checked_header, MAX_MEGAPIXELS
+from refdiff_ros.results import describe_array
 
 if TYPE_CHECKING:
-    from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+    from sensor_msgs.msg import CompressedImage, Image
     from std_msgs.msg import Header
 
 _LOG = logging.getLogger(__name__)
@@ -50,8 +51,9 @@ def _encodings() -> dict[str, Encoding]:
             table[f'{colour}{bits}'] = Encoding(dtype, channels, f'{colour}{bits}')
         for pattern in ('rggb', 'bggr', 'gbrg', 'grbg'):
             table[f'bayer_{pattern}{bits}'] = Encoding(dtype, 1, f'bayer_{pattern}{bits}')
-    for name, alias in (('uyvy', 'uyvy'), ('yuv422', 'uyvy'),
-                        ('yuyv', 'yuyv'), ('yuv422_yuy2', 'yuyv')):
+    # The older names: cv_bridge knows no other, and both libraries know these.
+    for name, alias in (('uyvy', 'yuv422'), ('yuv422', 'yuv422'),
+                        ('yuyv', 'yuv422_yuy2'), ('yuv422_yuy2', 'yuv422_yuy2')):
         table[name] = Encoding('uint8', 2, alias)
     # OpenCV's own order, which is what a driver that says no more than this hands out.
     for name, alias, channels in (('8UC1', 'mono8', 1), ('8UC3', 'bgr8', 3), ('8UC4', 'bgra8', 4)):
@@ -67,20 +69,26 @@ DEPTH_ENCODINGS = {
 }
 
 
-def rgb_from_image(msg: 'Image') -> np.ndarray:
+def rgb_from_image(msg: 'Image', max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
     """The picture in a raw image message.
+
+    Args:
+        msg: the message.
+        max_megapixels: a larger picture is refused.
 
     Returns:
         (H, W, 3) uint8, red first; not writeable where it still is the message's own memory.
 
     Raises:
-        BadRequestError: the encoding is no colour encoding, or size, `step` and data disagree.
+        BadRequestError: the encoding is no colour encoding, size, `step` and data disagree, or
+            the picture is too large.
     """
     encoding = COLOUR_ENCODINGS.get(msg.encoding)
     if encoding is None:
         raise BadRequestError(_unknown_encoding(msg.encoding, depth=False))
-    pixels = _pixels(msg, encoding)
-    return pixels if encoding.name == 'rgb8' else _colour_converter()(pixels, encoding.name)
+    _check_sides(msg.height, msg.width)
+    check_pixels(msg.width, msg.height, max_megapixels)
+    return _to_rgb(_pixels(msg, encoding), encoding)
 
 
 def depth_from_image(msg: 'Image') -> np.ndarray:
@@ -115,52 +123,53 @@ def clean_depth(values: np.ndarray) -> np.ndarray:
     return depth_m
 
 
-def rgb_from_compressed(msg: 'CompressedImage') -> np.ndarray:
+def rgb_from_compressed(
+    msg: 'CompressedImage', max_megapixels: float = MAX_MEGAPIXELS,
+) -> np.ndarray:
     """The picture in a JPEG or PNG message as (H, W, 3) uint8, red first.
 
+    `format` may begin with the encoding that was compressed ('bayer_rggb8; jpeg compressed'): a
+    colour filter's pixels are then in the picture as they were.
+
+    Args:
+        msg: the message.
+        max_megapixels: a larger picture is refused before it is decoded.
+
     Raises:
-        BadRequestError: the data are no whole JPEG or PNG.
+        BadRequestError: the data are no whole JPEG or PNG, the picture is too large, or it is
+            depth.
     """
+    data = bytes(msg.data)
+    header = checked_header(data, max_megapixels)
+    _check_sides(header.height, header.width)
+    source = msg.format.partition(';')[0].strip()
+    if source in DEPTH_ENCODINGS and source not in COLOUR_ENCODINGS:
+        raise BadRequestError(_unknown_encoding(source, depth=False))
+    if source.startswith('bayer_') and header.channels == 1:
+        mosaic = _decoded(data, msg.format, as_stored=True)
+        name = source.rstrip('0123456789') + str(8 * mosaic.itemsize)
+        if name not in COLOUR_ENCODINGS:
+            raise BadRequestError(_unknown_encoding(name, depth=False))
+        return _to_rgb(mosaic, COLOUR_ENCODINGS[name])
+    return _decoded(data, msg.format)[:, :, ::-1].copy()
+
+
+def _decoded(data: bytes, form: str, as_stored: bool = False) -> np.ndarray:
+    """(H, W, 3) uint8, blue first; with `as_stored` the channels and type of the file."""
     cv2 = require_package('cv2', 'ros')
-    data = np.frombuffer(msg.data, np.uint8)
-    _check_whole(msg)
     # A camera's intrinsics belong to the rows as they come: EXIF must not turn them.
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_UNCHANGED if as_stored else (
+        cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     try:
-        picture = cv2.imdecode(data, flags) if len(data) else None
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise BadRequestError(f'expected a JPEG or PNG image, but it cannot be decoded: {error}'
                               ) from error
     if picture is None:
         raise BadRequestError(
-            f'expected a JPEG or PNG image, got {len(data)} bytes of format {msg.format!r} '
+            f'expected a JPEG or PNG image, got {len(data)} bytes of format {form!r} '
             'that cannot be decoded: check the publisher, or set image_transport to raw')
-    _check_sides(picture.shape[0], picture.shape[1])
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
-
-def _check_whole(msg: 'CompressedImage') -> None:
-    """Refuse a JPEG or PNG without its end: decoders fill the rest with grey, unsaid."""
-    data = bytes(msg.data)
-    ends = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}
-    end = ends.get(data[:2])
-    if end is not None and end not in data[-64:].rstrip(b'\0') and end not in data[-1024:]:
-        raise BadRequestError(
-            f'expected a whole JPEG or PNG image, got {len(data)} bytes without its end: it was '
-            'cut off on the way; check the network or the driver')
-
-
-def camera_from_info(msg: 'CameraInfo', rectified: bool = False) -> Camera:
-    """Intrinsics from K, or from P for a rectified image that has one.
-
-    Raises:
-        BadRequestError: focal length or size are not those of a calibrated camera.
-    """
-    if rectified and msg.p[0] > 0:
-        fx, cx, fy, cy = msg.p[0], msg.p[2], msg.p[5], msg.p[6]
-    else:
-        fx, cx, fy, cy = msg.k[0], msg.k[2], msg.k[4], msg.k[5]
-    return Camera(float(fx), float(fy), float(cx), float(cy), int(msg.width), int(msg.height))
+    return picture
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: 'Header') -> 'Image':
@@ -229,19 +238,66 @@ def _unknown_encoding(encoding: str, depth: bool) -> str:
     return f'expected a {kind} image in one of {", ".join(known)}, got {encoding!r}{mixed_up}'
 
 
+def _to_rgb(pixels: np.ndarray, encoding: Encoding) -> np.ndarray:
+    """(H, W, 3) uint8 RGB from pixels of `encoding`."""
+    if encoding.name == 'rgb8':
+        return pixels
+    if encoding.name.startswith('yuv422') and pixels.shape[1] % 2:
+        raise BadRequestError(
+            f'expected an even width, as two pixels of {encoding.name} share their colour, got '
+            f'{pixels.shape[1]}: check the camera driver')
+    try:
+        return _converter(encoding)(pixels, encoding.name)
+    except RefDiffError:
+        raise
+    except Exception as error:  # whatever a library raises for pixels that do not suit it
+        raise BadRequestError(
+            f'expected {encoding.name} pixels that can be turned into rgb8, got '
+            f'{describe_array(pixels)}: {error}') from error
+
+
+Convert = Callable[[np.ndarray, str], np.ndarray]
+
+
 @cache
-def _colour_converter() -> Callable[[np.ndarray, str], np.ndarray]:
-    """(pixels, encoding) -> (H, W, 3) uint8 RGB, by whichever library works here."""
+def _converter(encoding: Encoding) -> Convert:
+    """(pixels, encoding's name) -> (H, W, 3) uint8 RGB, by whichever library can do it here."""
+    return choose_converter(encoding, _cv_bridge(), _by_rosbags_image)
+
+
+def choose_converter(encoding: Encoding, first: Convert | None, second: Convert) -> Convert:
+    """`first`, unless it is None or fails for `encoding`; then `second`.
+
+    What a library knows differs from version to version, so it is tried on a few pixels.
+    """
+    if first is None:
+        return second
+    shape = (2, 2, encoding.channels) if encoding.channels > 1 else (2, 2)
+    try:
+        first(np.zeros(shape, encoding.dtype), encoding.name)
+    except Exception as error:  # of whatever type the library has for this
+        _LOG.warning('colour conversion of %s by rosbags-image: cv_bridge cannot do it (%s)',
+                     encoding.name, error)
+        return second
+    return first
+
+
+@cache
+def _cv_bridge() -> Convert | None:
+    """cv_bridge's conversion, None where there is none that works."""
     try:
         from cv_bridge.boost.cv_bridge_boost import cvtColor2
         # Built against another NumPy it imports and then fails at the first array.
         cvtColor2(np.zeros((2, 2, 3), np.uint8), 'bgr8', 'rgb8')
     except ImportError as error:
         _LOG.info('colour conversion by rosbags-image (no cv_bridge: %s)', error)
+        return None
     except Exception as error:  # whatever a binary mismatch raises
         _LOG.warning('colour conversion by rosbags-image: cv_bridge is installed but does not '
                      'work (%s)', error)
-    else:
-        return lambda pixels, encoding: cvtColor2(pixels, encoding, 'rgb8')
-    convert_color = require_package('rosbags.image.image', 'ros').convert_color
-    return lambda pixels, encoding: convert_color(pixels, encoding, 'rgb8')
+        return None
+    return lambda pixels, encoding: cvtColor2(pixels, encoding, 'rgb8')
+
+
+def _by_rosbags_image(pixels: np.ndarray, encoding: str) -> np.ndarray:
+    return require_package('rosbags.image.image', 'ros').convert_color(pixels, encoding, 'rgb8')

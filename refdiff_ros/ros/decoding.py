@@ -7,6 +7,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
+from refdiff_ros.pictures.camera_info import camera_from_info
+from refdiff_ros.pictures.header import MAX_MEGAPIXELS
 from refdiff_ros.results import Camera, Frame, Segmentation
 from refdiff_ros.ros import conversions
 from refdiff_ros.ros.frame_sync import FrameSet, stamp_ns
@@ -35,8 +37,15 @@ class DecodedFrame:
             ('depth', self.depth_problem), ('camera_info', self.camera_problem)) if problem)
 
 
-def decode(frame_set: FrameSet, rectified: bool = False) -> DecodedFrame:
-    """Decode the messages of one frame; `rectified` takes intrinsics from P instead of K.
+def decode(
+    frame_set: FrameSet, rectified: bool = False, max_megapixels: float = MAX_MEGAPIXELS,
+) -> DecodedFrame:
+    """Decode the messages of one frame.
+
+    Args:
+        frame_set: the messages.
+        rectified: whether the image is rectified: intrinsics are then those of P, not of K.
+        max_megapixels: a larger image is refused before it is decoded.
 
     Raises:
         BadRequestError: the image cannot be used. Depth and camera_info that cannot be used are
@@ -45,7 +54,7 @@ def decode(frame_set: FrameSet, rectified: bool = False) -> DecodedFrame:
     image = frame_set.image
     compressed = isinstance(image, CompressedImage)
     image_rgb = (conversions.rgb_from_compressed if compressed
-                 else conversions.rgb_from_image)(image)
+                 else conversions.rgb_from_image)(image, max_megapixels)
     depth_m, depth_problem = _depth(frame_set.depth, image_rgb.shape[:2])
     camera, camera_problem = _camera(
         frame_set.camera_info, image_rgb.shape[:2], rectified)
@@ -75,14 +84,9 @@ def _camera(
     if msg is None or (msg.width == 0 and msg.height == 0 and msg.k[0] == 0):
         return None, ''
     try:
-        camera = conversions.camera_from_info(msg, rectified)
+        return camera_from_info(msg, rectified, size_hw), ''
     except BadRequestError as error:
         return None, str(error)
-    if (camera.height, camera.width) != size_hw:
-        return None, (
-            f'expected camera_info for {size_hw[1]}x{size_hw[0]} pixels, got '
-            f'{camera.width}x{camera.height}: remap camera_info to the colour camera')
-    return camera, ''
 
 
 def shrink(frame: Frame, max_pixels: float) -> Frame:

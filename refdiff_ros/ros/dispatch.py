@@ -70,7 +70,9 @@ class Dispatch:
         """A job, how long to wait for one, or None to wait for a wake-up."""
         if self.engine is None or not self.active:
             return None
-        due_s = self._sync.depth_due_s(self.config.sync_tolerance, time.monotonic())
+        now_s = time.monotonic()
+        due_s = max(self._sync.depth_due_s(self.config.sync_tolerance, now_s),
+                    self._sync.first_due_s(self.config.first_wait, now_s))
         first = self.queue.first
         if first is not None:
             if due_s > 0 and not _has_image(first.request):

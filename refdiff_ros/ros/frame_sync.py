@@ -1,6 +1,11 @@
-"""The newest frame: image, depth and camera_info that belong together by stamp."""
+"""The newest frame: image, depth and camera_info that belong together by stamp.
+
+Stamps that stand still, as of drivers without a clock, say nothing: what came at nearly the same
+time then belongs together, and the frame says so.
+"""
 
 from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 import threading
 from typing import Any
@@ -12,6 +17,10 @@ _KEPT = 4
 # How much older than the newest image one may be that has its depth, seconds of receipt; and how
 # long the newest one waits for its depth where there is none such.
 _WAIT_S = 0.2
+# How far apart image and depth of one frame may come, seconds: where stamps tell frames apart,
+# and where they do not.
+_APART_S = 2.0
+_APART_UNSTAMPED_S = 0.2
 
 
 def stamp_ns(msg: Any) -> int:
@@ -51,15 +60,21 @@ class _Arrived:
     received_ns: int
     received_s: float
     number: int
+    # Whether the stamp is one that the message before had too, or 0.
+    still: bool = False
 
 
 class FrameSync:
     """A one-place slot for the newest frame, filled by callbacks, read by the worker.
 
     Older images are kept only as long as their depth may still come; nothing queues up.
+
+    Args:
+        published: which of 'depth' and 'camera_info' somebody publishes.
     """
 
-    def __init__(self):
+    def __init__(self, published: Callable[[], Collection[str]] = tuple):
+        self._published = published
         self._lock = threading.Lock()
         self._count = 0
         self.clear()
@@ -70,6 +85,7 @@ class FrameSync:
             self._images: deque[_Arrived] = deque(maxlen=_KEPT)
             self._depths: deque[_Arrived] = deque(maxlen=_KEPT)
             self._cameras: deque[_Arrived] = deque(maxlen=_KEPT)
+            self._first_image_s: float | None = None
 
     @property
     def images_received(self) -> int:
@@ -81,9 +97,12 @@ class FrameSync:
         stamp = stamp_ns(msg)
         with self._lock:
             self._count += 1
+            if self._first_image_s is None:
+                self._first_image_s = now_s
+            still = stamp == 0 or bool(self._images) and stamp == self._images[-1].stamp_ns
             if self._images and stamp < self._images[-1].stamp_ns:
                 self._drop_later_than(stamp)
-            self._images.append(_Arrived(msg, stamp, now_ns, now_s, self._count))
+            self._images.append(_Arrived(msg, stamp, now_ns, now_s, self._count, still))
 
     def add_depth(self, msg: Image, now_ns: int, now_s: float) -> None:
         """A new depth image came."""
@@ -112,12 +131,9 @@ class FrameSync:
                 return self._set(newest, None, '')
             image = self._newest_with_depth(tolerance_s)
             if image is not None and newest.received_s - image.received_s <= _WAIT_S:
-                return self._set(image, _nearest(self._depths, image.stamp_ns), '')
-            away = _nearest(self._depths, newest.stamp_ns).stamp_ns - newest.stamp_ns
-            return self._set(
-                newest, None,
-                f'expected depth within {tolerance_s * 1e3:g} ms of the image, the nearest is '
-                f'{away * 1e-6:+.1f} ms away: synchronise the camera or raise sync_tolerance')
+                return self._set(image, _nearest(self._depths, image), '')
+            return self._set(newest, None, _why_apart(
+                newest, _nearest(self._depths, newest), tolerance_s))
 
     def depth_due_s(self, tolerance_s: float, now_s: float) -> float:
         """Seconds for which the newest image's depth is worth waiting for; 0 for not at all.
@@ -137,21 +153,45 @@ class FrameSync:
                 return 0.0
             return max(0.0, newest.received_s + _WAIT_S - now_s)
 
+    def first_due_s(self, patience_s: float, now_s: float) -> float:
+        """Seconds for which the first depth or camera_info is worth waiting for; 0 for not at all.
+
+        A camera sends them a moment after its image, and the first one to be answered must not
+        go without them. What is published and does not come is waited for only once.
+
+        Args:
+            patience_s: how long after the first image they may come.
+            now_s: on the monotonic clock.
+        """
+        with self._lock:
+            if self._first_image_s is None:
+                return 0.0
+            left_s = self._first_image_s + patience_s - now_s
+            missing = {role for role, came in (
+                ('depth', self._depths), ('camera_info', self._cameras)) if not came}
+        # The graph is asked only in the first moments.
+        return left_s if left_s > 0 and missing and missing & set(self._published()) else 0.0
+
     def _newest_with_depth(self, tolerance_s: float) -> _Arrived | None:
         for image in reversed(self._images):
-            depth = _nearest(self._depths, image.stamp_ns)
-            if abs(depth.stamp_ns - image.stamp_ns) <= tolerance_s * 1e9:
+            depth = _nearest(self._depths, image)
+            if abs(depth.stamp_ns - image.stamp_ns) <= tolerance_s * 1e9 and \
+                    _apart_s(image, depth) <= _most_apart_s(image):
                 return image
         return None
 
     def _set(self, image: _Arrived, depth: _Arrived | None, problem: str) -> FrameSet:
         camera, notes = None, ()
+        if depth is not None and image.still:
+            notes = (f'images are stamped {image.stamp_ns * 1e-9:g} s again and again, so depth '
+                     f'was taken that came within {_apart_s(image, depth) * 1e3:.0f} ms: have the '
+                     'camera driver stamp its images',)
         if self._cameras:
-            camera = _nearest(self._cameras, image.stamp_ns)
+            camera = _nearest(self._cameras, image)
             if camera.stamp_ns and abs(camera.stamp_ns - image.stamp_ns) > 1_000_000_000:
                 away = (camera.stamp_ns - image.stamp_ns) * 1e-9
-                notes = (f'camera_info is stamped {away:+.1f} s away from the image and used '
-                         'nevertheless, since intrinsics rarely change',)
+                notes += (f'camera_info is stamped {away:+.1f} s away from the image and used '
+                          'nevertheless, since intrinsics rarely change',)
         return FrameSet(
             image=image.msg, depth=depth.msg if depth else None,
             camera_info=camera.msg if camera else None, received_ns=image.received_ns,
@@ -165,5 +205,25 @@ class FrameSync:
         self._depths.extend(earlier)
 
 
-def _nearest(items: deque[_Arrived], stamp: int) -> _Arrived:
-    return min(items, key=lambda item: abs(item.stamp_ns - stamp))
+def _nearest(items: deque[_Arrived], image: _Arrived) -> _Arrived:
+    """Of what is nearest to the image in stamp, what came nearest to it."""
+    return min(items, key=lambda item: (
+        abs(item.stamp_ns - image.stamp_ns), _apart_s(image, item)))
+
+
+def _apart_s(image: _Arrived, other: _Arrived) -> float:
+    return abs(image.received_s - other.received_s)
+
+
+def _most_apart_s(image: _Arrived) -> float:
+    return _APART_UNSTAMPED_S if image.still else _APART_S
+
+
+def _why_apart(image: _Arrived, depth: _Arrived, tolerance_s: float) -> str:
+    away = depth.stamp_ns - image.stamp_ns
+    if abs(away) > tolerance_s * 1e9:
+        return (f'expected depth within {tolerance_s * 1e3:g} ms of the image, the nearest is '
+                f'{away * 1e-6:+.1f} ms away: synchronise the camera or raise sync_tolerance')
+    return (f'expected depth that came within {_most_apart_s(image):g} s of the image, the '
+            f'nearest came {_apart_s(image, depth):.1f} s away, although its stamp fits: check '
+            "that depth still comes and that the camera driver's stamps go on")

@@ -10,6 +10,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from refdiff_ros.grasp.results import GraspCandidate, GraspRegion, Pose
+from refdiff_ros.grasp.surface import back_project
 from refdiff_ros.results import Frame, Segmentation, Status
 from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.messages import pose_message
@@ -118,7 +119,8 @@ def _middle(mask: np.ndarray, frame: Frame) -> tuple[float, float, float] | None
         return None
     z = float(np.median(frame.depth_m[rows, columns]))
     u, v = float(columns.mean()), float(rows.mean())
-    return (u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z - _LETTER
+    x, y, _ = back_project(u, v, z, camera).tolist()
+    return x, y, z - _LETTER
 
 
 def _lines(namespace: str, number: int, width: float) -> Marker:

@@ -29,12 +29,17 @@ _KEPT_FRAMES = 64
 
 @dataclass(frozen=True)
 class _Seen:
-    """A frame that was looked at: stamp, (h, w) grey picture and the motion since the one before,
-    None where there is none."""
+    """A frame that was looked at: stamp, receipt on the monotonic clock (stamps may stand still),
+    (h, w) grey picture and the motion since the one before, None where there is none."""
 
     stamp_ns: int
+    received_s: float
     grey: np.ndarray
     step: 'FlowStep | None'
+
+    def is_after(self, answer: Answer) -> bool:
+        """Whether it came after the frame of `answer`, and of the same run of stamps."""
+        return self.received_s > answer.received_s and self.stamp_ns >= stamp_ns(answer)
 
 
 class MaskTracker:
@@ -118,46 +123,46 @@ class MaskTracker:
         result = answer.segmentation
         grey = small_grey(answer.frame.image_rgb)
         flow = MaskFlow(result.proposals[list(result.regions)], grey.shape)
-        stamp, before = stamp_ns(answer), grey
+        before = grey
         for seen in self._seen:
-            if seen.stamp_ns > stamp and seen.grey.shape == grey.shape:
+            if seen.is_after(answer) and seen.grey.shape == grey.shape:
                 # The step was taken from the frame before, which may be another one.
                 known = seen.step is not None and before is not grey
                 flow.step(seen.step if known else flow_step(before, seen.grey))
-            if seen.stamp_ns >= stamp:
+            if seen.is_after(answer) or seen.received_s == answer.received_s:
                 before = seen.grey
         self._answer, self._flow = answer, flow
 
     def _go_on(self, frame_set: FrameSet, config: NodeConfig) -> None:
         self._number = frame_set.number
         try:
-            decoded = decode(frame_set, config.rectified)
+            decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
         except RefDiffError:  # the full answer says what is wrong with it
             self._drop()
             return
-        step = self._look(decoded.frame.image_rgb, stamp_ns(frame_set.image))
+        step = self._look(decoded.frame.image_rgb, frame_set)
         if self._answer is None:
             return
         if step is None:  # a picture of another size, or time went back
             self._answer = self._flow = None
             return
         self._flow.step(step)
-        if stamp_ns(frame_set.image) > stamp_ns(self._answer):
+        if self._seen[-1].is_after(self._answer):
             self._tell(frame_set, decoded, config)
 
-    def _look(self, image_rgb: np.ndarray, stamp: int) -> 'FlowStep | None':
+    def _look(self, image_rgb: np.ndarray, frame_set: FrameSet) -> 'FlowStep | None':
         """The motion since the last frame; None where nothing is known of it."""
         from refdiff_ros.mask_flow import flow_step, small_grey
 
-        grey = small_grey(image_rgb)
+        grey, stamp = small_grey(image_rgb), stamp_ns(frame_set.image)
         last = self._seen[-1] if self._seen else None
         step = None
         if last is not None:
-            if last.grey.shape == grey.shape and last.stamp_ns < stamp:
+            if last.grey.shape == grey.shape and last.stamp_ns <= stamp:
                 step = flow_step(last.grey, grey)
             else:
                 self._seen.clear()
-        self._seen.append(_Seen(stamp, grey, step))
+        self._seen.append(_Seen(stamp, frame_set.received_s, grey, step))
         return step
 
     def _tell(self, frame_set: FrameSet, decoded: DecodedFrame, config: NodeConfig) -> None:

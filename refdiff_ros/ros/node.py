@@ -1,6 +1,6 @@
 """The managed node `refdiff`: callbacks only, the models run on the worker."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import time
 import traceback
 from typing import Any
@@ -15,9 +15,18 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.language.valid_text import from_outside
+from refdiff_ros.models.progress import ProgressLog, Step
+from refdiff_ros.presets import Mode
 from refdiff_ros.results import Status
 from refdiff_ros.ros import diagnostics, parameters
-from refdiff_ros.ros.answers import Answer, load_engine, Origin, unload_engine
+from refdiff_ros.ros.answers import (
+    Answer,
+    load_engine,
+    Origin,
+    unload_engine,
+    why_not_mode,
+)
 from refdiff_ros.ros.deferred_service import DeferredService
 from refdiff_ros.ros.dispatch import Dispatch
 from refdiff_ros.ros.frame_sync import FrameSync
@@ -29,9 +38,11 @@ from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
 from refdiff_ros.ros.web.page import OperatorPage, Robot
-from refdiff_ros.ros.worker import result_of, Worker
+from refdiff_ros.ros.worker import result_of, Worker, WorkerStoppedError
 from refdiff_ros.srv import ReferSegmentation
 
+# How long an end waits for models that are being loaded.
+_LOADING_S = 0.5
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -50,19 +61,21 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         config = parameters.declare(self)
         self._statistics = Statistics()
         self._models = diagnostics.ModelState()
-        self._sync = FrameSync()
+        self._sync = FrameSync(lambda: self._inputs.published)
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
         self._worker = Worker(self._dispatch.next_job, self._worker_failed)
         self._tracker = MaskTracker(
             self._sync, lambda: self._dispatch.config, self._publish, self._worker_failed)
         self._inputs = Inputs(
-            self, self._sync, self._frame_came, self._depth_came, self._expression_came)
+            self, self._sync, self._frame_came, self._depth_came, self._worker.wake,
+            self._expression_came)
         self._outputs = Outputs(self)
         self._page = OperatorPage(Robot(
             self._operator_says, self._operator_chose,
             lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
-            lambda: self._dispatch.standing.text))
+            lambda: self._dispatch.standing.text,
+            lambda: self._dispatch.config.max_input_megapixels))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
@@ -114,9 +127,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             return FAILURE
         self._models = diagnostics.ModelState('loading', f"bundle '{config.bundle}'")
         self.get_logger().info(f"loading bundle '{config.bundle}'")
-        began_s = time.monotonic()
+        began_s, listener = time.monotonic(), self._loading_listener(config.bundle)
         try:
-            self._dispatch.engine = result_of(self._worker.submit(lambda: load_engine(config)))
+            self._dispatch.engine = result_of(
+                self._worker.submit(lambda: load_engine(config, listener)))
         except Exception as error:  # whatever loading raises, the node stays up and says so
             if not isinstance(error, RefDiffError):
                 self.get_logger().error(traceback.format_exc())
@@ -128,6 +142,17 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._dispatch.engine.models, time.monotonic() - began_s)
         self.get_logger().info(self._models.detail)
         return SUCCESS
+
+    def _loading_listener(self, bundle: str) -> Callable[[Step], None]:
+        """Shows how far loading has got, in the log and in /diagnostics; ends it on a stop."""
+        log = ProgressLog(lambda text: self.get_logger().info(text), every_s=10.0)
+
+        def tell(step: Step) -> None:
+            if self._worker.stopping:
+                raise WorkerStoppedError(f'the node is ending: stopped {step.stage} {step.item}')
+            self._models = diagnostics.ModelState('loading', f"bundle '{bundle}', {step}")
+            log(step)
+        return tell
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and answer.
@@ -205,7 +230,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._worker.wake()
         self._tracker.frame_came()
 
-    def _expression_came(self, text: str) -> None:
+    def _expression_came(self, said: str) -> None:
+        text = from_outside(said)
         self._stand(text)
         self.get_logger().info(
             f'standing expression: {text[:200]!r}' if text.strip() else
@@ -222,6 +248,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _call_came(self, request: ReferSegmentation.Request, reply_to: Any) -> None:
         config, now_s = self._dispatch.config, time.monotonic()
+        request.expression = from_outside(request.expression)
         timeout_s = request.timeout or config.service_timeout
         pending = PendingRequest(request, reply_to, now_s, now_s + timeout_s)
         if not 0 < timeout_s < float('inf'):
@@ -292,6 +319,11 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     # Parameters
 
     def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        engine = self._dispatch.engine
+        for change in changes:
+            if change.name == 'mode' and engine is not None and change.value in set(Mode):
+                if problem := why_not_mode(engine, change.value):
+                    return SetParametersResult(successful=False, reason=problem)
         return parameters.check_change(changes, self._dispatch.config, self.state)
 
     def _take_parameters(self, changes: list[Parameter]) -> None:
@@ -304,13 +336,17 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self.get_logger().error(''.join(traceback.format_exception(error)))
 
     def stop(self) -> None:
-        """Refuse what waits, finish the running step and end the worker."""
+        """Refuse what waits, and end the worker where the running stage ends.
+
+        Loading is not waited for: a download goes on where it stopped, and the rest only reads.
+        """
+        patience_s = _LOADING_S if self._models.state == 'loading' else None
         self._dispatch.active = False
         self._worker.stop()
         self._tracker.stop()
         self._refuse_waiting('the node is ending')
         self._page.stop()
-        self._worker.join()
+        self._worker.join(patience_s)
         self._tracker.join()
 
 

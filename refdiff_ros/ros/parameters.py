@@ -22,6 +22,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.pictures.header import MAX_MEGAPIXELS
 from refdiff_ros.presets import Mode, PRESETS
 
 
@@ -125,7 +126,9 @@ PARAMETERS = (
         'preset', 'onboard', 'Reading of the method that answers.',
         choices=tuple(sorted(PRESETS))),
     ParameterSpec(
-        'mode', 'full', 'Ablation of the method: full uses both scores and the segmentor.',
+        'mode', 'full',
+        'Ablation of the method: full uses both scores and the segmentor. Only what the mode '
+        'needs is loaded: a mode that needs more is reached by cleanup and configure.',
         choices=tuple(mode.value for mode in Mode)),
     ParameterSpec(
         'seed', 0, 'Seed of the diffusion noise; the same seed gives the same answer.',
@@ -159,9 +162,17 @@ PARAMETERS = (
         'Larger images are answered at this many megapixels and the mask is scaled back.',
         low=0.01, high=100.0),
     ParameterSpec(
+        'max_input_megapixels', MAX_MEGAPIXELS,
+        'Larger images are refused before they are decoded: a few hundred bytes can claim '
+        'billions of pixels.', low=0.01, high=1000.0),
+    ParameterSpec(
         'sync_tolerance', 0.02,
         'Depth belongs to an image when their stamps differ by at most this many seconds.',
         low=0.0, high=10.0),
+    ParameterSpec(
+        'first_wait', 1.0,
+        'After the first image, an answer waits at most this many seconds for the first depth '
+        'and the first camera_info, where somebody publishes them.', low=0.0, high=60.0),
     ParameterSpec(
         'rectified', False,
         'The image is rectified: take the intrinsics from P of camera_info, not from K.'),
@@ -211,7 +222,9 @@ class NodeConfig:
     prefetch: bool = False
     max_age: float = 1.0
     max_megapixels: float = 2.1
+    max_input_megapixels: float = MAX_MEGAPIXELS
     sync_tolerance: float = 0.02
+    first_wait: float = 1.0
     rectified: bool = False
     queue_size: int = 8
     service_timeout: float = 10.0

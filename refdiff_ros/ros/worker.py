@@ -8,10 +8,26 @@ import threading
 from typing import Any
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.stages import listen
 
 
 class WorkerStoppedError(RefDiffError, RuntimeError):
-    """The worker was stopped before a job began."""
+    """The worker was stopped before a job began, or between two stages of it."""
+
+
+class _EndsJobs:
+    """Ends a job of a stopped worker where its next stage would begin."""
+
+    def __init__(self, worker: 'Worker'):
+        self._worker = worker
+
+    def enter(self, name: str) -> None:
+        """A stage begins."""
+        if self._worker.stopping:
+            raise WorkerStoppedError(f'the node is ending: stopped before the stage {name}')
+
+    def leave(self, name: str) -> None:
+        """A stage ends."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +87,7 @@ class Worker:
             self._changed.notify()
 
     def stop(self) -> None:
-        """Take no further job; what runs now runs to its end."""
+        """Take no further job; what runs now ends before its next stage."""
         with self._changed:
             self._stopping = True
             for future, _ in self._submitted:
@@ -85,11 +101,12 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not self._stopping:
-            try:
-                self._step()
-            except Exception as error:  # the thread must outlive any one job
-                self._on_error(error)
+        with listen(_EndsJobs(self)):
+            while not self._stopping:
+                try:
+                    self._step()
+                except Exception as error:  # the thread must outlive any one job
+                    self._on_error(error)
 
     def _step(self) -> None:
         with self._changed:

@@ -16,9 +16,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
 from refdiff_ros.grasp.region import grasp_region
+from refdiff_ros.pictures.camera_info import camera_from_info
 from refdiff_ros.results import Status
 from refdiff_ros.ros.answers import Answer
-from refdiff_ros.ros.conversions import camera_from_info, depth_from_image, mask_message
+from refdiff_ros.ros.conversions import depth_from_image, mask_message
 from refdiff_ros.ros.messages import box, service_response
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.srv import ReferSegmentation
@@ -32,7 +33,7 @@ class TruthNode(Node):
     def __init__(self, **kwargs: Any):
         super().__init__('refdiff', **kwargs)
         reliable = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-        self._meant: dict[str, int] = {}
+        self._meant: dict[str, int] | None = None  # until the objects have been told
         self._camera: CameraInfo | None = None
         # By stamp, newest last.
         self._depth: dict[tuple[int, int], Image] = {}
@@ -62,7 +63,7 @@ class TruthNode(Node):
     def _answer(self, request: ReferSegmentation.Request, _response: Any,
                 ) -> ReferSegmentation.Response:
         both = [stamp for stamp in self._instances if stamp in self._depth]
-        if not both or self._camera is None:
+        if not both or self._camera is None or self._meant is None:
             return service_response(Answer(
                 Status.NO_IMAGE, 'no frame with depth and truth has come yet: wait',
                 request.expression))

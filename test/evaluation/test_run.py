@@ -12,7 +12,7 @@ from refdiff_ros.errors import (
     RefDiffError,
 )
 from refdiff_ros.evaluation.figures import table, tagged_report
-from refdiff_ros.evaluation.run import Answer, answer_samples
+from refdiff_ros.evaluation.run import Answer, answer_samples, UNREADABLE
 from refdiff_ros.evaluation.sample import Sample
 from refdiff_ros.results import Frame, Status
 
@@ -91,3 +91,27 @@ def test_a_missing_package_is_not_the_pictures_fault():
 def test_counts_that_no_masks_have_are_refused():
     with pytest.raises(BadRequestError, match='intersection <= union'):
         Answer('a', 'b', 'c', 'FOUND', 0.5, 3, 2)
+
+
+def test_whatever_an_answer_raises_counts_as_one_bad_case(caplog):
+    class Faulty:
+        """An engine of which two answers fail, one of them by a fault of its own."""
+
+        def segment(self, frame, expression, mode=None):
+            if expression == 'a':
+                raise ZeroDivisionError('no word')
+            raise BadRequestError('expected another')
+
+    frame = Frame(np.zeros((8, 8, 3), np.uint8))
+    truth = np.eye(8, dtype=bool)
+
+    def damaged():
+        raise KeyError('no such picture')
+    samples = [Sample('1', 'p', 'a', lambda: (frame, truth)),
+               Sample('2', 'p', 'b', lambda: (frame, truth)), Sample('3', 'q', 'c', damaged)]
+    answers = answer_samples(Faulty(), samples)
+    assert [answer.status for answer in answers] == ['INTERNAL', 'BAD_REQUEST', UNREADABLE]
+    assert answers[0].error == 'unexpected ZeroDivisionError: no word'
+    assert 'KeyError' in answers[2].error
+    assert [answer.union for answer in answers] == [8, 8, 0]
+    assert sum(record.exc_info is not None for record in caplog.records) == 2

@@ -78,7 +78,7 @@ def _square(row):
 
 @torch.no_grad()
 def _direct_paper(models, frame, expression, config):
-    """Softmax (Eq. 4), conditional passes, mean of everything, one min-max, bilinear."""
+    """Softmax (Eq. (4)), conditional passes, mean of everything, one min-max, bilinear."""
     latents = _latents(models, frame, config, timestep=51)
     hidden = _hidden(models, expression.text)
     token = 3  # start, the, red, mug

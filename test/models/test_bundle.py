@@ -92,6 +92,23 @@ def test_sam_checkpoint_needs_a_known_type():
         parse_manifest(changed(lambda v: v['parts'].update(sam=sam)))
 
 
+@pytest.mark.parametrize('url', [
+    'file:///etc', 'http://example.org/sam', 'ftp://example.org', 'https://', '/etc',
+    'https://me:secret@example.org', 'https://example.org/a?b', 'HTTPS://example.org'])
+def test_plain_url_is_https(url):
+    sam = {'layout': 'segment-anything', 'url': url, 'type': 'vit_b',
+           'files': [{'path': 'sam.pth', 'sha256': SHA}]}
+    with pytest.raises(BundleError, match='url of part sam as https://host/folder'):
+        parse_manifest(changed(lambda v: v['parts'].update(sam=sam)))
+
+
+@pytest.mark.parametrize('package', ['/etc', '../x', 'antigravity', 'os', 'En_core', 'a.b_c'])
+def test_parser_package_is_a_pipelines_name(package):
+    parser = {'layout': 'spacy', 'package': package}
+    with pytest.raises(BundleError, match="such as 'en_core_web_sm'"):
+        parse_manifest(changed(lambda v: v['parts'].update(parser=parser)))
+
+
 @pytest.mark.parametrize('path', ['', '.', '/a', 'a/../b', 'a//b', 'a/', 'a\\b'])
 def test_path_must_stay_inside(path):
     with pytest.raises(BundleError, match='path'):
@@ -111,14 +128,14 @@ def test_read_manifest_names_the_path(tmp_path):
 
 def test_shipped_manifest_is_pinned():
     bundle = store.locate('sd15_vit_h').bundle
+    assert bundle.part('parser') is None
     assert bundle.trained
     assert bundle.part('sam').type == 'vit_h'
     for part in bundle.parts:
         assert part.hub is None or len(part.hub.revision) == 40
         for file in part.files:
-            if not file.path.endswith(('.json', '.txt')):
-                assert file.sha256 is not None
-                assert file.size is not None
+            assert file.sha256 is not None
+            assert file.size is not None
 
 
 def test_unknown_bundle_lists_the_known_ones():

@@ -5,13 +5,12 @@ import array
 import cv2
 import numpy as np
 from pytest import mark, raises
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.ros import conversions
 from refdiff_ros.ros.conversions import (
-    camera_from_info,
     depth_from_image,
     image_message,
     mask_message,
@@ -184,6 +183,61 @@ def test_a_picture_that_was_cut_off_is_refused(extension):
         rgb_from_compressed(msg)
 
 
+@mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+@mark.parametrize(('bits', 'extension'), [(8, '.jpg'), (8, '.png'), (16, '.png')])
+def test_a_colour_filter_that_was_compressed_as_it_was(pattern, bits, extension):
+    red = (220, 30, 30)
+    mosaic = np.zeros((32, 48), np.uint8)
+    for place, colour in enumerate(pattern):
+        mosaic[place // 2::2, place % 2::2] = red['rgb'.index(colour)]
+    values = mosaic if bits == 8 else mosaic.astype(np.uint16) * 257
+    _, data = cv2.imencode(extension, values)
+    name = extension[1:].replace('jpg', 'jpeg')
+    msg = CompressedImage(format=f'bayer_{pattern}{bits}; {name} compressed ',
+                          data=array.array('B', data.tobytes()))
+    out = rgb_from_compressed(msg)
+    assert out.shape == (32, 48, 3) and out.dtype == np.uint8
+    np.testing.assert_allclose(out[8:24, 8:40].mean((0, 1)), red, atol=12)
+
+
+def test_a_colour_filter_that_was_resolved_before_it_was_compressed():
+    msg = compressed(quadrants(64, 96), '.png')
+    msg.format = 'bayer_rggb8; png compressed bgr8'
+    np.testing.assert_array_equal(rgb_from_compressed(msg), quadrants(64, 96))
+
+
+def test_compressed_depth_on_the_topic_of_images_is_refused():
+    _, data = cv2.imencode('.png', np.full((16, 16), 900, np.uint16))
+    msg = CompressedImage(format='16UC1; png compressed', data=array.array('B', data.tobytes()))
+    with raises(BadRequestError, match='looks like the other kind of camera topic'):
+        rgb_from_compressed(msg)
+
+
+@mark.parametrize('rubbish', [
+    bytes(5000), b'\xff' * 5000, bytes(range(256)) * 20, b'\r\n--boundary'])
+@mark.parametrize('extension', ['.jpg', '.png'])
+def test_what_follows_a_whole_picture_is_left_alone(extension, rubbish):
+    msg = compressed(quadrants(64, 96), extension)
+    whole = rgb_from_compressed(msg)
+    msg.data = array.array('B', bytes(msg.data) + rubbish)
+    np.testing.assert_array_equal(rgb_from_compressed(msg), whole)
+
+
+@mark.parametrize('extension', ['.bmp', '.tiff', '.webp'])
+def test_other_formats_are_refused(extension):
+    with raises(BadRequestError, match='expected a JPEG or PNG image'):
+        rgb_from_compressed(compressed(quadrants(), extension))
+
+
+def test_larger_images_than_the_limit_are_refused_raw_and_compressed():
+    large = quadrants(200, 300)
+    with raises(BadRequestError, match='at most 0.05 megapixels, got one of 300x200'):
+        rgb_from_image(message(large, 'rgb8'), 0.05)
+    with raises(BadRequestError, match='at most 0.05 megapixels, got one of 300x200'):
+        rgb_from_compressed(compressed(large, '.png'), 0.05)
+    assert rgb_from_image(message(large, 'rgb8'), 0.06).shape == large.shape
+
+
 @mark.parametrize('data', [b'', b'no picture at all'])
 def test_bytes_that_are_no_picture_are_refused(data):
     msg = CompressedImage(format='jpeg', data=array.array('B', data))
@@ -207,23 +261,34 @@ def test_image_message_and_back():
     np.testing.assert_array_equal(rgb_from_image(msg), rgb[:, ::-1])
 
 
-def test_rectified_images_take_the_projection_matrix():
-    info = CameraInfo(
-        height=480, width=640, k=[500.0, 0.0, 320.0, 0.0, 501.0, 240.0, 0.0, 0.0, 1.0],
-        p=[400.0, 0.0, 300.0, 0.0, 0.0, 401.0, 200.0, 0.0, 0.0, 0.0, 1.0, 0.0])
-    assert camera_from_info(info).fx == 500
-    camera = camera_from_info(info, rectified=True)
-    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (400, 401, 300, 200)
-
-
-def test_zero_focal_length_is_refused():
-    with raises(BadRequestError, match='focal length fx > 0'):
-        camera_from_info(CameraInfo(height=480, width=640))
-
-
 def test_without_cv_bridge_the_other_library_answers():
     # Neither this environment's wheels nor a pip-only workstation have cv_bridge; where it is
     # there, both must agree.
     rgb = quadrants()
-    convert = conversions._colour_converter()
+    convert = conversions._converter(conversions.COLOUR_ENCODINGS['bgr8'])
     np.testing.assert_array_equal(convert(rgb[..., ::-1].copy(), 'bgr8'), rgb)
+
+
+def test_what_one_library_cannot_convert_the_other_does():
+    first = conversions._by_rosbags_image
+
+    def second(pixels, encoding):
+        raise RuntimeError(f'Unsupported conversion from [{encoding}] to [rgb8]')
+    mono = conversions.COLOUR_ENCODINGS['mono8']
+    assert conversions.choose_converter(mono, None, first) is first
+    assert conversions.choose_converter(mono, second, first) is first
+    assert conversions.choose_converter(mono, first, second) is first
+
+
+@mark.parametrize('encoding', sorted(conversions.COLOUR_ENCODINGS))
+@mark.parametrize('size', [(8, 8), (9, 11), (11, 9), (16, 13)])
+def test_every_encoding_at_odd_sizes_is_converted_or_refused(encoding, size):
+    known = conversions.COLOUR_ENCODINGS[encoding]
+    shape = size if known.channels == 1 else (*size, known.channels)
+    msg = message(np.full(shape, 77, known.dtype), encoding)
+    if known.name.startswith('yuv422') and size[1] % 2:
+        with raises(BadRequestError, match='expected an even width'):
+            rgb_from_image(msg)
+    else:
+        out = rgb_from_image(msg)
+        assert out.shape == (*size, 3) and out.dtype == np.uint8

@@ -1,7 +1,7 @@
 """Which depth and camera_info belong to which image."""
 
 import numpy as np
-from pytest import approx
+from pytest import approx, mark
 from ros_graph import camera_info, image
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -165,3 +165,35 @@ def test_empty_optional_messages_count_as_absent():
     assert not isinstance(frame_set.image, CompressedImage)
     result = decode(type(frame_set)(frame_set.image, Image(), type(camera_info())()))
     assert (result.depth_problem, result.camera_problem) == ('', '')
+
+
+@mark.parametrize('second', [0, 77.0])
+def test_of_equal_stamps_the_depth_that_came_with_the_image_is_taken(second):
+    messages = []
+    for k in range(4):
+        messages += [('depth', still(depth(1.0, metres=0.5 + k), second), 1 + k / 30),
+                     ('image', still(image(), second), 1.005 + k / 30)]
+    found = fed(*messages).newest(TOLERANCE_S)
+    assert decode(found).frame.depth_m[0, 0] == approx(3.5)
+    assert any('again and again' in note and 'came within 5 ms' in note for note in found.notes)
+
+
+@mark.parametrize('second', [0, 77.0])
+def test_depth_that_died_while_stamps_stand_still_belongs_to_no_image(second):
+    sync = fed(('depth', still(depth(1.0), second), 1.0), ('image', still(image(), second), 1.0))
+    for k in range(1, 60):
+        sync.add_image(still(image(), second), 0, 1.0 + k / 10)
+    found = sync.newest(TOLERANCE_S)
+    assert found.depth is None
+    assert 'came within 0.2 s of the image, the nearest came 5.9 s away' in found.depth_problem
+    assert sync.depth_due_s(TOLERANCE_S, 6.95) == 0
+
+
+def test_true_stamps_that_came_late_by_a_slow_camera_are_no_fault():
+    found = fed(('image', image(stamp=10.0), 1.0), ('depth', depth(10.0), 1.9)).newest(TOLERANCE_S)
+    assert found.depth is not None and found.notes == ()
+
+
+def still(msg, second):
+    msg.header.stamp.sec, msg.header.stamp.nanosec = int(second), 0
+    return msg

@@ -103,7 +103,7 @@ def test_the_worker_runs_submitted_jobs_before_others_and_survives_errors():
     assert thread is not threading.current_thread()
     gate.set()
     worker.wake()
-    wait_for(lambda: len(ran) == 2, 10.0)
+    wait_for(lambda: len(ran) == 2)
     assert ran == ['first', 'third']
     assert isinstance(errors[0], ZeroDivisionError)
     with raises(KeyError):
@@ -121,7 +121,7 @@ def test_the_worker_asks_again_after_the_seconds_it_was_told():
         asked.append(time.monotonic())
         return Wait(0.01) if len(asked) < 3 else None
     worker = Worker(next_job, print)
-    wait_for(lambda: len(asked) >= 3, 10.0)
+    wait_for(lambda: len(asked) >= 3)
     worker.stop()
     worker.join()
 

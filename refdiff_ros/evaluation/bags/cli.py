@@ -61,6 +61,8 @@ def add_frame_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--depth-topic', default='', metavar='TOPIC',
                         help='depth registered to the images')
     parser.add_argument('--info-topic', default='', metavar='TOPIC', help='camera_info')
+    parser.add_argument('--rectified', action='store_true',
+                        help='the images are rectified: take P of camera_info, without its lens')
     parser.add_argument('--sync-tolerance', type=float, default=TOLERANCE_S, metavar='S',
                         help='depth belongs to an image when their stamps differ by at most this '
                         f'many seconds (default {TOLERANCE_S:g})')

@@ -7,6 +7,7 @@ import numpy as np
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
+from refdiff_ros.pictures.header import checked_header
 from refdiff_ros.ros.conversions import clean_depth
 
 _HEADER = struct.Struct('<iff')  # how it was compressed, and A and B of the quantisation
@@ -31,6 +32,11 @@ def depth_from_compressed(msg: Any) -> np.ndarray:
         raise BadRequestError(
             "expected depth as 'compressedDepth png' or as PNG, which lose nothing, got the "
             f'format {msg.format!r}: record the raw depth topic, or set png as its format')
+    try:
+        checked_header(data)
+    except BadRequestError as error:
+        raise BadRequestError(f'expected a 16-bit PNG of depth, got {len(data)} bytes of format '
+                              f'{msg.format!r}: {error}') from error
     cv2 = require_package('cv2', 'ros')
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.ndim != 2 or values.dtype != np.uint16:

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.evaluation.bags.compressed_depth import depth_from_compressed
-from refdiff_ros.evaluation.bags.pairing import Index, Picture
+from refdiff_ros.evaluation.bags.pairing import Index, Picture, Topics
 from refdiff_ros.evaluation.bags.reading import Bag, BagError, IMAGE, Recorded
+from refdiff_ros.pictures.camera_info import camera_from_info
 from refdiff_ros.results import Camera, Frame
 from refdiff_ros.ros.conversions import (
-    camera_from_info,
     depth_from_image,
     rgb_from_compressed,
     rgb_from_image,
@@ -29,16 +27,18 @@ class RecordedFrame:
 
     def __init__(
         self, bag: Bag, picture: Picture, image: Recorded, depth: Recorded | None = None,
+        rectified: bool = False,
     ):
         self.picture = picture
         self._bag, self._image, self._depth = bag, image, depth
+        self._rectified = rectified
 
     @cached_property
     def frame(self) -> Frame:
         """The frame, decoded once.
 
         Raises:
-            BadRequestError: an image, its depth or its camera_info cannot be used.
+            BadRequestError: the image or its depth cannot be used.
         """
         try:
             return self._decoded()
@@ -48,10 +48,21 @@ class RecordedFrame:
     def _decoded(self) -> Frame:
         msg = self._bag.decode(self._image)
         read = rgb_from_image if self._image.msgtype == IMAGE else rgb_from_compressed
-        info = self.picture.info
+        image_rgb = read(msg)
         return Frame(
-            read(msg), self._depth_m(), _camera(self._bag.decode(info)) if info else None,
-            self.picture.stamp_ns, msg.header.frame_id)
+            image_rgb, self._depth_m(), self._camera(image_rgb.shape[:2]), self.picture.stamp_ns,
+            msg.header.frame_id)
+
+    def _camera(self, size_hw: tuple[int, int]) -> Camera | None:
+        """Intrinsics; None, said once a bag, where they cannot be used: masks need none."""
+        if self.picture.info is None:
+            return None
+        try:
+            return camera_from_info(
+                self._bag.decode(self.picture.info), self._rectified, size_hw)
+        except RefDiffError as error:
+            self._bag.note(f'camera_info is left out, so that there is no pose: {error}')
+            return None
 
     def _depth_m(self) -> np.ndarray | None:
         if self._depth is None:
@@ -88,7 +99,7 @@ def read_frames(
             if number not in held or (picture.depth is not None and picture.depth not in held):
                 break
             del waiting[number]
-            yield _taken(bag, picture, held, uses)
+            yield _taken(bag, index.topics, picture, held, uses)
         if not waiting:
             return
     raise BagError(f'expected {bag.path} to hold what it held a moment ago, but '
@@ -96,7 +107,8 @@ def read_frames(
 
 
 def _taken(
-    bag: Bag, picture: Picture, held: dict[int, Recorded], uses: dict[int, int],
+    bag: Bag, topics: Topics, picture: Picture, held: dict[int, Recorded],
+    uses: dict[int, int],
 ) -> RecordedFrame:
     depth = None
     if picture.depth is not None:
@@ -104,7 +116,8 @@ def _taken(
         uses[picture.depth] -= 1
         if not uses[picture.depth]:
             del held[picture.depth]
-    return RecordedFrame(bag, picture, held.pop(picture.image), depth)
+    return RecordedFrame(
+        bag, picture, held.pop(picture.image), depth, topics.rectified)
 
 
 def describe(picture: Picture) -> str:
@@ -116,10 +129,3 @@ def seconds_text(stamp_ns: int) -> str:
     """A stamp in seconds with all its digits: '1700000000.050000000'."""
     seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
     return f'{seconds}.{nanoseconds:09d}'
-
-
-def _camera(msg: Any) -> Camera:
-    # ROS 1 writes the matrices in capitals.
-    if not hasattr(msg, 'k'):
-        msg = SimpleNamespace(k=msg.K, p=msg.P, width=msg.width, height=msg.height)
-    return camera_from_info(msg)

@@ -6,9 +6,10 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.errors import BadRequestError, MissingPackageError
 from refdiff_ros.evaluation.bags.cli import add_frame_options
 from refdiff_ros.evaluation.cli import add_models, checked_overrides, prepare, Progress
+from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.presets import Mode
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--stills', type=Path, required=True, metavar='DIR',
                         help='folder for PNGs')
     parser.add_argument('--expression', action='append', default=[], metavar='TEXT',
-                        help='have the model answer it on each image; repeatable')
+                        type=valid_text, help='have the model answer it on each image; repeatable')
     add_frame_options(parser)
     add_models(parser)
     parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from refdiff_ros.evaluation.bags.labels import write_labels
     from refdiff_ros.evaluation.bags.pairing import index_bag, Topics
     from refdiff_ros.evaluation.bags.reading import Bag
+    from refdiff_ros.evaluation.run import error_text
     checked_overrides(args)
     stamps = [parse_stamp(text) for text in args.stamps or ()]
     if args.out.exists():
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
                               'may have been corrected: take another name')
     with Bag(args.bag) as bag:
         index = index_bag(bag, Topics((args.topic,), args.depth_topic, args.info_topic,
-                                      args.sync_tolerance))
+                                      args.sync_tolerance, args.rectified))
         pictures = _chosen(args, index, stamps)
         lines_of, progress, failed = _lines(args), Progress('image'), []
 
@@ -74,8 +76,10 @@ def run(args: argparse.Namespace) -> int:
             for recorded in read_frames(bag, index, pictures):
                 try:
                     yield from lines_of(recorded)
-                except RefDiffError as error:
-                    print(f'left out: {error}', file=sys.stderr)
+                except MissingPackageError:
+                    raise
+                except Exception as error:  # one bad picture must not end the others
+                    print(f'left out: {error_text(error)}', file=sys.stderr)
                     failed.append(recorded.picture)
                 progress.step(len(pictures))
 

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-import json
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.evaluation.bags.labels import Label, read_labels, UNVERIFIED
@@ -18,6 +17,7 @@ from refdiff_ros.evaluation.html.cli import finish_report
 from refdiff_ros.evaluation.output import write_figures
 from refdiff_ros.evaluation.requirements import judge, Requirement
 from refdiff_ros.evaluation.run import Answer
+from refdiff_ros.json_text import to_json
 
 if TYPE_CHECKING:
     from refdiff_ros.evaluation.html.gallery import Gallery
@@ -59,7 +59,7 @@ def labelled_bag(args: argparse.Namespace, labels: Sequence[Label]) -> Iterator[
     read_from = image_topics(labels, args.image_topic)
     with Bag(args.bag) as bag:
         index = index_bag(bag, Topics(tuple(read_from.values()), args.depth_topic,
-                                      args.info_topic, args.sync_tolerance))
+                                      args.info_topic, args.sync_tolerance, args.rectified))
         matched = match(labels, index, read_from)
         tell_unmatched(index, matched)
         yield Labelled(bag, index, matched, sum(label.source == UNVERIFIED for label in labels),
@@ -128,7 +128,7 @@ def finish(
     written = write_figures(args.json, {
         **found, 'unmatched': unmatched_json(labelled.matched), **outcome.details,
         'grasps': [case.as_json() for case in outcome.grasps], 'results': results})
-    print(json.dumps(found), flush=True)
+    print(to_json(found), flush=True)
     finish_report(args.html, {**found, 'results': results}, gallery)
     good = found['errors'] < found['cases'] and all(verdict.met for verdict in verdicts)
     return outcome.status or written or (0 if good else 1)

@@ -33,7 +33,8 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.grasp_error import TrueGrasp
 from refdiff_ros.evaluation.metrics.rle import decode_rle, encode_rle
-from refdiff_ros.optional import require_package
+from refdiff_ros.language.valid_text import valid_text
+from refdiff_ros.pictures.files import read_mask
 
 UNVERIFIED = 'model'
 _REQUIRED = ('stamp', 'topic', 'expression', 'mask')
@@ -156,7 +157,8 @@ def _label(line: str, number: int, folder: Path) -> Label:
         raise BadRequestError(f'expected the keys {", ".join(_REQUIRED)}, got no '
                               f'{" and no ".join(missing)}')
     label = Label(
-        _stamp_ns(values['stamp']), _text(values, 'topic'), _text(values, 'expression').strip(),
+        _stamp_ns(values['stamp']), _text(values, 'topic'),
+        valid_text(_text(values, 'expression')).strip(),
         _rle(values['mask'], folder), _grasp(values.get('grasp')), _tags(values.get('tags')),
         _text(values, 'source') if values.get('source') else '', number)
     _ = label.mask  # a damaged mask is told here, with its line, and not in the midst of a run
@@ -166,16 +168,7 @@ def _label(line: str, number: int, folder: Path) -> Label:
 def _rle(value: Any, folder: Path) -> Mapping[str, Any]:
     if not isinstance(value, str):
         return value
-    pil = require_package('PIL.Image', 'models')
-    try:
-        with pil.open(folder / value) as picture:
-            pixels = np.asarray(picture)
-    except (OSError, pil.DecompressionBombError) as error:
-        raise BadRequestError(
-            f'expected the picture of a mask at {value}, got: {error}') from error
-    if pixels.ndim != 2:
-        raise BadRequestError(f'expected a mask of one channel in {value}, got {pixels.shape}')
-    return encode_rle(pixels != 0)
+    return encode_rle(read_mask(folder / value))
 
 
 def _stamp_ns(value: Any) -> int:

@@ -24,6 +24,7 @@ class Topics:
         depth: name of the depth image topic, or '' for none.
         info: name of the camera_info topic, or '' for none.
         tolerance_s: largest difference of stamps at which depth belongs to an image.
+        rectified: whether the images are rectified; intrinsics are then those of P.
 
     Raises:
         BadRequestError: no image topic, one topic in two roles, or a tolerance below 0.
@@ -33,6 +34,7 @@ class Topics:
     depth: str = ''
     info: str = ''
     tolerance_s: float = TOLERANCE_S
+    rectified: bool = False
 
     def __post_init__(self):
         names = self.all

@@ -8,12 +8,15 @@ which needs room in the temporary folder; mcap chunks: zstd, lz4; ROS 1: bz2, lz
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+import logging
 from pathlib import Path
 import struct
 from typing import Any
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.optional import require_package
+
+_LOG = logging.getLogger(__name__)
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -70,6 +73,7 @@ class Bag:
 
     def __init__(self, path: Path):
         self.path = path
+        self._noted: set[str] = set()
         _check_path(path)
         highlevel = require_package('rosbags.highlevel', 'bags')
         typesys = require_package('rosbags.typesys', 'bags')
@@ -89,6 +93,12 @@ class Bag:
 
     def __exit__(self, *_: object) -> None:
         self._reader.close()
+
+    def note(self, text: str) -> None:
+        """Log a sentence on what the bag holds, once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            _LOG.warning('%s: %s', self.path, text)
 
     def require(self, topic: str, types: tuple[str, ...]) -> None:
         """Check that `topic` is recorded and of one of `types`.

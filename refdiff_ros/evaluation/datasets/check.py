@@ -148,9 +148,9 @@ def _image_fault(path: Path, size_hw: tuple[int, int]) -> str:
     # The header alone: decoding every picture would take hours of a full set.
     pil = require_package('PIL.Image', 'datasets')
     try:
-        with pil.open(path) as picture:
+        with pil.open(path, formats=('JPEG', 'PNG')) as picture:
             size = picture.size
-    except (OSError, pil.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, pil.DecompressionBombError):
         return 'no picture'
     if size != size_hw[::-1]:
         return f'{size[0]}x{size[1]} instead of {size_hw[1]}x{size_hw[0]}'

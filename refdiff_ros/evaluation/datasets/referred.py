@@ -11,6 +11,7 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.datasets.expression_kind import expression_kind
 from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.pictures.files import read_image
 from refdiff_ros.results import Frame
 
@@ -64,7 +65,8 @@ def samples(objects: Iterable[Referred], images: Path) -> list[Sample]:
     found: dict[str, Sample] = {}
     for each in sorted(objects, key=lambda each: (each.image_id, each.object_id)):
         load = partial(_load, images / each.image_name, each.size_hw, each.rasterise)
-        for sample_id, text in each.expressions:
+        for sample_id, said in each.expressions:
+            text = valid_text(said)
             if sample_id in found:
                 raise BadRequestError(f'expected ids that are unique, got {sample_id} twice')
             tags = {'kind': expression_kind(text), 'distractors': str(each.distractors)}
@@ -75,7 +77,8 @@ def samples(objects: Iterable[Referred], images: Path) -> list[Sample]:
 def _load(
     path: Path, size_hw: tuple[int, int], rasterise: Callable[[], np.ndarray],
 ) -> tuple[Frame, np.ndarray]:
-    frame = Frame(read_image(path))
+    # Annotations are of the pixels as they are stored, whatever EXIF says of them.
+    frame = Frame(read_image(path, upright=False))
     if frame.size_hw != size_hw:
         raise BadRequestError(
             f'expected {path} to be {size_hw[1]}x{size_hw[0]} pixels as annotated, got '

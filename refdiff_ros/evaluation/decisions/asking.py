@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import time
 
 from refdiff_ros.engine import Engine
-from refdiff_ros.errors import RefDiffError
 from refdiff_ros.evaluation.decisions.cases import DecisionCase
 from refdiff_ros.evaluation.decisions.question_truth import question_holds
 from refdiff_ros.evaluation.metrics.overlap import iou, overlap
-from refdiff_ros.evaluation.run import status_of
+from refdiff_ros.evaluation.run import attempt, error_text, status_of
 from refdiff_ros.results import Segmentation
 
 # An answer is right from this IoU on, and a region is an object from the same.
@@ -78,10 +77,7 @@ def evaluate_decisions(
     results = []
     for case in cases:
         began = time.perf_counter()
-        try:
-            answer, error = engine.segment(case.view.frame, case.text), None
-        except RefDiffError as caught:
-            answer, error = None, caught
+        answer, error = attempt(lambda case=case: engine.segment(case.view.frame, case.text))
         result = _result(case, answer, error, time.perf_counter() - began)
         results.append(result)
         if on_result is not None:
@@ -90,7 +86,7 @@ def evaluate_decisions(
 
 
 def _result(
-    case: DecisionCase, answer: Segmentation | None, error: RefDiffError | None, seconds: float,
+    case: DecisionCase, answer: Segmentation | None, error: Exception | None, seconds: float,
 ) -> DecisionResult:
     asked = {
         'scene': case.scene, 'expression': case.text, 'kind': case.kind, 'sense': case.sense,
@@ -99,7 +95,7 @@ def _result(
         return DecisionResult(
             **asked, status=status_of(error).name, confidence=0.0, presence=None, chosen_iou=0.0,
             candidates=0, offered=False, question='', tells_apart=False, question_holds=None,
-            error=str(error))
+            error=error_text(error))
     rows = answer.regions if answer.status.has_mask else ()
     ious = [_iou(case, answer, row) for row in rows]
     return DecisionResult(

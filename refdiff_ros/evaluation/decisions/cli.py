@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import asdict
-import json
 from pathlib import Path
 import sys
 
@@ -15,6 +14,7 @@ from refdiff_ros.evaluation.cli import (
 )
 from refdiff_ros.evaluation.output import write_figures
 from refdiff_ros.evaluation.progress import Progress
+from refdiff_ros.json_text import to_json
 
 
 def add_decisions(commands: argparse._SubParsersAction) -> None:
@@ -74,5 +74,5 @@ def run_decisions(args: argparse.Namespace) -> int:
     status = write_figures(args.json, written)
     confidence = {name: {key: value for key, value in some.items() if key != 'bins'}
                   for name, some in found['confidence'].items()}
-    print(json.dumps({**found, 'confidence': confidence}), flush=True)
+    print(to_json({**found, 'confidence': confidence}), flush=True)
     return status or (0 if found['errors'] < found['cases'] else 1)

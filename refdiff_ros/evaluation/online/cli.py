@@ -125,6 +125,8 @@ def _parameters(args: argparse.Namespace) -> dict[str, Any]:
     import yaml
     values = {'bundle': args.bundle or _BUNDLE, 'preset': args.preset, 'mode': args.mode,
               'seed': args.seed, 'device': args.device}
+    if args.rectified:
+        values['rectified'] = True
     for text in args.parameters:
         name, equals, value = text.partition('=')
         if not equals:

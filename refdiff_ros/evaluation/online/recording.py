@@ -33,8 +33,8 @@ _TAIL_S = 1.0
 _FIXED = ('autostart', 'follow', 'image_transport')
 # A new expression must not be answered on the picture before it, which is at least this old.
 _MAX_AGE_S = 0.01
-# The node tells each second how many images it has received.
-_DIAGNOSIS_S = 1.5
+# The node tells each second how many images it has received; a busy one tells it later.
+_DIAGNOSIS_S = 20.0
 # For both sides of every topic to find each other, once the node is active.
 _CONNECT_S = 30.0
 
@@ -222,9 +222,12 @@ def _ended(writer: AnswerBagWriter, stopped: str, status: int) -> Ending:
 
 
 def _wait_for_diagnosis(player: Player) -> None:
-    """Until the node has once more told how many images it has received."""
-    end_s = time.monotonic() + _DIAGNOSIS_S
-    while time.monotonic() < end_s:
+    """Until the node has once more told how many images it has received.
+
+    The next diagnosis may have been made before the last picture came; the one after it was not.
+    """
+    end_s, enough = time.monotonic() + _DIAGNOSIS_S, player.diagnoses + 2
+    while player.diagnoses < enough and time.monotonic() < end_s:
         player.watch()
         time.sleep(0.05)
 

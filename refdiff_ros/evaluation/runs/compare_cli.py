@@ -2,11 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-import json
 from pathlib import Path
 import sys
 
 from refdiff_ros.evaluation.output import some
+from refdiff_ros.json_text import to_json
 
 _NAMED = 5
 _LEGEND = """\
@@ -45,7 +45,7 @@ def run_compare(args: argparse.Namespace) -> int:
     print(f'{comparison_table(found)}\n{_LEGEND}')
     told = {name.lower(): {'run': str(run.path), **run.question.summary()}
             for name, run in zip('AB', runs, strict=True)}
-    print(json.dumps({'what': 'compare', **told, **found}), flush=True)
+    print(to_json({'what': 'compare', **told, **found}), flush=True)
     return 0
 
 

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable, Sequence
 import contextlib
 from dataclasses import asdict, dataclass
-import json
 from pathlib import Path
 import shlex
 import sys
@@ -16,6 +15,7 @@ from refdiff_ros.evaluation.cluster.options import add_ray, check_ray, with_whol
 from refdiff_ros.evaluation.datasets.published import PUBLISHED
 from refdiff_ros.evaluation.output import some, write_figures
 from refdiff_ros.evaluation.progress import Progress
+from refdiff_ros.json_text import to_json
 
 if TYPE_CHECKING:
     from refdiff_ros.evaluation.requirements import Verdict
@@ -89,7 +89,7 @@ def run_dataset(args: argparse.Namespace) -> int:
     _print(question, found, answers, verdicts)
     written = write_figures(args.json, {
         **found, 'values': question.values, 'results': [asdict(answer) for answer in answers]})
-    print(json.dumps(found), flush=True)
+    print(to_json(found), flush=True)
     good = found['errors'] < found['cases'] and all(verdict.met for verdict in verdicts)
     return stop.status or written or (0 if good else 1)
 

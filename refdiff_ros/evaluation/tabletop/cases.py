@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.overlap import best_iou, iou, overlap, require_overlap
 from refdiff_ros.evaluation.metrics.pointing import pointing
-from refdiff_ros.evaluation.run import status_of
+from refdiff_ros.evaluation.run import attempt, error_text, status_of
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Segmentation
 from refdiff_ros.sim.expressions import expressions, KINDS, SceneExpression
@@ -176,10 +176,8 @@ def evaluate(
     results = []
     for view, said, scene in asked:
         began = time.perf_counter()
-        try:
-            answer, error = engine.segment(view.frame, said.text, mode), None
-        except RefDiffError as caught:
-            answer, error = None, caught
+        answer, error = attempt(lambda view=view, said=said: engine.segment(
+            view.frame, said.text, mode))
         seconds = time.perf_counter() - began
         case = _case(view, said, scene, answer, error, seconds)
         results.append(case)
@@ -190,7 +188,7 @@ def evaluate(
 
 def _case(
     view: SceneView, said: SceneExpression, scene: int, answer: Segmentation | None,
-    error: RefDiffError | None, seconds: float,
+    error: Exception | None, seconds: float,
 ) -> Case:
     truth = view.masks[said.row]
     asked = {
@@ -199,7 +197,7 @@ def _case(
     if answer is None:
         return Case(
             **asked, status=status_of(error).name, iou=0.0, intersection=0, union=int(truth.sum()),
-            pointing=None, oracle_iou=None, error=str(error))
+            pointing=None, oracle_iou=None, error=error_text(error))
     shared, covered = overlap(answer.mask, truth)
     return Case(
         **asked, status=answer.status.name, iou=iou(shared, covered), intersection=shared,

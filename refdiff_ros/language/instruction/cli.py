@@ -3,16 +3,18 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
-import json
 
+from refdiff_ros.json_text import to_json
 from refdiff_ros.language.instruction.results import Instruction, Reference, Step
+from refdiff_ros.language.valid_text import valid_text
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register the subcommand."""
     parser = subparsers.add_parser(
         'parse', help='say which objects an instruction names, and in which roles')
-    parser.add_argument('instruction', help="for example 'put the red can on the plate'")
+    parser.add_argument('instruction', type=valid_text,
+                        help="for example 'put the red can on the plate'")
     parser.add_argument('--json', action='store_true', help='print one JSON object instead')
     parser.set_defaults(run=run)
 
@@ -23,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from refdiff_ros.language.instruction.reader import read_instruction
 
     found = read_instruction(args.instruction, load_parser())
-    print(json.dumps(asdict(found)) if args.json else '\n'.join(lines(found)))
+    print(to_json(asdict(found)) if args.json else '\n'.join(lines(found)))
     return 0 if found.steps else 1
 
 

@@ -10,7 +10,7 @@ PEOPLE = frozenset('me us him her you myself yourself himself herself'.split())
 POINTING = frozenset('this that these those'.split())
 PRONOUNS = frozenset('it them they'.split()) | POINTING
 PICTURE = frozenset('picture image photo photograph screen frame view'.split())
-RELATIVES = frozenset('that which who whose whom where'.split())
+RELATIVES = frozenset('that which who whose whom where what'.split())
 SUBJECTS = frozenset('i you we they he she'.split())
 BE = frozenset('is are was were be been being'.split())
 # Verbs with which a clause goes on after 'and': 'that is red and | has a handle'.
@@ -38,9 +38,10 @@ _ADVERBS = frozenset(tuple(phrase.split()) for phrase in (
     'home', 'around', 'through', 'along', 'by', 'past'))
 # Adverbs at the end alone: 'push it left', 'pull the drawer open'.
 SIDEWAYS = frozenset('left right'.split())
-RESULTS = frozenset('open closed shut'.split())
+RESULTS = frozenset('open closed shut inside outside underneath'.split())
 COORDINATORS = frozenset('and or nor plus'.split())
-AS_AND = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'))
+AS_AND = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'), ('and', 'then'),
+          ('and', 'also'), ('and', 'finally'))
 
 
 _LONGEST_ADVERB = max(map(len, _ADVERBS))

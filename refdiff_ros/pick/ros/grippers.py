@@ -74,8 +74,7 @@ class Gripper(Protocol):
         """
 
     def reported_m(self) -> float:
-        """The opening that the gripper itself gave with its last result; NaN where it gave none.
-        """
+        """The opening that the gripper gave with its last result; NaN where it gave none."""
 
     def halt(self, opening_m: float) -> None:
         """Stop the fingers where they are."""

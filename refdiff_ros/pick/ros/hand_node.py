@@ -35,7 +35,9 @@ from refdiff_ros.pick.ros.grippers import ActionGripper, TopicGripper
 from refdiff_ros.pick.ros.messages import grounding_from, mask_from
 from refdiff_ros.pick.ros.parameters import HandParameters
 from refdiff_ros.pick.ros.robot import RosRobot
+from refdiff_ros.pick.ros.waiting import Waiting
 from refdiff_ros.pick.stages import Grounding
+from refdiff_ros.results import Status
 from refdiff_ros.ros.parameters import ParameterSpec
 from refdiff_ros.srv import ReferSegmentation
 
@@ -43,6 +45,8 @@ from refdiff_ros.srv import ReferSegmentation
 THREADS = 10
 _LOOK_S = 0.01
 _GRACE_S = 0.3
+# A refdiff node that answers this is starting, or its camera is.
+_NOT_YET, _ASK_AGAIN_S = (Status.INACTIVE, Status.NO_IMAGE), 0.2
 
 
 class NotNowError(RuntimeError):
@@ -74,6 +78,7 @@ class HandNode(Node):
                                            callback_group=MutuallyExclusiveCallbackGroup())
         self._busy, self._waiting = threading.Lock(), threading.Lock()
         self._running: ServerGoalHandle | None = None
+        self._clock_of = Waiting(0.0, 0.0)
         self._ending, self._stopped = threading.Event(), threading.Event()
         anytime = ReentrantCallbackGroup()
         self.create_subscription(Empty, 'stop', lambda _msg: self.halt(), 10,
@@ -96,8 +101,7 @@ class HandNode(Node):
                 lambda: (values('position_tolerance') / 2, values('angle_tolerance') / 2))
         gripper = TopicGripper(self) if values('gripper') == 'topic' else ActionGripper(
             self, values('gripper'), values.fingers, values('gripper_effort'))
-        return RosRobot(self, values, lambda: values.pose('home'), arm, gripper, values.fingers,
-                        self.frames)
+        return RosRobot(self, values, arm, gripper, self.frames)
 
     def stop(self) -> None:
         """End a running goal: the robot is left as it is."""
@@ -143,7 +147,7 @@ class HandNode(Node):
         held = self.in_hand()
         if held is None:
             return True, 'nothing is held'
-        self.robot.start(lambda: self._check(None, 0.0, 0.0))
+        self.robot.start(lambda: self._check(None, None))
         self.robot.let_finish()
         try:
             put_back(self.robot, held)
@@ -174,10 +178,10 @@ class HandNode(Node):
             NotNowError: it cannot be taken up.
             StoppedError: it was cancelled or timed out while it waited.
         """
-        began_s = time.monotonic()
+        self._clock_of = clock = Waiting(self.values('node_timeout'), limit_s)
 
         def check() -> None:
-            self._check(goal, began_s, limit_s)
+            self._check(goal, clock)
         if self._stopped.is_set():
             raise NotNowError(f"stopped: call '{self.get_fully_qualified_name()}/resume' or "
                               "'.../put_back' first")
@@ -211,48 +215,56 @@ class HandNode(Node):
         running = self._running
         return running is None or running.is_cancel_requested
 
-    def _check(self, goal: ServerGoalHandle | None, began_s: float, limit_s: float) -> None:
+    def _check(self, goal: ServerGoalHandle | None, clock: Waiting | None) -> None:
         if self._ending.is_set():
             raise StoppedError(Interrupt.STOPPED, 'the node is ending')
         if self._stopped.is_set():
             raise StoppedError(Interrupt.STOPPED, 'a stop was called')
-        if goal is None:
-            return
-        if goal.is_cancel_requested:
+        if goal is not None and goal.is_cancel_requested:
             raise StoppedError(Interrupt.CANCELLED, 'the client cancelled')
-        if time.monotonic() - began_s > limit_s:
-            raise StoppedError(Interrupt.TIMEOUT, f'not done in {limit_s:g} s')
+        if clock is not None:
+            clock.check()
 
     # Grounding
 
-    def ground(self, text: str, limit_s: float, check: Callable[[], None]) -> Grounding:
+    def ground(self, text: str, check: Callable[[], None]) -> Grounding:
         """Ask the refdiff node what a text means.
 
         Raises:
             StoppedError: as the check says.
             RobotError: the answer cannot be read.
         """
-        response = self.ask_refdiff(text, limit_s, check)
+        response = self.ask_refdiff(text, check)
         try:
             return grounding_from(response)
         except (BadRequestError, ValueError) as error:
             raise RobotError(f'the answer of the refdiff node cannot be read: {error}') from error
 
-    def ask_refdiff(self, text: str, limit_s: float, check: Callable[[], None]) -> Any:
-        """The refdiff node's whole answer.
+    def ask_refdiff(self, text: str, check: Callable[[], None]) -> ReferSegmentation.Response:
+        """The refdiff node's whole answer, once it is there, active and has seen something.
 
         Raises:
             StoppedError: as the check says.
         """
+        clock = self._clock_of
+        if clock.has_begun:
+            return self._call(text, clock.limit_s, check)
+        name = self.resolve_service_name(self._segment.srv_name)
+        clock.reason = (f"the service '{name}' is not there: start the refdiff node, or check "
+                        'the remapping')
         while not self._segment.service_is_ready():
-            try:
-                check()
-            except StoppedError as error:
-                name = self.resolve_service_name(self._segment.srv_name)
-                raise StoppedError(
-                    error.kind, f"{error}: the service '{name}' is not there: start the "
-                    'refdiff node, or check the remapping') from None
+            check()
             time.sleep(_LOOK_S)
+        while True:
+            clock.begin()
+            response = self._call(text, clock.limit_s, check)
+            if response.status not in _NOT_YET or clock.is_over:
+                return response
+            clock.go_on(f'{Status(response.status).name}: {response.reason}')
+            time.sleep(_ASK_AGAIN_S)
+
+    def _call(self, text: str, limit_s: float, check: Callable[[], None],
+              ) -> ReferSegmentation.Response:
         future = self._segment.call_async(
             ReferSegmentation.Request(expression=text, timeout=float(limit_s)))
         while not future.done():

@@ -39,6 +39,10 @@ _REACH = {
 NUMBERS = (
     ParameterSpec('goal_timeout', 60.0, 'A pick may take this long, seconds.',
                   low=0.1, high=3600.0),
+    ParameterSpec('node_timeout', 30.0,
+                  'A goal waits this long, seconds, for the refdiff node to be there, active and '
+                  'with a first image; the time of the goal itself begins after that.',
+                  low=0.0, high=3600.0),
     ParameterSpec('motion_timeout', 20.0, 'One motion may take this long, seconds.',
                   low=0.1, high=600.0),
     ParameterSpec('min_opening', 0.0025, 'Fingers nearer than this hold nothing, m.',

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import math
 import threading
 import time
-from typing import Any
 
 from geometry_msgs.msg import PoseStamped
 import numpy as np
@@ -22,7 +21,8 @@ from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.robot import Interrupt, RobotError, StoppedError
 from refdiff_ros.pick.ros.arms import Arm, turned_between
 from refdiff_ros.pick.ros.frames import Frames, NoTransformError, pose_from
-from refdiff_ros.pick.ros.grippers import Fingers, Gripper
+from refdiff_ros.pick.ros.grippers import Gripper
+from refdiff_ros.pick.ros.parameters import HandParameters
 from refdiff_ros.pick.workspace import Workspace
 
 # Fingers that have come this far have answered a command.
@@ -40,17 +40,15 @@ class RosRobot:
 
     Args:
         node: whose topics `current_pose` and `joint_states` are.
-        values: parameters of `pick.ros.parameters` by name, as they are now.
-        home: where the hand waits, as it is now.
+        values: the parameters as they are now.
         arm, gripper: the backends.
-        fingers: what joint positions mean.
         frames: tf, for poses in another frame than the base and for `pose_source` 'tf'.
     """
 
-    def __init__(self, node: Node, values: Callable[[str], Any], home: Callable[[], Pose],
-                 arm: Arm, gripper: Gripper, fingers: Fingers, frames: Frames):
-        self._values, self._home = values, home
-        self._arm, self._gripper, self._fingers, self._frames = arm, gripper, fingers, frames
+    def __init__(self, node: Node, values: HandParameters, arm: Arm, gripper: Gripper,
+                 frames: Frames):
+        self._values, self._fingers = values, values.fingers
+        self._arm, self._gripper, self._frames = arm, gripper, frames
         self._frame = values('base_frame')
         self._lock = threading.Condition()
         self._check: Callable[[], None] = lambda: None
@@ -74,7 +72,7 @@ class RosRobot:
     @property
     def home(self) -> Pose:
         """Where the hand waits."""
-        return self._home()
+        return self._values.pose('home')
 
     def start(self, check: Callable[[], None]) -> None:
         """Begin a skill: `check` is called while waiting, and raises to break it off."""

@@ -5,7 +5,7 @@ backend (see `robot`), so either may be replaced. Where the camera stands in the
 tf, or the parameter `camera_in_base`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import math
 import time
 from typing import Any
@@ -15,6 +15,7 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 
 from refdiff_ros.action import PickReferred
+from refdiff_ros.language.valid_text import from_outside
 from refdiff_ros.pick.robot import OnCancel, StoppedError
 from refdiff_ros.pick.ros.hand_node import HandNode, NotNowError, THREADS
 from refdiff_ros.pick.ros.messages import result_message
@@ -53,7 +54,7 @@ class PickServer(HandNode):
                     return self._end(goal, PickOutcome(
                         PickStatus.REFUSED, f'the hand holds the {held.name}: call '
                         f"'{self.get_fully_qualified_name()}/put_back' first", held=held))
-                outcome = self._pick(goal, limit_s, check)
+                outcome = self._pick(goal, check)
                 self.held = outcome.held
                 return self._end(goal, outcome)
         except NotNowError as error:
@@ -68,8 +69,8 @@ class PickServer(HandNode):
             return f'expected a timeout in seconds, or 0 for the default, got {limit_s}'
         return ''
 
-    def _pick(self, goal: ServerGoalHandle, limit_s: float, check: Any) -> PickOutcome:
-        text, began_s = goal.request.expression, time.monotonic()
+    def _pick(self, goal: ServerGoalHandle, check: Callable[[], None]) -> PickOutcome:
+        text, began_s = from_outside(goal.request.expression), time.monotonic()
 
         def tell(stage: Stage, note: str, grounding: Grounding | None) -> None:
             self.get_logger().info(f'{text[:200]!r}: {stage.name.lower()}, {note}')
@@ -80,7 +81,7 @@ class PickServer(HandNode):
             goal.publish_feedback(feedback)
 
         def ground() -> Grounding:
-            found = self.ground(text, limit_s, check)
+            found = self.ground(text, check)
             return self.placed(found, check) if found.status.has_mask else found
         values = self.values
         settings = PickSettings(

@@ -15,12 +15,14 @@ import logging
 import time
 from typing import Any
 
+from refdiff_ros.json_text import to_json
+from refdiff_ros.pictures.header import MAX_MEGAPIXELS
 from refdiff_ros.results import Status
 from refdiff_ros.ros.answers import Answer, Origin
 from refdiff_ros.ros.conversions import rgb_from_compressed, rgb_from_image
 from refdiff_ros.ros.frame_sync import FrameSet
 from refdiff_ros.ros.web.answer_view import answer_message, Shown
-from refdiff_ros.ros.web.pictures import jpeg, pack, to_json, waited
+from refdiff_ros.ros.web.pictures import jpeg, pack, waited
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,12 +41,14 @@ class Robot:
         select: publishes the region that the operator chose; returns the topic's name.
         newest: the newest frame, or None.
         expression: the standing expression now.
+        max_megapixels: a larger camera picture is not decoded.
     """
 
     say: Callable[[str], str]
     select: Callable[[Answer], str]
     newest: Callable[[], FrameSet | None]
     expression: Callable[[], str]
+    max_megapixels: Callable[[], float] = lambda: MAX_MEGAPIXELS
 
 
 @dataclass(eq=False)
@@ -67,7 +71,7 @@ class Viewer:
 
     def tell(self, what: str, values: dict[str, Any]) -> None:
         """A message of which only the newest of its kind counts; 'done' is sent each time."""
-        text = to_json({'what': what, **values})
+        text = to_json({'what': what, **values}, compact=True)
         if what == 'done':
             self._results.append(text)
         else:
@@ -215,7 +219,8 @@ class Hub:
             if frame_set is None or frame_set.number == self._frame_number:
                 continue
             self._frame_number = frame_set.number
-            data = await self._encode(frame_message, frame_set)
+            data = await self._encode(
+                frame_message, frame_set, self.robot.max_megapixels())
             for viewer in wanting if data else ():
                 viewer.show('frame', data)
             await asyncio.sleep(_FRAME_PERIOD_S)
@@ -230,10 +235,11 @@ class Hub:
             return b''
 
 
-def frame_message(frame_set: FrameSet) -> bytes:
-    """The binary message of a camera picture."""
+def frame_message(frame_set: FrameSet, max_megapixels: float = MAX_MEGAPIXELS) -> bytes:
+    """The binary message of a camera picture; one over `max_megapixels` is not decoded."""
     msg = frame_set.image
-    image_rgb = rgb_from_image(msg) if hasattr(msg, 'encoding') else rgb_from_compressed(msg)
+    read = rgb_from_image if hasattr(msg, 'encoding') else rgb_from_compressed
+    image_rgb = read(msg, max_megapixels)
     picture = jpeg(image_rgb)
     return pack({
         'what': 'frame', 'number': frame_set.number, 'size': list(image_rgb.shape[1::-1]),

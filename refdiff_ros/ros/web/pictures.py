@@ -6,12 +6,11 @@ length of a JSON head (4 bytes), the head, and then the parts whose lengths the 
 """
 
 from collections.abc import Mapping, Sequence
-import json
-import math
 from typing import Any
 
 import numpy as np
 
+from refdiff_ros.json_text import to_json
 from refdiff_ros.optional import require_package
 
 # Wider pictures are made smaller: a browser shows no more, and a network carries no more.
@@ -28,28 +27,13 @@ _MOST_PARTS = 64
 
 def pack(head: Mapping[str, Any], parts: Sequence[bytes] = ()) -> bytes:
     """One binary message, less the time that it waited (see `waited`)."""
-    text = to_json({**head, 'parts': [len(part) for part in parts]}).encode()
+    text = to_json({**head, 'parts': [len(part) for part in parts]}, compact=True).encode()
     return b''.join((len(text).to_bytes(4, 'big'), text, *parts))
 
 
 def waited(seconds: float) -> bytes:
     """What a binary message begins with."""
     return min(int(seconds * 1e3), 2**32 - 1).to_bytes(4, 'big')
-
-
-def to_json(value: Any) -> str:
-    """JSON that a browser reads: numbers that are not finite become null."""
-    return json.dumps(_finite(value), separators=(',', ':'), allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 def jpeg(image_rgb: np.ndarray) -> bytes:

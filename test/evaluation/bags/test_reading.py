@@ -217,7 +217,7 @@ def test_bags_are_read_where_ros_is_not_installed(tmp_path):
     root = Path(__file__).parents[3]
     result = subprocess.run(
         [sys.executable, '-c', _WITHOUT_ROS, str(bag)], capture_output=True, text=True,
-        env={**os.environ, 'PYTHONPATH': str(root)}, timeout=120)
+        env={**os.environ, 'PYTHONPATH': str(root)}, timeout=250)
     assert result.stdout.strip() == '128', result.stderr
 
 

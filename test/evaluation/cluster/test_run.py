@@ -11,12 +11,13 @@ import os
 from pathlib import Path
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 
+from free_port import free_port
 from phrase_files import write_phrases
+from process_handle import signal_process
 import pytest
 import torch
 
@@ -170,9 +171,11 @@ def _gone(pids):
 def test_a_worker_killed_in_the_middle_costs_nothing(arguments, alone, tmp_path):
     running = _start(arguments, tmp_path, '--json', tmp_path / 'json')
     _await(lambda: _lines(tmp_path) >= 3)
-    busy = [pid for pid, title in _below(running).items() if title.startswith('ray::Worker.')]
+    def is_busy(pid):
+        return _below(running).get(pid, '').startswith('ray::Worker.')
+    busy = [pid for pid in _below(running) if is_busy(pid)]
     for pid in busy:
-        os.kill(pid, signal.SIGKILL)
+        signal_process(pid, signal.SIGKILL, is_busy)
     assert running.wait() == 0 and busy, (tmp_path / 'output').read_text()
     assert _figures(tmp_path / 'json') == alone[1]
     assert 'worker died or was killed' in (tmp_path / 'output').read_text()
@@ -224,18 +227,12 @@ def test_a_full_disk_ends_the_run_with_what_was_done(
     assert _figures(tmp_path / 'json') == alone[1]
 
 
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope='module')
 def ports(tmp_path_factory):
     """Of a Ray that runs already: its own, and the one for 'ray://'."""
     import_ray(LOCAL)  # sets what keeps this one to the machine too
     for _ in range(3):  # a busy machine may not let it start in the time that it gives itself
-        found = _free_port(), _free_port()
+        found = free_port(), free_port()
         head = subprocess.Popen(
             [sys.executable, '-u', '-m', 'ray.scripts.scripts', 'start', '--head', '--block',
              '--port', str(found[0]), '--ray-client-server-port', str(found[1]),

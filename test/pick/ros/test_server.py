@@ -1,6 +1,8 @@
 """The pick on a real graph: gripper, stand-in and action server as processes of their own."""
 
-from contextlib import ExitStack
+from contextlib import contextmanager, ExitStack
+import os
+from pathlib import Path
 
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
@@ -19,16 +21,18 @@ from refdiff_ros.pick.film import write_gif
 from refdiff_ros.pick.graph import GraphOptions, GRIPPER, show_scene, start
 from refdiff_ros.pick.ros.parameters import pose_of
 from refdiff_ros.pick.stages import Stage
+from refdiff_ros.results import Status
 from refdiff_ros.sim.gripper_sim import camera_in_base
 from refdiff_ros.sim.scene import random_scene
+from refdiff_ros.srv import ReferSegmentation
 
 SEED = 3
 _TIMEOUT_S = 120.0
 
 
 @pytest.fixture(scope='module')
-def client(tmp_path_factory):
-    log = tmp_path_factory.mktemp('pick')
+def client():
+    log = Path(os.environ['ROS_LOG_DIR'])  # where logs outlive the test
     with ExitStack() as stack:
         client = start(GraphOptions(
             SEED, (192, 256), True, '', 'onboard', 'full', 'cpu', _TIMEOUT_S, log, speed=4.0),
@@ -144,8 +148,16 @@ def test_a_pick_that_takes_too_long_ends_and_says_so(idle):
     assert '0.3 s' in done.result.reason
 
 
-def _ask_another(server, namespace, text):
-    """A goal to a further server; its result."""
+def _camera():
+    """The parameter `camera_in_base` for the scene."""
+    camera = camera_in_base(random_scene(SEED).view)
+    numbers = (*camera.position, *camera.orientation)
+    return f'[{", ".join(f"{value:.6f}" for value in numbers)}]'
+
+
+@contextmanager
+def _asker(server, namespace):
+    """A client of a further server: a node, what spins it until something is ready, an action."""
     # Nothing spins while the client is made: rclpy makes it in several steps.
     context = Context()
     rclpy.init(context=context)
@@ -154,31 +166,66 @@ def _ask_another(server, namespace, text):
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
 
-    def spun(ready):
-        executor.spin_once(0.1)
-        return ready()
+    def until(ready):
+        def spun():
+            executor.spin_once(0.1)
+            return ready()
+        wait_for(spun, message=lambda: server.output)
     try:
-        wait_for(lambda: spun(action.server_is_ready), message=lambda: server.output)
-        sent = action.send_goal_async(PickReferred.Goal(expression=text, timeout=2.0))
-        wait_for(lambda: spun(sent.done), message=lambda: server.output)
-        result = sent.result().get_result_async()
-        wait_for(lambda: spun(result.done), message=lambda: server.output)
-        return result.result().result
+        until(action.server_is_ready)
+        yield node, until, action
     finally:
         action.destroy()
         node.destroy_node()
         rclpy.shutdown(context=context)
 
 
+def _send(until, action, text):
+    """A goal; the future of its result."""
+    sent = action.send_goal_async(PickReferred.Goal(expression=text, timeout=60.0))
+    until(sent.done)
+    return sent.result().get_result_async()
+
+
+def _ask_another(server, namespace, text):
+    """A goal to a further server; its result."""
+    with _asker(server, namespace) as (_node, until, action):
+        done = _send(until, action, text)
+        until(done.done)
+        return done.result().result
+
+
+def test_a_goal_waits_for_a_refdiff_node_that_is_still_starting(lifted):
+    server = NodeProcess({'node_timeout': 180.0, 'camera_in_base': _camera()},
+                         ROOT / 'scripts' / 'pick_server', ('-r', '__ns:=/early'))
+    answers = iter([(Status.INACTIVE, 'models loading'), (Status.NO_IMAGE, 'none has come'),
+                    (Status.NOT_FOUND, 'nothing fits')])
+
+    def answer(_request, response):
+        response.status, response.reason = next(answers)
+        response.status = int(response.status)
+        return response
+    try:
+        with _asker(server, '/early') as (node, until, action):
+            done = _send(until, action, 'the white ball')
+            server.wait_for_output('asking where the object is')
+            assert not done.done()
+            node.create_service(ReferSegmentation, '/early/refdiff/segment', answer)
+            until(done.done)
+            result = done.result().result
+        assert result.status == PickReferred.Result.REFUSED
+        assert result.reason == 'NOT_FOUND: nothing fits'
+    finally:
+        server.stop()
+
+
 def test_a_silent_robot_and_a_missing_refdiff_node_are_named(idle):
-    camera = camera_in_base(random_scene(SEED).view)
-    numbers = ', '.join(f'{value:.6f}' for value in (*camera.position, *camera.orientation))
     script = ROOT / 'scripts' / 'pick_server'
-    values = {'motion_timeout': 0.5, 'camera_in_base': f'[{numbers}]'}
+    values = {'motion_timeout': 0.5, 'camera_in_base': _camera(), 'node_timeout': 1.0}
     remaps = ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment', *(
         text for name in ('depth/image_raw', 'color/camera_info')
         for text in ('-r', f'{"depth" if "depth" in name else "camera_info"}:={GRIPPER}/{name}')))
-    mute = NodeProcess(values, script, remaps)
+    mute = NodeProcess({**values, 'node_timeout': 120.0}, script, remaps)
     alone = NodeProcess(values, script, ('-r', '__ns:=/alone'))
     try:
         result = _ask_another(mute, '/mute', 'the white ball')
@@ -186,7 +233,7 @@ def test_a_silent_robot_and_a_missing_refdiff_node_are_named(idle):
         assert "'joint_states'" in result.reason
         result = _ask_another(alone, '/alone', 'the white ball')
         assert result.status == PickReferred.Result.TIMEOUT
-        assert '/alone/refdiff/segment' in result.reason
+        assert 'not ready in 1 s' in result.reason and '/alone/refdiff/segment' in result.reason
     finally:
         mute.stop()
         alone.stop()
