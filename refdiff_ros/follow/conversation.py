@@ -14,13 +14,15 @@ class Conversation:
         last: what was spoken of last.
         held: what is in the hand, and how it can be set down.
         held_entity: the same as it is spoken of.
+
+    Args:
+        before: the conversation before this one: the hand holds what it holds.
     """
 
-    def __init__(self):
+    def __init__(self, before: 'Conversation | None' = None):
         self.last: Entity | None = None
-        self.held: Held | None = None
-        self.held_entity: Entity | None = None
-        self._origins: dict[int, Held] = {}
+        self.held: Held | None = None if before is None else before.held
+        self.held_entity: Entity | None = None if before is None else before.held_entity
 
     def meet(self, entity: Entity) -> None:
         """Something was spoken of."""
@@ -31,7 +33,6 @@ class Conversation:
         entity.held = True
         self.last = self.held_entity = entity
         self.held = held
-        self._origins[id(entity)] = held
 
     def put(self, entity: Entity, middle_m: np.ndarray) -> None:
         """It stands somewhere now, seen no more."""
@@ -46,7 +47,7 @@ class Conversation:
         self.held = self.held_entity = None
 
     def origin(self, entity: Entity) -> Held:
-        """How something was held when it was taken, to bring it back there.
+        """How something was taken, to bring it back there.
 
         Raises:
             RefDiffError: it is not in the hand.

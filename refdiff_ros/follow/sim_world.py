@@ -1,20 +1,21 @@
 """The simulated table as a `World`, seen through the simulated camera, without ROS."""
 
 from collections.abc import Callable
-import re
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
 from refdiff_ros.follow.follower import Grounded
 from refdiff_ros.follow.results import Candidate
+from refdiff_ros.language.expression import parse
+from refdiff_ros.matching.question import ask
 from refdiff_ros.pick.space import View
 from refdiff_ros.results import Frame, Status
 from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
 from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.gripper_sim import camera_in_base, GripperSim
+from refdiff_ros.sim.naming import named_rows
 from refdiff_ros.sim.render import SceneView
-from refdiff_ros.sim.shapes import COLOURS, SHAPES
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
@@ -64,7 +65,7 @@ class SimWorld:
 def true_grounder(_frame: Frame, text: str, seen: SceneView,
                   ) -> tuple[Status, str, tuple[Candidate, ...], str]:
     """The grounder that knows: by the objects' names, else by the scene's expressions."""
-    rows = _named(text, seen)
+    rows = named_rows(text, [thing.name for thing in seen.objects])
     if rows is None:
         rows = [said.row for said in expressions(seen) if said.text == text][:1]
     rows = [row for row in rows if seen.masks[row].sum() >= _LEAST_PX]
@@ -78,24 +79,10 @@ def true_grounder(_frame: Frame, text: str, seen: SceneView,
 
 def _asked(text: str, rows: list[int], seen: SceneView) -> tuple[tuple[Candidate, ...], str]:
     """Candidates and a question in the words of the engine's own."""
-    from refdiff_ros.language.expression import parse
-    from refdiff_ros.matching.question import ask
-
     frame = seen.frame
     question = ask(seen.masks[rows], frame.image_rgb, parse(text, None), frame.depth_m)
     return tuple(Candidate(seen.masks[row], words) for row, words in zip(
         rows, question.descriptions, strict=True)), question.text
-
-
-def _named(text: str, seen: SceneView) -> list[int] | None:
-    """Rows of 'the red mug' or 'the mug'; None for a text of another form."""
-    words = re.sub(r'^(the|a|an) ', '', text.lower().strip()).split()
-    if len(words) == 1 and words[0] in SHAPES:
-        return [row for row, thing in enumerate(seen.objects) if thing.shape == words[0]]
-    if len(words) == 2 and words[0] in COLOURS and words[1] in SHAPES:
-        return [row for row, thing in enumerate(seen.objects)
-                if thing.name == ' '.join(words)]
-    return None
 
 
 def our_grounder(engine: 'Engine') -> Grounder:

@@ -74,10 +74,15 @@ class Watched:
 class PickClient:
     """A node of its own context, spun on a thread.
 
+    Attributes:
+        server: name of the action server's node.
+
     Args:
         gripper: namespace of the simulated gripper's topics.
         watch: called while waiting; raises when a process has ended.
     """
+
+    server = 'refdiff_pick'
 
     def __init__(self, gripper: str, watch: Callable[[], None] = lambda: None):
         self._watch = watch
@@ -87,9 +92,9 @@ class PickClient:
         self._state = node.create_client(GetState, 'refdiff/get_state')
         self._set = {name: node.create_client(SetParameters, f'{target}/set_parameters')
                      for name, target in (('gripper', f'{gripper}/tabletop_gripper'),
-                                          ('server', 'refdiff_pick'))}
+                                          ('server', self.server))}
         self._action = ActionClient(node, PickReferred, 'pick_referred')
-        self._triggers = {name: node.create_client(Trigger, f'refdiff_pick/{name}')
+        self._triggers = {name: node.create_client(Trigger, f'{self.server}/{name}')
                           for name in ('stop', 'resume', 'put_back')}
         self._stop = node.create_publisher(Empty, 'stop', 10)
         latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
@@ -111,6 +116,7 @@ class PickClient:
         self._disturbed = np.zeros(0, bool)
         self._began_s, self._frames = 0.0, []
         self.events: list[Event] = []
+        self.join(node)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
         self._stopping = threading.Event()
@@ -124,9 +130,16 @@ class PickClient:
         # The thread first: it must not wait on what is taken apart.
         self._stopping.set()
         self._thread.join(5.0)
+        self.leave()
         self._action.destroy()
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
+
+    def join(self, node: Any) -> None:
+        """Make what a client of another server has beside this, before anything spins."""
+
+    def leave(self) -> None:
+        """Take apart what `join` has made."""
 
     def wait_until_active(self, timeout_s: float) -> None:
         """Until the refdiff node is active.
@@ -190,13 +203,16 @@ class PickClient:
             RefDiffError: the server is not there.
         """
         self._wait(self._action.server_is_ready, timeout_s, 'the action server')
-        self._before, self._disturbed = self._poses, np.zeros(len(self._heights), bool)
-        self._start, self._peak = self._heights, np.zeros_like(self._heights)
-        self._frames, self.events, self._began_s = [], [], time.monotonic()
+        self._watch_from_now()
         sent = self._action.send_goal_async(
             PickReferred.Goal(expression=text, timeout=float(timeout_s)), self._feedback_came)
         self._wait(sent.done, 30.0, 'the goal to be accepted')
         return sent.result()
+
+    def _watch_from_now(self) -> None:
+        self._before, self._disturbed = self._poses, np.zeros(len(self._heights), bool)
+        self._start, self._peak = self._heights, np.zeros_like(self._heights)
+        self._frames, self.events, self._began_s = [], [], time.monotonic()
 
     def finish(self, goal: ClientGoalHandle, timeout_s: float) -> Any:
         """Wait for a goal's end: its `status` (of `action_msgs/GoalStatus`) and `result`.

@@ -74,6 +74,11 @@ class DepthPictures:
         except BadRequestError as error:
             raise NoDepthError(f'the depth picture cannot be used: {error}') from error
 
+    def newest_stamp(self) -> Any:
+        """Of the newest picture; None before the first."""
+        pictures = self._pictures
+        return pictures[-1].header.stamp if pictures else None
+
     def forget(self) -> None:
         """Leave out what came before now: something has moved."""
         with self._lock:

@@ -146,6 +146,8 @@ LISTS = (
     ListSpec('workspace', list(EVERYWHERE),
              'Box in the base that the fingertips never leave: x_min, x_max, y_min, y_max, z_min, '
              'z_max, m.'),
+    ListSpec('offer', [0.0, 0.55, 0.35],
+             'Where something is held out to a person, in the base: x, y, z, m.'),
     ListSpec('finger_joints', ['finger_left', 'finger_right'],
              'Joints of joint_states that the opening is computed from.', True),
     ListSpec('finger_factors', [1.0, 1.0],

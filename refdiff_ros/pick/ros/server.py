@@ -33,8 +33,8 @@ from refdiff_ros.ros.processes.spin import run
 class PickServer(HandNode):
     """Callbacks, and the stages of `pick.stages` on the action's thread."""
 
-    def __init__(self, **kwargs: Any):
-        super().__init__('refdiff_pick', **kwargs)
+    def __init__(self, name: str = 'refdiff_pick', **kwargs: Any):
+        super().__init__(name, **kwargs)
         self._action = ActionServer(
             self, PickReferred, 'pick_referred', self._execute,
             callback_group=ReentrantCallbackGroup(),
