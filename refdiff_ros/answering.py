@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from refdiff_ros.matching import calibration, question, scores, spatial
-from refdiff_ros.matching.anchors import find_anchors
+from refdiff_ros.matching.anchors import find_anchors, RelationAnchors
 from refdiff_ros.matching.selection import select, Selection
 from refdiff_ros.prepared import PreparedFrames
 from refdiff_ros.presets import Mode, Preset
@@ -63,11 +63,9 @@ class Answering:
             self.proposals = proposals
 
     @cached_property
-    def correlation(self) -> np.ndarray | None:
-        """The map c of Eq. (3) to (5), (H, W) float32 in 0..1; None in mode DS."""
+    def correlation(self) -> np.ndarray:
+        """The map c of Eq. (3) to (5), (H, W) float32 in 0..1; not asked for in mode DS."""
         ask = self._ask
-        if not ask.mode.generative:
-            return None
         return self._frames.correlations(ask.frame, [ask.expression], ask.preset, ask.seed)[0]
 
     @cached_property
@@ -124,7 +122,8 @@ class Answering:
                           discriminative=self.discriminative, quality=proposals.quality)
         if not len(proposals.rows) or not spatial.says_where(ask.expression, config):
             return unplaced, ()
-        relations, notes = (), ()
+        relations: tuple[RelationAnchors, ...] = ()
+        notes: tuple[str, ...] = ()
         if 'relation' in config.parts:
             relations, notes = find_anchors(
                 ask.expression, self._frames.models.nlp, self._match_of)
@@ -171,7 +170,8 @@ class Answering:
         return Segmentation(
             status=chosen.status, reason=chosen.reason, expression=self._ask.expression,
             mask=mask, score=chosen.score, confidence=chosen.confidence, index=chosen.index,
-            rivals=chosen.rivals, proposals=masks, scores=placed, correlation=self.correlation,
+            rivals=chosen.rivals, proposals=masks, scores=placed,
+            correlation=self.correlation if self._ask.mode.generative else None,
             notes=self._ask.expression.notes + place_notes + chosen.notes,
             calibrated=chosen.calibrated, presence=chosen.presence, question=self.question)
 

@@ -9,6 +9,7 @@ import signal
 import sys
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.ros.log_repeats import RepeatFilter
 
 # Subcommands that pass their arguments through to rclpy unread ('--ros-args ...').
 _NODES = {
@@ -54,10 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run_node(arguments)
     for stream in (sys.stdout, sys.stderr):  # whatever a file or a caller calls things
         stream.reconfigure(errors='backslashreplace')
-    args = _build_parser().parse_args(arguments)
+    args = build_parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.WARNING,
         format='%(levelname)s %(name)s: %(message)s')
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RepeatFilter())
     try:
         status = args.run(args)
         sys.stdout.flush()
@@ -88,7 +91,8 @@ def _run_node(arguments: list[str]) -> int:
     return module.main([f'refdiff {arguments[0]}', *arguments[1:]]) or 0
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every subcommand; those that are nodes take no options here."""
     parser = argparse.ArgumentParser(
         prog='refdiff', description='Segments whatever a sentence refers to (Ref-Diff).')
     parser.add_argument('-v', '--verbose', action='store_true', help='log what is done')

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, OutOfMemoryError
 
 
 class Status(enum.IntEnum):
@@ -35,6 +35,13 @@ class Status(enum.IntEnum):
     def has_mask(self) -> bool:
         """Whether an answer with this status carries a mask that may be acted on."""
         return self in (Status.FOUND, Status.AMBIGUOUS)
+
+    @classmethod
+    def of_error(cls, error: Exception | None) -> 'Status':
+        """What an error that kept the engine from answering comes to."""
+        if isinstance(error, BadRequestError):
+            return cls.BAD_REQUEST
+        return cls.OUT_OF_MEMORY if isinstance(error, OutOfMemoryError) else cls.INTERNAL
 
 
 # Lens models of `sensor_msgs/CameraInfo`, and how many coefficients each may have. Those that are

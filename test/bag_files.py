@@ -121,3 +121,55 @@ def _message(store: Any, msgtype: str, stamp_ns: int, values: dict[str, Any], ro
             values = {name.upper() if name in 'dkrp' else name: value
                       for name, value in values.items()}
     return types[msgtype](header=header, **values)
+
+
+# Records of an mcap file by hand, as recorders of other things write them.
+
+
+def record(operation: int, content: bytes) -> bytes:
+    """One record of an mcap file."""
+    return struct.pack('<BQ', operation, len(content)) + content
+
+
+def string(value: str | bytes) -> bytes:
+    """A string of an mcap file."""
+    data = value if isinstance(value, bytes) else value.encode()
+    return struct.pack('<I', len(data)) + data
+
+
+def schema(number: int, name: str, encoding: str, data: str | bytes) -> bytes:
+    """A schema's record."""
+    return record(3, struct.pack('<H', number) + string(name) + string(encoding) + string(data))
+
+
+def channel(number: int, schema_number: int, topic: str, encoding: str = 'cdr') -> bytes:
+    """A channel's record."""
+    return record(4, struct.pack('<HH', number, schema_number) + string(topic) + string(encoding)
+                  + struct.pack('<I', 0))
+
+
+def message(channel_number: int, time_ns: int, data: bytes) -> bytes:
+    """A message's record."""
+    return record(5, struct.pack('<HIQQ', channel_number, 0, time_ns, time_ns) + data)
+
+
+def chunk(records: bytes, compression: str = '', data: bytes | None = None,
+          size: int | None = None) -> bytes:
+    """A chunk's record; `data` and `size` where they are not those of `records`."""
+    stored = records if data is None else data
+    return record(6, struct.pack('<QQQI', 0, 2**62, len(records) if size is None else size, 0)
+                  + string(compression) + struct.pack('<Q', len(stored)) + stored)
+
+
+def mcap(*records: bytes, profile: str = 'ros2') -> bytes:
+    """A whole mcap file without a summary, as some recorders leave it."""
+    magic = b'\x89MCAP0\r\n'
+    return b''.join([magic, record(1, string(profile) + string('by hand')), *records,
+                     record(15, bytes(4)), record(2, bytes(20)), magic])
+
+
+def serialised_image(pixels: np.ndarray, stamp_ns: int) -> bytes:
+    """An rgb8 image as ROS 2 sends it."""
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    _, msgtype, _, values = image('', stamp_ns, pixels, 'rgb8')
+    return bytes(store.serialize_cdr(_message(store, msgtype, stamp_ns, values, False), msgtype))

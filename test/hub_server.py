@@ -112,10 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
-    def do_HEAD(self):  # noqa: N802, the base class's name
+    def do_HEAD(self):
         self._respond(body=False)
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         self._respond(body=True)
 
     def _respond(self, body: bool) -> None:

@@ -78,7 +78,7 @@ class EngineContestant:
 
     def answer(self, frame: Frame, expression: str) -> Outcome:
         """Segment, find the grasp region, make the service's response."""
-        return self._finish(frame, self.engine.segment(frame, expression))
+        return self._finish(frame, self.engine.segment(frame, expression, check=False))
 
     def prefetch(self, frame: Frame) -> None:
         """As the node does with its parameter `prefetch`."""
@@ -87,7 +87,7 @@ class EngineContestant:
     def answer_all(self, frame: Frame, expressions: Sequence[str]) -> list[Outcome]:
         """The same for several expressions at once."""
         return [self._finish(frame, found)
-                for found in self.engine.segment_all(frame, expressions)]
+                for found in self.engine.segment_all(frame, expressions, check=False)]
 
     def _finish(self, frame: Frame, found: Segmentation) -> Outcome:
         if self._grasp is not None:

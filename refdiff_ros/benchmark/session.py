@@ -23,10 +23,10 @@ from refdiff_ros.benchmark.pictures import (
 )
 from refdiff_ros.benchmark.record import failed_part, part_values, Record
 from refdiff_ros.benchmark.scale import scale, ScaleSetup
-from refdiff_ros.evaluation.cli import parse_overrides
 from refdiff_ros.models.memory import free_caches, module_bytes, modules
 from refdiff_ros.models.sizes import size_text
 from refdiff_ros.pictures.files import read_image
+from refdiff_ros.presets import parse_overrides
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import device_clock
 
@@ -202,12 +202,11 @@ class Session:
             print('\n' + report.part_text(part), flush=True)
 
     def _tell_agreement(self) -> None:
-        found = []
-        for baseline in self._baselines:
-            for name in self._args.preset:
-                if baseline in self._outcomes and name in self._outcomes:
-                    found.append({'baseline': baseline, 'contestant': name, **compare(
-                        self._outcomes[baseline], self._outcomes[name], name == 'released')})
+        found = [
+            {'baseline': baseline, 'contestant': name,
+             **compare(self._outcomes[baseline], self._outcomes[name], name == 'released')}
+            for baseline in self._baselines for name in self._args.preset
+            if baseline in self._outcomes and name in self._outcomes]
         self._record.set('agreement', found)
         # Coarser formats round masks and scores to other sides of a threshold.
         if self._models.dtype is torch.float32:

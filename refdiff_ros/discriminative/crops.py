@@ -3,6 +3,8 @@
 Letters: B masks, H W image height and width, S side of CLIP's square.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -163,10 +165,11 @@ def object_patches(
     """
     def covered(mask: torch.Tensor) -> torch.Tensor:
         return F.adaptive_max_pool2d(mask[None].float(), grid_hw).flatten() > 0
+    windows = list(masks)
     if fit == 'box':
-        masks = [_cut(mask, box_window(box, margin))
-                 for mask, box in zip(masks, mask_boxes_xyxy(masks).tolist(), strict=True)]
-    inside = torch.stack([covered(mask) for mask in masks])  # (B, h*w)
+        windows = [_cut(mask, box_window(box, margin))
+                   for mask, box in zip(masks, mask_boxes_xyxy(masks).tolist(), strict=True)]
+    inside = torch.stack([covered(mask) for mask in windows])  # (B, h*w)
     outside = ~inside
     taken = outside & (outside.cumsum(dim=1) % _EVERY == 1)
     share = outside.sum(dim=1, keepdim=True) / taken.sum(dim=1, keepdim=True).clamp(min=1)
@@ -193,7 +196,8 @@ def scale_down(
     longer = max(height, width)
     if not 0 < longer_side < longer:
         return image, masks
-    size_hw = tuple(max(1, round(length * longer_side / longer)) for length in (height, width))
+    size_hw = (max(1, round(height * longer_side / longer)),
+               max(1, round(width * longer_side / longer)))
     small = resize(image[None].float(), size_hw, mode='bilinear')[0]  # (3, h, w)
     at_once = max(1, _PIXEL_BUDGET // (height * width))
     parts = []
@@ -251,13 +255,15 @@ def _encode(
     config: DiscriminativeConfig,
     counts: torch.Tensor | None = None,
 ) -> torch.Tensor:
+    crops: Sequence[torch.Tensor]
     if config.crop_fit == 'square':
-        crops = square_crops(image, masks, side)
+        crops = list(square_crops(image, masks, side))
     elif config.crop_fit == 'box':
-        crops = box_crops(image, masks, side, config.crop_margin, config.crop_background)
+        crops = list(box_crops(image, masks, side, config.crop_margin, config.crop_background))
     else:
         boxes = mask_boxes_xyxy(masks).tolist()
         patch = patch_side(clip)
         longest = max(side, MOST_PATCHES // (side // patch) * patch)
         crops = [tight_crop(image, mask, side, box, longest) for mask, box in zip(masks, boxes)]
-    return encode_images(clip, crops, config.crop_batch, counts)
+    return encode_images(
+        clip, crops, config.crop_batch, None if counts is None else list(counts))

@@ -90,10 +90,10 @@ def whole_image(
     if config.masked_input == 'square':
         image = resize(image[None], (side, side))[0]  # (3, side, side)
     else:
-        size_hw = tuple(max(patch, n) for n in image.shape[-2:])
+        size_hw = max(patch, image.shape[-2]), max(patch, image.shape[-1])
         image = resize(image[None], size_hw, 'bilinear')[0]
     tokens = embed(clip, image[None], trained=tuple(image.shape[-2:]) == (side, side))
-    return tokens, tuple(n // patch for n in image.shape[-2:])
+    return tokens, (image.shape[-2] // patch, image.shape[-1] // patch)
 
 
 def patch_masks(masks: np.ndarray, grid_hw: tuple[int, int], cover: str = 'nearest') -> np.ndarray:
@@ -117,7 +117,8 @@ def patch_masks(masks: np.ndarray, grid_hw: tuple[int, int], cover: str = 'neare
     if cover == 'nearest':
         small = masks[:, starts[0]][:, :, starts[1]]  # (N, h, w)
     else:
-        rows = [masks[:, a:b].any(1) for a, b in zip(starts[0], ends[0])]  # h times (N, W)
+        rows = [np.asarray(masks[:, a:b].any(1))  # h times (N, W)
+                for a, b in zip(starts[0], ends[0])]
         small = np.stack(
             [np.stack([row[:, a:b].any(1) for a, b in zip(starts[1], ends[1])], axis=1)
              for row in rows], axis=1)  # (N, h, w)
@@ -181,7 +182,8 @@ def _finish_layer(layer: Any, hidden: torch.Tensor, seen: torch.Tensor) -> torch
     """
     joined = seen.transpose(1, 2).flatten(2)  # (1, L, D)
     hidden = hidden + layer.self_attn.out_proj(joined)
-    return hidden + layer.mlp(layer.layer_norm2(hidden))
+    result: torch.Tensor = hidden + layer.mlp(layer.layer_norm2(hidden))
+    return result
 
 
 def _class_token_layer(

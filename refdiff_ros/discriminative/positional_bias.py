@@ -99,11 +99,11 @@ def _centred(size_hw: tuple[int, int], ramp: str) -> np.ndarray:
     from_centre = [_from_centre(length) for length in size_hw]
     distance = np.maximum(from_centre[0][:, None], from_centre[1])  # (H, W)
     reach = 1 if ramp == 'full' else 2 / 3
-    return np.clip(1 - distance / reach, 0, 1)
+    return np.asarray(np.clip(1 - distance / reach, 0, 1))
 
 
 def _from_centre(length: int) -> np.ndarray:
     """`length` values from 1 down to 0 at the one or two central pixels and up to 1 again."""
     distance = np.abs(np.arange(length) * 2 - (length - 1))
     distance -= distance.min()
-    return distance / max(1, distance.max())
+    return np.asarray(distance / max(1, distance.max()))

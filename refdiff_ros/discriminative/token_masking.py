@@ -49,9 +49,9 @@ def token_masked_features(
     first = min(first_masked_layer(len(clip.model.vision_model.encoder.layers)), len(layers))
     for layer in layers[:first]:
         hidden = layer(hidden, None)
-    keep = np.pad(patch_masks(masks, grid_hw, config.patch_cover), ((0, 0), (1, 0)),
-                  constant_values=True)  # (N, 1 + P): the class token stays
-    keep = torch.from_numpy(keep).to(model_device(clip), hidden.dtype)[..., None]
+    stays = np.pad(patch_masks(masks, grid_hw, config.patch_cover), ((0, 0), (1, 0)),
+                   constant_values=True)  # (N, 1 + P): the class token stays
+    keep = torch.from_numpy(stays).to(model_device(clip), hidden.dtype)[..., None]
     features = []
     for part in keep.split(max(1, _TOKEN_BUDGET // hidden[0].numel())):
         masked = hidden.expand(len(part), -1, -1)  # (B, 1 + P, D)

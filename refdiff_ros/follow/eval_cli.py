@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from refdiff_ros.console import write_figures
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.evaluation.output import write_figures
 from refdiff_ros.follow.judging import OrderTrial
 from refdiff_ros.pick.tally import wilson
 from refdiff_ros.presets import Mode, PRESETS

@@ -29,7 +29,7 @@ from refdiff_ros.follow.results import (
 )
 from refdiff_ros.follow.tasks import CannotError, Kind, NotReadError, Task, tasks_of, Where
 from refdiff_ros.grasp.region import grasp_region
-from refdiff_ros.language.instruction.results import Instruction
+from refdiff_ros.language.instruction.results import DialogueAct, Instruction
 from refdiff_ros.pick.place import (
     Anchor,
     directions,
@@ -346,19 +346,27 @@ class Follower:
         answer = match(said, question)
         if answer.meaning is not Meaning.NOTHING or not said.strip():
             return answer
-        self._new_order(said, question)
+        self._new_order(said)
         if not candidates:
             return answer
         option = self._among(said, question, candidates)
         return answer if option is None else Answer(Meaning.OPTION, option)
 
-    def _new_order(self, said: str, question: FollowQuestion) -> None:
+    def _new_order(self, said: str) -> None:
         """An answer that is an order of its own takes the place of this one."""
         try:
-            tasks = tasks_of(self._read(said))
+            instruction = self._read(said)
         except RefDiffError:
             return
-        if any(task.kind is not Kind.POINT for task in tasks) and len(said.split()) > 2:
+        if instruction.act is DialogueAct.STOP:
+            raise StoppedError(Interrupt.STOPPED, 'a person said stop')
+        if instruction.act is not DialogueAct.ORDER:
+            return
+        try:
+            tasks = tasks_of(instruction)
+        except RefDiffError:
+            return
+        if any(task.kind is not Kind.POINT for task in tasks):
             raise NewOrderError(said)
 
     def _among(self, said: str, question: FollowQuestion, candidates: Sequence[Candidate]):

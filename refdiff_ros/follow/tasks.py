@@ -8,6 +8,7 @@ from refdiff_ros.errors import RefDiffError
 from refdiff_ros.language.instruction.results import (
     Action,
     Instruction,
+    Quantity,
     Reference,
     Role,
     Step,
@@ -110,6 +111,10 @@ def _of_step(instruction: Instruction, number: int, step: Step, rows: range) -> 
     themes = by_role.get(Role.PICK) or by_role.get(Role.POINT) or by_role.get(
         Role.OBJECT) or [-1]
     names = [_name(instruction, row) for row in themes]
+    for row in themes:
+        if row >= 0 and instruction.references[row].quantity is not Quantity.ONE:
+            raise CannotError(f'{_name(instruction, row)!r} is more than one thing: name one after '
+                              'the other')
     if Role.PLACE in step.missing:
         raise NotReadError(f'where to put {names[0]} is not said')
     if step.action is Action.PICK and len(themes) > 1:
@@ -132,7 +137,7 @@ def _task(instruction: Instruction, number: int, step: Step, theme: int, name: s
 
 def _placing(instruction: Instruction, number: int, step: Step, theme: int, name: str,
              by_role: dict[Role, list[int]]) -> Task:
-    distance = getattr(step, 'distance_m', float('nan'))
+    distance = step.distance_m
     anchors = by_role.get(Role.PLACE, [])
     if anchors:
         relation = instruction.references[anchors[0]].relation

@@ -49,7 +49,7 @@ def generative(correlation: np.ndarray, masks: np.ndarray) -> np.ndarray:
     outside_sum = c.sum() - inside_sum
     mean_inside = inside_sum / np.maximum(inside, 1)
     mean_outside = np.where(outside > 0, outside_sum / np.maximum(outside, 1), 0.0)
-    return (mean_inside - mean_outside).astype(np.float32)
+    return np.asarray((mean_inside - mean_outside).astype(np.float32))
 
 
 def otsu(generative_score: np.ndarray, masks: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def otsu(generative_score: np.ndarray, masks: np.ndarray) -> np.ndarray:
         (N,) float32.
     """
     share = masks.mean(axis=(1, 2))
-    return (generative_score * np.sqrt(share * (1 - share))).astype(np.float32)
+    return np.asarray((generative_score * np.sqrt(share * (1 - share))).astype(np.float32))
 
 
 @stage('scoring')

@@ -154,7 +154,7 @@ def _membership(match: np.ndarray, temperature: float) -> np.ndarray:
     It falls slowly at first: two mugs differ in score too, by chance.
     """
     behind_best = (match.max() - match.astype(np.float64)) / temperature
-    return np.exp(-(behind_best / 2) ** 2)
+    return np.asarray(np.exp(-(behind_best / 2) ** 2))
 
 
 def _sizes(expression: ReferringExpression) -> tuple[str, ...]:
@@ -173,11 +173,11 @@ def _own_fits(
         # 'second largest', 'second from the left'; without either, as one reads.
         by = sides or sizes[:1] or ['right' if number == -1 else 'left']
         sizes = sizes if sides else []
-        key = sum(_size(regions, one) if one in SIZE_SUPERLATIVES else regions.place(one)
-                  for one in by)
+        key = np.sum([_size(regions, word) if word in SIZE_SUPERLATIVES else regions.place(word)
+                      for word in by], axis=0)
         fits.append((f'number {number} by {" ".join(by)}', nth(key, member, max(number, 1))))
     elif 'direction' in config.parts and sides:
-        key = sum(regions.place(side) for side in sides)
+        key = np.sum([regions.place(side) for side in sides], axis=0)
         fits.append((' '.join(sides), nth(key, member)))
     if 'direction' in config.parts and 'middle' in expression.root_directions:
         fits.append(('middle', middle(regions, member)))
@@ -267,8 +267,8 @@ def same_region(a: Regions, b: Regions, relation: str, overlap: float) -> np.nda
     shared = flat_a @ flat_b.T
     size_a, size_b = flat_a.sum(axis=1)[:, None], flat_b.sum(axis=1)
     if relation in ('on', 'in', 'under'):
-        return shared > 0.5 * np.maximum(size_a + size_b - shared, 1)
-    return shared > overlap * np.maximum(np.minimum(size_a, size_b), 1)
+        return np.asarray(shared > 0.5 * np.maximum(size_a + size_b - shared, 1))
+    return np.asarray(shared > overlap * np.maximum(np.minimum(size_a, size_b), 1))
 
 
 def _note(total: np.ndarray, change: np.ndarray, labels: list[str]) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ A bundle is a folder with one subfolder per part and a manifest `bundle.json`:
           "url": "https://host/folder",     a plain https address, for files with a pinned
                                             sha256, or
                                             neither: the files come with the manifest
-          "type": "vit_h",                  segment-anything only: vit_h, vit_l or vit_b
+          "type": "vit_h",                  segment-anything only: vit_h, vit_l or vit_b (SAM 2
+                                            is of layout transformers and has no type)
           "package": "en_core_web_sm",      spacy only: an installed package instead of files
           "files": [{"path": "unet/config.json", "sha256": "<64 hex>", "size": 743}]
         }
@@ -45,7 +46,7 @@ FORMAT = 1
 LAYOUTS = {
     'diffusion': ('diffusers',),
     'clip': ('transformers',),
-    'sam': ('segment-anything', 'segment-anything-config'),
+    'sam': ('segment-anything', 'segment-anything-config', 'transformers'),
     'parser': ('spacy',),
 }
 SAM_TYPES = ('vit_h', 'vit_l', 'vit_b')

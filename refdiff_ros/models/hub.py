@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from refdiff_ros.errors import DownloadError
 from refdiff_ros.models.bundle import FileSpec, HubSource
+from refdiff_ros.models.home import expanded
 from refdiff_ros.models.transfer import (
     Checksum,
     download,
@@ -141,10 +142,10 @@ def cached(source: HubSource, path: str) -> Path | None:
 
 def _cache_folder() -> Path:
     """Where `huggingface_hub` keeps files, read from the environment as it is now."""
-    home = os.environ.get('HF_HOME') or os.path.join(
-        os.environ.get('XDG_CACHE_HOME') or '~/.cache', 'huggingface')
-    return Path(os.path.expanduser(
-        os.environ.get('HF_HUB_CACHE') or os.path.join(home, 'hub')))
+    general = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache')
+    home = Path(os.environ.get('HF_HOME') or general / 'huggingface')
+    chosen = Path(os.environ.get('HF_HUB_CACHE') or home / 'hub')
+    return expanded(chosen)
 
 
 def _hub_library() -> ModuleType:

@@ -87,7 +87,7 @@ def write_lock(folder: Path, files: dict[str, LockedFile]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f'{path.name}.{os.getpid()}')
         temporary.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
 def lock_entry(path: Path, sha256: str, source: str = '', commit: str = '') -> LockedFile:

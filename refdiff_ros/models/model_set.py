@@ -61,7 +61,8 @@ class ModelSet:
     Attributes:
         name: the bundle's name.
         trained: False for random weights; answers then say so.
-        diffusion, clip, sam: the models; `sam` is segment-anything's `Sam`. None for what the
+        diffusion, clip, sam: the models; `sam` is segment-anything's `Sam` or
+            transformers' `Sam2Model`. None for what the
             bundle lacks or was not loaded for.
         nlp: a spaCy pipeline with a dependency parser, or None for the rule-based parser.
         device, dtype: where and how the models compute.
@@ -83,15 +84,17 @@ class ModelSet:
     notice: str = ''
     residency: Residency | None = None
 
-    def need(self, name: str) -> None:
-        """Have 'diffusion', 'clip' or 'sam' on the device.
+    def need(self, name: str) -> Any:
+        """The part 'diffusion', 'clip' or 'sam', on the device.
 
         Raises:
             BadRequestError: it was not loaded.
         """
-        if getattr(self, name) is None:
+        part = getattr(self, name)
+        if part is None:
             raise BadRequestError(
                 f"expected the part '{name}' of bundle '{self.name}', which was not loaded: load "
                 'the bundle for a mode that needs it (a node: cleanup, set mode, configure)')
         if self.residency is not None:
             self.residency.need(name)
+        return part

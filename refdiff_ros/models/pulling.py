@@ -1,7 +1,8 @@
 """How the missing files of a bundle get to this machine.
 
-From the cache below HF_HOME, where another program has downloaded them; else from the hub
-(`HF_ENDPOINT`) or a plain address, which `REFDIFF_MIRROR` leads elsewhere.
+From the cache below HF_HOME, where another program has downloaded them, or from another bundle
+below `home()`; else from the hub (`HF_ENDPOINT`) or a plain address, which `REFDIFF_MIRROR` leads
+elsewhere.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 from refdiff_ros.errors import BundleError, DownloadError
 from refdiff_ros.models import hub
 from refdiff_ros.models.bundle import FileSpec, HubSource, Part
-from refdiff_ros.models.home import is_offline
+from refdiff_ros.models.home import home, is_offline
 from refdiff_ros.models.located import Located, store_errors
 from refdiff_ros.models.lock_file import (
     lock_entry,
@@ -65,8 +66,8 @@ def pull(
 ) -> list[str]:
     """Get what is missing of a bundle; returns the paths of the files that were.
 
-    Files that another program has put into the cache below HF_HOME are taken from there. Makes no
-    request when nothing is missing. Another process that pulls the same bundle is waited for.
+    Files that are on this machine already are taken from there. Makes no request when nothing is
+    missing. Another process that pulls the same bundle is waited for.
 
     Args:
         located: the bundle.
@@ -82,7 +83,7 @@ def pull(
         return []
     with store_errors(located.folder), _one_at_a_time(located, listener):
         missing = missing_files(located)
-        left = [name for name in missing if not _take_from_cache(located, name)]
+        left = [name for name in missing if not _take_from_here(located, name)]
         if left and (offline or is_offline()):
             raise BundleError(
                 f"expected bundle '{located.bundle.name}' to be complete in {located.folder}, "
@@ -116,27 +117,41 @@ def _target(folder: Path, name: str) -> Path:
     return target
 
 
-def _take_from_cache(located: Located, name: str) -> bool:
-    """Whether the hub's own cache has a file that the manifest pins; it is then in the bundle."""
+def _take_from_here(located: Located, name: str) -> bool:
+    """Whether a file that the manifest pins was on this machine; it is then in the bundle."""
     part, file = located.files()[name]
+    if file.sha256 is None:
+        return False
+    target = _target(located.folder, name)
+    for found in _copies(located, part, name, file):
+        if sha256_of(found) != file.sha256:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy = part_of(target)
+        copy.unlink(missing_ok=True)
+        try:
+            os.link(found.resolve(), copy)  # no second copy of gigabytes
+        except OSError:
+            shutil.copyfile(found, copy)
+            if sha256_of(copy) != file.sha256:
+                return False
+        copy.replace(target)
+        _lock(located.folder, name, lock_entry(target, file.sha256, str(found)))
+        return True
+    return False
+
+
+def _copies(located: Located, part: Part, name: str, file: FileSpec) -> Iterator[Path]:
+    """Files that may be the one that is wanted: in the hub's own cache and in other bundles."""
     source, path = _hub_source(located, part, name, file)
-    if source is None or file.sha256 is None:
-        return False
-    found, target = hub.cached(source, path), _target(located.folder, name)
-    if found is None or sha256_of(found) != file.sha256:
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    copy = part_of(target)
-    copy.unlink(missing_ok=True)
-    try:
-        os.link(found.resolve(), copy)  # no second copy of gigabytes
-    except OSError:
-        shutil.copyfile(found, copy)
-        if sha256_of(copy) != file.sha256:
-            return False
-    os.replace(copy, target)
-    _lock(located.folder, name, lock_entry(target, file.sha256, str(found), source.revision))
-    return True
+    found = hub.cached(source, path) if source is not None else None
+    if found is not None:
+        yield found
+    bundles = home() / 'bundles'
+    for folder in sorted(bundles.iterdir()) if bundles.is_dir() else ():
+        other = folder / name
+        if folder != located.folder and other.is_file() and other.stat().st_size == file.size:
+            yield other
 
 
 def _hub_source(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 import resource
 import sys
 import time
@@ -59,6 +60,7 @@ class Situation:
         queued: service calls that wait.
         clock_stands_still: use_sim_time is set and no /clock has come.
         max_age_s: age from which the newest image is stale.
+        forgotten: the standing expression that `deactivate` dropped, '' for none.
     """
 
     lifecycle: str
@@ -66,6 +68,7 @@ class Situation:
     queued: int
     clock_stands_still: bool
     max_age_s: float
+    forgotten: str = ''
 
 
 def silence(
@@ -90,7 +93,9 @@ def silence(
     if age_s > situation.max_age_s:
         return f'{inputs.topic(image)}: the last image came {age_s:.1f} s ago'
     if not situation.expression:
-        return (f'no standing expression: publish one on '
+        before = f' ({situation.forgotten[:200]!r} was dropped when the node was deactivated)' \
+            if situation.forgotten else ''
+        return (f'no standing expression{before}: publish one on '
                 f'{inputs.topic(subscribed["expression"])}, or call the service')
     status, text = statistics.last
     if status not in (Status.UNKNOWN, Status.FOUND, Status.AMBIGUOUS, Status.NOT_FOUND):
@@ -179,7 +184,7 @@ def _answers(
 def resident_mb() -> float:
     """Resident memory of this process now, in megabytes; its peak where /proc is missing."""
     try:
-        with open('/proc/self/statm', encoding='ascii') as statm:
+        with Path('/proc/self/statm').open(encoding='ascii') as statm:
             return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
     except OSError:
         unit = 1 if sys.platform == 'darwin' else 1024

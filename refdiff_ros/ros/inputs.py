@@ -138,7 +138,9 @@ class Inputs:
         publishers = self._publishers(item)
         topic = self.topic(item)
         if not publishers:
-            return f'no publisher on {topic}: start the camera or remap {item.role}'
+            start = 'publish a std_msgs/String there' if item.role == 'expression' else \
+                'start the camera'
+            return f'no publisher on {topic}: {start} or remap {item.role}'
         expected = f'{item.msg_type.__module__.split(".")[0]}/msg/{item.msg_type.__name__}'
         wrong = qos_rules.wrong_type(publishers, expected) or qos_rules.incompatibility(
             publishers, item.qos)

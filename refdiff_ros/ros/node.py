@@ -1,6 +1,7 @@
 """The managed node `refdiff`: callbacks only, the models run on the worker."""
 
 from collections.abc import Callable, Sequence
+import logging
 import time
 import traceback
 from typing import Any
@@ -43,6 +44,8 @@ from refdiff_ros.srv import ReferSegmentation
 
 # How long an end waits for models that are being loaded.
 _LOADING_S = 0.5
+_LOG = logging.getLogger(__name__)
+
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -61,6 +64,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         config = parameters.declare(self)
         self._statistics = Statistics()
         self._models = diagnostics.ModelState()
+        self._forgotten = ''
         self._sync = FrameSync(lambda: self._inputs.published)
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
@@ -80,6 +84,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self.add_pre_set_parameters_callback(parameters.with_floats)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._take_parameters)
         self._start_timers(config.autostart)
@@ -102,7 +107,9 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         """The lifecycle state's label: 'unconfigured', 'inactive', 'active', 'configuring', ..."""
         return self._state_machine.current_state[1]
 
-    def _LifecycleNodeMixin__change_state(self, transition_id: int) -> TransitionCallbackReturn:
+    def _LifecycleNodeMixin__change_state(  # noqa: N802, rclpy's own name, mangled
+        self, transition_id: int,
+    ) -> TransitionCallbackReturn:
         # Jazzy's rclpy lets the error of a transition that this state does not have out of the
         # service, which then never answers; Kilted's answers ERROR, as this does for both.
         try:
@@ -203,9 +210,18 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _stop_answering(self) -> None:
         self._dispatch.active = False
-        self._stand('')
+        self._forget()
         self._inputs.unsubscribe()
         self._refuse_waiting('the node was deactivated')
+
+    def _forget(self) -> None:
+        """Drop the standing expression: who activates the node again may want another."""
+        if self._dispatch.standing.text:
+            self._forgotten = self._dispatch.standing.text
+            self.get_logger().warning(
+                f'the standing expression {self._forgotten[:200]!r} is dropped, for the node is '
+                'no longer active: publish it again once it is')
+        self._stand('')
 
     def _refuse_waiting(self, reason: str) -> None:
         for pending in self._dispatch.queue.drain():
@@ -232,6 +248,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _expression_came(self, said: str) -> None:
         text = from_outside(said)
+        self._forgotten = ''
         self._stand(text)
         self.get_logger().info(
             f'standing expression: {text[:200]!r}' if text.strip() else
@@ -294,7 +311,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         now = self.get_clock().now()
         situation = diagnostics.Situation(
             self.state, self._dispatch.standing.text, len(self._dispatch.queue),
-            now.nanoseconds == 0, self._dispatch.config.max_age)
+            now.nanoseconds == 0, self._dispatch.config.max_age, self._forgotten)
         report = diagnostics.report(
             self.get_fully_qualified_name(), now, situation, self._models, self._inputs,
             self._statistics)
@@ -321,9 +338,11 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         engine = self._dispatch.engine
         for change in changes:
+            problem = ''
             if change.name == 'mode' and engine is not None and change.value in set(Mode):
-                if problem := why_not_mode(engine, change.value):
-                    return SetParametersResult(successful=False, reason=problem)
+                problem = why_not_mode(engine, change.value)
+            if problem:
+                return SetParametersResult(successful=False, reason=problem)
         return parameters.check_change(changes, self._dispatch.config, self.state)
 
     def _take_parameters(self, changes: list[Parameter]) -> None:
@@ -333,7 +352,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     # End
 
     def _worker_failed(self, error: Exception) -> None:
-        self.get_logger().error(''.join(traceback.format_exception(error)))
+        _LOG.error('unexpected error; the node goes on', exc_info=error)
 
     def stop(self) -> None:
         """Refuse what waits, and end the worker where the running stage ends.

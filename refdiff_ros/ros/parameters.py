@@ -7,8 +7,9 @@
     'any': the next answer; may be set at any time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+import difflib
 import math
 from typing import Any
 
@@ -134,6 +135,10 @@ PARAMETERS = (
         'seed', 0, 'Seed of the diffusion noise; the same seed gives the same answer.',
         low=0, high=2**31 - 1),
     ParameterSpec(
+        'check_expressions', True,
+        "Refuse a text that is more or less than one expression ('put it on the tray', 'not the "
+        "mug', 'stop') with a sentence; off for data sets, whose texts are answered as they are."),
+    ParameterSpec(
         'image_transport', 'raw',
         "raw subscribes to 'image', compressed to 'image/compressed'.", 'activate',
         choices=('raw', 'compressed')),
@@ -198,6 +203,10 @@ PARAMETERS = (
         'nothing, on loopback only.', 'configure'),
 )
 BY_NAME = {spec.name: spec for spec in PARAMETERS}
+# Parameters that rclpy itself declares.
+_OF_RCLPY = ('use_sim_time', 'start_type_description_service')
+# From this likeness on a name is a slip of the pen: 'bundel' and 'bundle' have 0.83.
+_NEARLY = 0.82
 
 
 @dataclass(frozen=True)
@@ -215,6 +224,7 @@ class NodeConfig:
     preset: str = 'onboard'
     mode: str = 'full'
     seed: int = 0
+    check_expressions: bool = True
     image_transport: str = 'raw'
     reliability: str = 'auto'
     max_rate: float = 5.0
@@ -255,11 +265,46 @@ def declare(node: Node) -> NodeConfig:
         rclpy.exceptions.InvalidParameterTypeException: likewise, for a wrong type.
         rclpy.exceptions.InvalidParameterValueException: likewise, for a value out of range.
     """
+    given = node._parameter_overrides  # rclpy tells of them in no other way
+    for name in unknown_names(given, BY_NAME):
+        node.get_logger().warning(
+            f"the parameter '{name}' is none of this node and is ignored: see the parameters in "
+            'config/refdiff.yaml')
     values = {}
     for spec in PARAMETERS:
         parameter = node.declare_parameter(spec.name, spec.default, spec.descriptor())
-        values[spec.name] = parameter.value
+        values[spec.name] = spec.check(parameter.value)
+        if type(parameter.value) is not type(spec.default):  # a whole number for a fraction
+            node.set_parameters([Parameter(spec.name, value=values[spec.name])])
     return NodeConfig(**values)
+
+
+def unknown_names(given: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """Names in a params file or on the command line that are no parameters.
+
+    A file for all nodes ('/**') may hold other nodes' parameters, so these are only told.
+
+    Raises:
+        BadRequestError: a name is nearly that of a parameter, so that this one was meant.
+    """
+    unknown = tuple(name for name in given if name not in known and name not in _OF_RCLPY
+                    and not name.startswith('qos_overrides.'))
+    for name in unknown:
+        meant = difflib.get_close_matches(name, known, 1, _NEARLY)
+        if meant:
+            raise BadRequestError(
+                f"expected a parameter of this node, got '{name}': did you mean '{meant[0]}'?")
+    return unknown
+
+
+def with_floats(parameters: list[Parameter]) -> list[Parameter]:
+    """Whole numbers for parameters that are fractions as such: `ros2 param set ... max_rate 5`.
+
+    Otherwise the parameter would be an integer from then on.
+    """
+    fractions = {spec.name for spec in PARAMETERS if isinstance(spec.default, float)}
+    return [Parameter(p.name, value=float(p.value))
+            if p.name in fractions and type(p.value) is int else p for p in parameters]
 
 
 def check_change(

@@ -126,11 +126,14 @@ def test_read_manifest_names_the_path(tmp_path):
         read_manifest(tmp_path)
 
 
-def test_shipped_manifest_is_pinned():
-    bundle = store.locate('sd15_vit_h').bundle
+@pytest.mark.parametrize(('name', 'layout', 'kind'), [
+    ('sd15_vit_h', 'segment-anything', 'vit_h'), ('sd15_vit_b', 'segment-anything', 'vit_b'),
+    ('sd15_sam2_tiny', 'transformers', '')])
+def test_known_manifest_is_pinned(name, layout, kind):
+    bundle = store.locate(name).bundle
+    assert (bundle.name, bundle.trained) == (name, True)
     assert bundle.part('parser') is None
-    assert bundle.trained
-    assert bundle.part('sam').type == 'vit_h'
+    assert (bundle.part('sam').layout, bundle.part('sam').type) == (layout, kind)
     for part in bundle.parts:
         assert part.hub is None or len(part.hub.revision) == 40
         for file in part.files:
@@ -138,8 +141,17 @@ def test_shipped_manifest_is_pinned():
             assert file.size is not None
 
 
+def test_known_bundles_differ_in_the_segmentor_alone():
+    first, *others = (store.locate(name).bundle for name in (
+        'sd15_vit_h', 'sd15_vit_b', 'sd15_sam2_tiny'))
+    for other in others:
+        assert other.part('diffusion') == first.part('diffusion')
+        assert other.part('clip') == first.part('clip')
+
+
 def test_unknown_bundle_lists_the_known_ones():
-    with pytest.raises(BundleError, match="'untrained_mini', 'sd15_vit_h'.*got 'sd99'"):
+    known = "'untrained_mini', 'sd15_sam2_tiny', 'sd15_vit_b', 'sd15_vit_h'"
+    with pytest.raises(BundleError, match=f"{known}.*got 'sd99'"):
         store.locate('sd99')
 
 

@@ -345,6 +345,19 @@ def test_altered_file_in_the_hubs_own_cache_is_not_taken(server, tmp_path, monke
     assert (place.folder / 'diffusion/w.safetensors').read_bytes() == WEIGHTS
 
 
+def test_file_of_another_bundle_is_not_downloaded_again(server, tmp_path):
+    other = tmp_path / 'home/bundles/other/diffusion/w.safetensors'
+    other.parent.mkdir(parents=True)
+    other.write_bytes(WEIGHTS)
+    altered = tmp_path / 'home/bundles/more/clip/config.json'
+    altered.parent.mkdir(parents=True)
+    altered.write_bytes(b'{"a": 2}')
+    place = given(tmp_path)
+    assert len(pull(place, retries=QUICK)) == 2
+    assert (place.folder / 'diffusion/w.safetensors').samefile(other)
+    assert [request[1].rsplit('/', 1)[1] for request in server.gets()] == ['config.json']
+
+
 def test_progress_has_one_total(server, tmp_path):
     steps = []
     pull(given(tmp_path), steps.append, QUICK)

@@ -4,7 +4,7 @@ import numpy as np
 from pytest import approx, fixture
 from ros_graph import image, running, wait_for
 
-from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.msg import ReferringMask
 from refdiff_ros.ros.conversions import image_message
 from refdiff_ros.sim.motion import moving_scenes

@@ -14,8 +14,8 @@ write are empty: `number`, and in a step `distance_m`, `angle_rad`, `receiver` (
 
 A sentence is right when everything in it is: steps in their order, expressions letter by letter,
 relations, what is forbidden, and the reason when there is no object. Besides that the report says
-how often the actions alone are right and how often all expressions with their roles are, and in how many
-sentences something was read wrong without a note on it.
+how often the actions alone are right, how often all expressions with their roles are, and in how
+many sentences something was read wrong without a note on it.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from refdiff_ros.language.instruction.results import Instruction, Reference, Rol
 
 DATA = Path(__file__).parents[2] / 'test' / 'data'
 DEVELOPMENT, HELD_OUT = DATA / 'instructions.jsonl', DATA / 'instructions_held_out.jsonl'
-ORDERS = DATA / 'orders.jsonl'
+ORDERS, ORDERS_HELD_OUT = DATA / 'orders.jsonl', DATA / 'orders_held_out.jsonl'
 _PARTS = ('right', 'actions', 'expressions', 'silent')
 
 
@@ -125,7 +125,7 @@ def accuracy(rows: Iterable[dict[str, Any]], nlp: Any) -> dict[str, dict[str, fl
     """By kind, and 'all': the number `n`, and in percent how many are right, have the right
     actions, have the right expressions in the right roles, and are wrong without a note."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_PARTS) + 1))
-    roles = tuple(f'{role.value}:' for role in Role) + ('forbidden:', 'actions:', 'no_object:')
+    roles = (*tuple(f'{role.value}:' for role in Role), 'forbidden:', 'actions:', 'no_object:')
     for row in rows:
         found = read_instruction(row['text'], nlp)
         wrong = differences(row, found)
@@ -143,7 +143,7 @@ def accuracy(rows: Iterable[dict[str, Any]], nlp: Any) -> dict[str, dict[str, fl
 def main(arguments: list[str] | None = None) -> None:
     """Print a table in Markdown for each list and, as the last line, all as JSON."""
     parser = argparse.ArgumentParser(prog='python -m training.parser.instruction_report')
-    parser.add_argument('--list', type=Path, nargs='+', default=[DEVELOPMENT, HELD_OUT, ORDERS])
+    parser.add_argument('--list', type=Path, nargs='+', default=[DEVELOPMENT, HELD_OUT, ORDERS, ORDERS_HELD_OUT])
     parser.add_argument('--rules', action='store_true', help='without the dependency parser')
     parser.add_argument('--errors', action='store_true', help='print what is wrong')
     options = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
 """Write `vocabulary/real_words.txt`: `python -m training.parser.real_words WORD_LIST`.
 
 The list holds each word of a dictionary (one a line; the shipped one is of wamerican, SCOWL) that
-`slips.nearest` would otherwise take for a slip of an object's name: 'bow' of 'bowl'.
+`slips` would otherwise take for a slip of an object's name or a verb: 'bow' of 'bowl'.
 """
 
 import argparse
@@ -9,6 +9,7 @@ from pathlib import Path
 import textwrap
 
 from refdiff_ros.language.instruction import slips
+from refdiff_ros.language.instruction.frames import frame_of, FRAMES
 
 _HEADER = '''\
 # Real English words that lie a slip of the pen away from a word of the reader. Written by
@@ -29,7 +30,9 @@ def real_words(dictionary: Path) -> list[str]:
     words = dictionary.read_text(encoding='utf-8').split()
     plain = {word.lower() for word in words if word.isalpha() and (
         word.islower() or word.isupper())}
-    return sorted(word for word in plain.union(_MORE) if slips.nearest(word) is not None)
+    return sorted(word for word in plain.union(_MORE) if slips.nearest(word) is not None
+                  or frame_of(word) is None and any(
+                      slips.is_one_slip(word, verb) for verb in FRAMES))
 
 
 def main() -> None:

@@ -14,7 +14,18 @@ import struct
 from typing import Any
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
-from refdiff_ros.optional import require_package
+from refdiff_ros.evaluation.bags.expanding import BagError
+from refdiff_ros.evaluation.bags.readers import MessageTypes, open_reader
+
+__all__ = (
+    'CAMERA_INFO',
+    'COMPRESSED_IMAGE',
+    'IMAGE',
+    'IMAGE_TYPES',
+    'Bag',
+    'BagError',
+    'Recorded',
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,15 +36,11 @@ IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 
 _REPAIRS = {
     '.mcap': "'mcap recover IN.mcap -o OUT.mcap' keeps what can be read",
-    '.bag': "'rosbag reindex BAG' (ROS 1) or 'rosbags-convert' repairs the index",
+    '.bag': "'rosbag reindex BAG' (of ROS 1) repairs the index",
     '.db3': "'sqlite3 IN.db3 .recover | sqlite3 OUT.db3' keeps what can be read",
     '': "'ros2 bag reindex BAG' writes metadata.yaml anew; 'mcap recover' keeps what can be read "
         'of a cut-off mcap file',
 }
-
-
-class BagError(RefDiffError):
-    """A bag cannot be read: missing, cut off, without its index, or of an unknown layout."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Bag:
         path: as it was given.
         topics: name to message type ('' for a topic of several types), sorted.
         custom: what its recorder has written into its metadata, by name.
+        is_ros2: whether it is a rosbag2, and not a bag of ROS 1.
 
     Raises:
         BagError: the bag is missing, cut off or not indexed.
@@ -75,16 +83,13 @@ class Bag:
         self.path = path
         self._noted: set[str] = set()
         _check_path(path)
-        highlevel = require_package('rosbags.highlevel', 'bags')
-        typesys = require_package('rosbags.typesys', 'bags')
-        # rosbag2 recorders before Iron wrote no message definitions into sqlite3 files.
-        self._ros2_types = typesys.get_typestore(typesys.Stores.LATEST)
+        self.is_ros2 = path.suffix != '.bag'
         with self._told('a whole bag'):
-            self._reader = highlevel.AnyReader([path], default_typestore=self._ros2_types)
-            self._reader.open()
+            self._reader = open_reader(path)
+        self._types = MessageTypes(self._reader.connections, self.is_ros2)
         self.topics: Mapping[str, str] = {
             name: topic.msgtype or '' for name, topic in sorted(self._reader.topics.items())}
-        storage = getattr(self._reader.readers[0], 'storage', None)  # of rosbag2
+        storage = getattr(self._reader, 'storage', None)  # of rosbag2
         self.custom: Mapping[str, str] = dict(
             storage.metadata.custom or {} if storage is not None else {})
 
@@ -104,9 +109,11 @@ class Bag:
         """Check that `topic` is recorded and of one of `types`.
 
         Raises:
-            BadRequestError: it is not; the message lists the topics with their types.
+            BadRequestError: it is not; the message lists the topics with their types. Or its
+                messages cannot be read: it says why.
         """
         if self.topics.get(topic) in types:
+            self._types.require(topic)
             return
         # What would do comes first: a bag may hold hundreds of topics.
         listed = sorted(self.topics, key=lambda name: self.topics[name] not in types)
@@ -141,7 +148,7 @@ class Bag:
             BadRequestError: the message was cut off or does not fit its type.
         """
         try:
-            return self._reader.deserialize(message.data, message.msgtype)
+            return self._types.decode(message.data, message.msgtype)
         except Exception as error:  # whatever bytes that do not fit make the decoder raise
             raise BadRequestError(
                 f'expected a whole {message.msgtype} on {message.topic}, got {len(message.data)} '
@@ -155,9 +162,9 @@ class Bag:
             BadRequestError: a message of ROS 1 was cut off or does not fit its type.
         """
         data = message.data
-        if not self._reader.is2:
+        if not self.is_ros2:
             try:
-                data = bytes(self._ros2_types.ros1_to_cdr(data, message.msgtype))
+                data = bytes(self._types.ros1_to_cdr(data, message.msgtype))
             except Exception as error:  # whatever bytes that do not fit make the converter raise
                 raise BadRequestError(
                     f'expected a whole {message.msgtype} on {message.topic}, got '
@@ -170,14 +177,15 @@ class Bag:
 
     def _stamp_ns(self, data: bytes) -> int:
         """The header's stamp from the message's first bytes, so that a scan decodes nothing; 0
-        for a message that is too short to have one."""
+        for a message that is too short to have one.
+        """
         if len(data) < 12:
             return 0
         # CDR: two bytes of representation (its lowest bit: little endian), two of options, then
         # the stamp. ROS 1: a sequence number, then the stamp.
-        order = '<' if not self._reader.is2 or data[1] & 1 else '>'
+        order = '<' if not self.is_ros2 or data[1] & 1 else '>'
         seconds, nanoseconds = struct.unpack_from(
-            f'{order}iI' if self._reader.is2 else '<II', data, 4)
+            f'{order}iI' if self.is_ros2 else '<II', data, 4)
         return seconds * 1_000_000_000 + nanoseconds
 
     @contextmanager

@@ -36,9 +36,11 @@ _SILENCE_S, _SLOWEST_TIMES = 10.0, 3.0
 class Graph(Protocol):
     """What the player sends to; see `refdiff_ros.evaluation.online.replay_graph`."""
 
-    def send(self, role: str, data: bytes) -> None: ...
+    def send(self, role: str, data: bytes) -> None:
+        """Publish a serialised message."""
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """Publish a standing expression."""
 
 
 @dataclass

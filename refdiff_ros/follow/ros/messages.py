@@ -1,6 +1,7 @@
 """Between following and its messages."""
 
 from collections.abc import Sequence
+import math
 
 from geometry_msgs.msg import Point, PointStamped
 from sensor_msgs.msg import RegionOfInterest
@@ -11,6 +12,7 @@ from refdiff_ros.follow.results import FollowQuestion, Option, Progress, StepSta
 from refdiff_ros.language.instruction.results import (
     Action,
     Instruction,
+    Quantity,
     Reference,
     Role,
     Step,
@@ -21,6 +23,7 @@ from refdiff_ros.msg import FollowState, InstructionStep, QuestionOption, StepRe
 # Words that the relation or the role of a skill gives its step.
 _VERBS = {Action.PICK: 'pick up', Action.PLACE: 'put', Action.HAND: 'hand over',
           Action.POINT: 'point at'}
+_QUANTITIES = tuple(Quantity)
 
 
 def state_message(progress: Progress, header: Header, instruction: str, conversation: str,
@@ -80,7 +83,7 @@ def instruction_from(name: str, steps: Sequence[InstructionStep]) -> Instruction
     """
     try:
         return Instruction(name or 'steps', tuple(map(_step, steps)), parser='steps')
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise BadRequestError(
             f'{error}: expected actions of {[action.value for action in Action]} and roles of '
             f'{[role.value for role in Role]}') from error
@@ -91,8 +94,9 @@ def _step(msg: InstructionStep) -> Step:
         Reference(Role(reference.role), reference.expression, '', (0, 0), reference.relation,
                   reference.pronoun or not reference.expression,
                   reference.antecedent if reference.antecedent >= 0 and reference.pronoun
-                  else None)
-        for reference in msg.references), msg.where)
+                  else None, _QUANTITIES[reference.quantity])
+        for reference in msg.references), msg.where,
+        distance_m=msg.distance_m or math.nan, angle_rad=msg.angle_rad or math.nan)
 
 
 def skill(action: Action, expression: str, relation: str = '',

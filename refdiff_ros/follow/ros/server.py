@@ -45,7 +45,7 @@ from refdiff_ros.follow.ros.messages import (
 from refdiff_ros.follow.ros.world import RosWorld
 from refdiff_ros.language.expression import load_parser
 from refdiff_ros.language.instruction.reader import read_instruction
-from refdiff_ros.language.instruction.results import Action, Instruction
+from refdiff_ros.language.instruction.results import Action, DialogueAct, Instruction
 from refdiff_ros.language.valid_text import from_outside
 from refdiff_ros.msg import FollowQuestion as FollowQuestionMsg
 from refdiff_ros.msg import FollowState
@@ -252,14 +252,27 @@ class FollowServer(PickServer):
         text = from_outside(msg.data)
         if not text.strip():
             return
-        if is_stop(text):
+        act = self._act(text)
+        if act is DialogueAct.STOP:
             self.halt()
+        elif act is DialogueAct.RESUME and self._running is None:
+            self._stopped.clear()
+            self._publish()
         elif self._question is not None:
             self._answers.put(text)
         elif self._running is not None and text.lower().strip(' .!') in _SAID_CANCEL:
             self._cancel_said = self._running
         else:
             threading.Thread(target=self._spoken, args=(text,), daemon=True).start()
+
+    def _act(self, text: str) -> DialogueAct:
+        """What a text does; a text that cannot be read is none of the words that count."""
+        if is_stop(text):
+            return DialogueAct.STOP
+        try:
+            return read_instruction(text, self._nlp).act
+        except BadRequestError:
+            return DialogueAct.CHAT
 
     def _spoken(self, text: str) -> None:
         outcome = self._run(_Spoken(), _Order(text, 'spoken'))
@@ -302,7 +315,7 @@ class FollowServer(PickServer):
     def _answered(self, request: AnswerQuestion.Request, response: AnswerQuestion.Response,
                   ) -> AnswerQuestion.Response:
         question, text = self._question, from_outside(request.text)
-        if is_stop(text):
+        if self._act(text) is DialogueAct.STOP:
             self.halt()
             response.accepted, response.reason = True, 'stopped'
         elif question is None:

@@ -96,6 +96,8 @@ def _starts(sentence: Sentence, row: int) -> bool:
         return before.lower not in JOINERS or row == 1
     if token.lower == 'but' and _object_follows(sentence, row):
         return True
+    if token.comma and sentence.lower[0] == 'not' and token.lower in DETERMINERS:
+        return True  # 'not the left one, | the right one'
     if token.lower in JOINERS or token.comma:
         return _command_follows(sentence, row)
     return _unjoined(sentence, row)

@@ -16,7 +16,7 @@ _SPEAKERS = {'i': 'me', 'me': 'me', 'my': 'me', 'we': 'us', 'us': 'us', 'our': '
 # Plurals that name one thing, and words that end like a plural.
 _NO_PLURALS = frozenset(
     'scissors pliers tongs tweezers glasses goggles trousers jeans pants shorts headphones stairs '
-    'lens bus gas glass vase clothes binoculars compass cactus is this its clippers'.split())
+    'lens bus gas glass vase clothes binoculars compass cactus is this its clippers keys grapes'.split())
 _PLURALS = frozenset(
     'knives shelves loaves leaves mice people men women children feet teeth dice ones these those '
     'everything everybody halves scarves'.split())

@@ -25,7 +25,8 @@ _CHAT = frozenset(
     'quit exit reset pause resume continue continues done ready sorry again faster slower good '
     'great nice perfect hold on well careful job work never mind that this is all for today '
     'morning evening you be so very much emergency start begin stop enough welcome right wrong '
-    'done finished'.split())
+    'done finished afterwards afterward later firstly secondly thirdly finally lastly next '
+    'then'.split())
 _NO_NAMES = frozenset('be do i we you he she they'.split())
 _STATES = frozenset('is are was were'.split())
 _PLACED = _STATES | frozenset('at located kept be'.split())

@@ -38,7 +38,8 @@ _AUXILIARIES = frozenset(
 @dataclass(frozen=True)
 class Connective:
     """A word of order: the order, the row of the first word after it, and whether a verb in any
-    inflection follows ('taken', 'moving')."""
+    inflection follows ('taken', 'moving').
+    """
 
     order: Order
     end: int

@@ -62,10 +62,24 @@ def _closed_words() -> frozenset[str]:
     return COLOURS | SIZES | ORDINALS | PREPOSITIONS | _PLACES | DIRECTION_OF.keys()
 
 
+def is_slip_of_verb(word: str, verb: str) -> bool:
+    """Whether a word that no verb is (in lower case) is a slip of one.
+
+    Letters that are swapped or written twice are a slip even in a real word ('garb', 'putt').
+    """
+    return is_one_slip(word, verb) and (
+        not is_real(word) or slip(word, verb) in ('swapped', 'doubled'))
+
+
+def is_real(word: str) -> bool:
+    """Whether a word in lower case is one of the real words that look like a slip."""
+    return word in _real_words()
+
+
 @cache
 def mended(word: str) -> str | None:
     """The known word that `word` (in lower case) is a slip of; None for a real or a far word."""
-    if word in _real_words() or word in DETERMINERS or word in CLAUSE_WORDS:
+    if is_real(word) or word in DETERMINERS or word in CLAUSE_WORDS:
         return None
     return nearest(word)
 
@@ -117,6 +131,18 @@ def slip(typed: str, meant: str) -> str:
     swapped = len(different) == 2 and different[1] == different[0] + 1 and (
         typed[different[0]], typed[different[1]]) == (meant[different[1]], meant[different[0]])
     return 'swapped' if swapped else ''
+
+
+def is_one_slip(typed: str, meant: str) -> bool:
+    """Whether `typed` is `meant` (4 letters or more) with one letter wrong; the first is right.
+
+    Wrong is: left out, changed, swapped with the next, or written twice (of 3 letters too).
+    """
+    if typed[0] != meant[0]:
+        return False
+    kind = slip(typed, meant)
+    return kind == 'doubled' and len(meant) > 2 or (
+        kind in ('left out', 'changed', 'swapped') and len(meant) > 3)
 
 
 def _two_slips(typed: str, meant: str) -> bool:

@@ -11,7 +11,7 @@ import unicodedata
 
 from refdiff_ros.language.instruction.amounts import Amount, amounts
 from refdiff_ros.language.instruction.frames import frame_of, FRAMES, Goal
-from refdiff_ros.language.instruction.slips import mended, slip
+from refdiff_ros.language.instruction.slips import is_slip_of_verb, mended
 from refdiff_ros.language.tokens import is_modifier, Token
 from refdiff_ros.language.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES, split_words, Word
 
@@ -198,7 +198,7 @@ def _verbs_mended(heard: Heard) -> Heard:
         object_follows = after in DETERMINERS | {'me', 'it', 'them', 'up'}
         if not (opening and object_follows) or frame_of(word.lower) or not _may_be_slip(word):
             continue
-        meant = [verb for verb in FRAMES if is_one_slip(word.lower, verb)]
+        meant = [verb for verb in FRAMES if is_slip_of_verb(word.lower, verb)]
         if meant:
             words[row] = Word(meant[0], word.start, word.end)
             changed.add((word.start, word.end))
@@ -211,18 +211,6 @@ def _may_be_slip(word: Word) -> bool:
     lower = word.lower
     return len(lower) > 2 and lower not in PREPOSITIONS | DETERMINERS | _NO_SLIPS \
         and not is_modifier(Token(word))
-
-
-def is_one_slip(typed: str, meant: str) -> bool:
-    """Whether `typed` is `meant` (4 letters or more) with one letter wrong; the first is right.
-
-    Wrong is: left out, changed, swapped with the next, or written twice (of 3 letters too).
-    """
-    if typed[0] != meant[0]:
-        return False
-    kind = slip(typed, meant)
-    return kind == 'doubled' and len(meant) > 2 or (
-        kind in ('left out', 'changed', 'swapped') and len(meant) > 3)
 
 
 def _words_mended(heard: Heard) -> Heard:

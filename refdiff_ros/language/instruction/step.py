@@ -23,6 +23,8 @@ PRONOUN_PHRASES = frozenset((
     'another one', 'the same one', 'the other ones', 'the others', 'both of them', 'all of them',
     'one of them', 'the same', 'both', 'all', 'them all', 'them both'))
 _INNER = frozenset('it them'.split())
+# What has something on or in 'it' is itself meant: 'the plate with the apple on it'.
+_HAVING = frozenset('with has have having had holding containing wearing carrying whose'.split())
 _ARTICLES = frozenset('a an the my your his her its our their every'.split())
 _HOLDERS = {'my': 'me', 'our': 'us', 'his': 'him', 'her': 'her', 'their': 'them'}
 _HANDS = frozenset('hand hands palm palms lap'.split())
@@ -138,6 +140,12 @@ def _why_not(
     return NoObjectReason.MISSING
 
 
+def _refers_back(words: Sequence[str]) -> bool:
+    """Whether 'it' inside an expression is something else: not in 'the vase with roses in it'."""
+    at = next((row for row in range(1, len(words)) if words[row] in _INNER), None)
+    return at is not None and not any(word in _HAVING for word in words[:at])
+
+
 def _is_person(sentence: Sentence, span: Span) -> bool:
     return span[1] == span[0] + 1 and sentence.lower[span[0]] in PEOPLE
 
@@ -149,6 +157,9 @@ def _is_article(sentence: Sentence, span: Span) -> bool:
 
 def _is_body(sentence: Sentence, span: Span) -> bool:
     start, end = span
+    of = next((row for row in range(start + 1, end - 1) if sentence.lower[row] == 'of'), None)
+    if of is not None and sentence.lower[end - 1] != 'robot':
+        return False  # 'the hand of the woman'
     last = next((row for row in range(start + 1, end) if sentence.tokens[row].comma
                  or preposition_at(sentence.lower, row, end) is not None), end)
     return is_body(sentence.words((start, last)))
@@ -230,7 +241,7 @@ def reference(sentence: Sentence, role: Role, span: Span, relation: str = '') ->
     """The reference of some rows."""
     words = sentence.words(span)
     whole = len(words) == 1 and words[0] in PRONOUNS or ' '.join(words) in PRONOUN_PHRASES
-    inner = not whole and any(word in _INNER for word in words[1:])
+    inner = not whole and _refers_back(words)
     return Reference(
         role, '' if whole else sentence.meant(span), sentence.said(span),
         sentence.characters(span), relation, whole or inner)

@@ -3,18 +3,22 @@
 from collections.abc import Callable, Sequence
 import logging
 import os
+import re
 import signal
 import sys
 import threading
 import time
-import traceback
 
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.ros.log_repeats import RepeatFilter
+
+_LOG = logging.getLogger(__name__)
 
 # One for a transition that loads, one for the timers, one for what comes in, one to spare.
 _THREADS = 4
@@ -37,9 +41,13 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None,
         threads: that callbacks may run on.
 
     Returns:
-        2 when the node could not be made from its parameters.
+        2 when the arguments cannot be read, or the node not be made from its parameters.
     """
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except rclpy_implementation.RCLError as error:
+        print(f'refdiff: the node cannot start: {_arguments_fault(error)}', file=sys.stderr)
+        return 2
     ended = _Ended()
     try:
         node = make_node()
@@ -48,12 +56,13 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None,
         print(f'refdiff: the node cannot start: {error}', file=sys.stderr)
         rclpy.try_shutdown()
         return 2
-    logging.getLogger('refdiff_ros').addHandler(_ToRosLog(node.get_logger()))
+    handler = _ToRosLog(node.get_logger())
+    handler.addFilter(RepeatFilter())
+    logging.getLogger('refdiff_ros').addHandler(handler)
     logging.getLogger('refdiff_ros').setLevel(logging.INFO)
     executor = MultiThreadedExecutor(threads)
     executor.add_node(node)
-    spinner = threading.Thread(target=_spin, args=(executor, node.get_logger(), ended),
-                               daemon=True)
+    spinner = threading.Thread(target=_spin, args=(executor, ended), daemon=True)
     spinner.start()
     ended.wait()
     node.get_logger().info(
@@ -67,6 +76,17 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None,
     # Taking the interpreter and the models' libraries apart takes seconds, on a busy machine more
     # than the five after which launch kills.
     os._exit(0)
+
+
+def _arguments_fault(error: Exception) -> str:
+    """What is wrong with '--ros-args', without the places in rcl that found it."""
+    text = re.sub(r',? at /\S+:\d+', '', str(error)).removeprefix('failed to initialize rcl: ')
+    hint = ''
+    if 'ros__parameters' in text:
+        hint = ". A params file has its values below the node's name and 'ros__parameters:'"
+    elif 'remap rule' in text:
+        hint = '. A topic has no spaces in its name'
+    return f'expected ROS arguments that can be read, got: {text}{hint}'
 
 
 class _ToRosLog(logging.Handler):
@@ -113,7 +133,7 @@ class _Ended:
         self._event.set()
 
 
-def _spin(executor: MultiThreadedExecutor, logger: object, ended: _Ended) -> None:
+def _spin(executor: MultiThreadedExecutor, ended: _Ended) -> None:
     while rclpy.ok():
         try:
             executor.spin_once()
@@ -122,5 +142,5 @@ def _spin(executor: MultiThreadedExecutor, logger: object, ended: _Ended) -> Non
         except Exception:  # one bad callback must not end the node
             if not rclpy.ok():
                 break
-            logger.error(f'a callback failed; the node goes on\n{traceback.format_exc()}')
+            _LOG.exception('a callback failed; the node goes on')
     ended.set()

@@ -4,7 +4,6 @@ Threads change the last digits of scores, so both compute with one. What takes a
 beside the first one is slow.
 """
 
-import argparse
 import importlib.util
 import json
 import os
@@ -26,6 +25,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.cluster.connection import import_ray, LOCAL
 from refdiff_ros.evaluation.cluster.options import with_whole_paths
 from refdiff_ros.evaluation.cluster.worker import Worker
+from refdiff_ros.evaluation.request import DatasetRequest
 from refdiff_ros.evaluation.runs.folder import RunFolder
 
 pytestmark = [
@@ -111,18 +111,17 @@ def test_two_workers_go_on_with_a_run_of_one_process_and_the_other_way(
 
 def test_a_worker_without_the_data_says_so(tmp_path):
     with pytest.raises(BadRequestError, match='none on .* as well, .*: every node needs it'):
-        Worker(argparse.Namespace(), [tmp_path, tmp_path / 'none']).load()
+        Worker(DatasetRequest(), [tmp_path, tmp_path / 'none']).load()
 
 
 def test_paths_hold_in_whatever_folder_a_worker_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path('bundle').mkdir()
-    given = argparse.Namespace(root=Path('data'), images=None, bundle='bundle', seed=1)
-    whole = with_whole_paths(given)
-    assert whole == argparse.Namespace(
-        root=tmp_path / 'data', images=None, bundle=str(tmp_path / 'bundle'), seed=1)
-    given.bundle = 'tabletop_mini'
-    assert with_whole_paths(given).bundle == 'tabletop_mini'
+    given = DatasetRequest(root=Path('data'), bundle='bundle', seed=1)
+    assert with_whole_paths(given) == DatasetRequest(
+        root=tmp_path / 'data', bundle=str(tmp_path / 'bundle'), seed=1)
+    named = DatasetRequest(bundle='tabletop_mini')
+    assert with_whole_paths(named) == named
 
 
 def _start(arguments, folder, *more):
@@ -164,7 +163,7 @@ def _below(process):
 
 
 def _gone(pids):
-    return not any(os.path.exists(f'/proc/{pid}') for pid in pids)
+    return not any(Path(f'/proc/{pid}').exists() for pid in pids)
 
 
 @pytest.mark.slow
@@ -212,7 +211,7 @@ def test_a_full_disk_ends_the_run_with_what_was_done(
     def filling(self, answer):
         if len(kept) == 4:
             self._file.close()
-            self._file = open('/dev/full', 'r+b', buffering=0)
+            self._file = Path('/dev/full').open('r+b', buffering=0)
         add(self, answer)
         kept.append(answer)
 

@@ -13,7 +13,7 @@ from refdiff_ros.language.instruction.results import Action, NoObjectReason, Rol
 # Behind the built workspace, which the source folder must not shadow.
 sys.path.append(str(Path(__file__).parents[3]))
 
-from training.parser.instruction_report import (  # noqa: E402
+from training.parser.instruction_report import (
     accuracy,
     DEVELOPMENT,
     differences,

@@ -1,12 +1,17 @@
-"""Pixels that masks share: what every figure on masks is counted from.
+"""Intersection over union of masks, and the figures made of it: mIoU, oIoU, Pr@t, recall.
 
-Letters: N proposals, H W image height and width.
+By hand, since figures and bootstrap are made of the same whole pixels, and since an empty answer
+to an empty truth is right here.
+
+Letters: N cases or proposals, H W image height and width.
 """
 
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.results import describe_array
+
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def overlap(mask: np.ndarray, truth: np.ndarray) -> tuple[int, int]:
@@ -75,7 +80,97 @@ def best_iou(proposals: np.ndarray, truth: np.ndarray) -> float:
     return max((iou(*overlap(proposal, truth)) for proposal in proposals), default=0.0)
 
 
-def as_counts(
+def mean_iou(intersections: np.ndarray, unions: np.ndarray) -> float:
+    """mIoU, the mean over cases of intersection over union: each case counts the same.
+
+    Example:
+        >>> mean_iou([1, 30], [2, 120])
+        0.375
+
+    Args:
+        intersections, unions: (N,) pixels of N cases.
+
+    Returns:
+        0..1; an empty answer to an empty truth counts 1. NaN without cases.
+
+    Raises:
+        BadRequestError: two lengths, or counts that no two masks have.
+    """
+    values = _ious(intersections, unions)
+    return float(values.mean()) if len(values) else float('nan')
+
+
+def overall_iou(intersections: np.ndarray, unions: np.ndarray) -> float:
+    """oIoU, all intersections over all unions, the paper's main figure: large regions count more.
+
+    Example:
+        >>> overall_iou([1, 30], [2, 98])
+        0.31
+
+    Args:
+        intersections, unions: (N,) pixels of N cases.
+
+    Returns:
+        0..1; 1 when every answer and truth is empty, NaN without cases.
+
+    Raises:
+        BadRequestError: two lengths, or counts that no two masks have.
+    """
+    shared, covered = _counts(intersections, unions)
+    if not len(covered):
+        return float('nan')
+    return float(shared.sum() / covered.sum()) if covered.sum() else 1.0
+
+
+def precision_at(intersections: np.ndarray, unions: np.ndarray, threshold: float) -> float:
+    """Pr@t, the share of cases whose IoU is `threshold` or more.
+
+    Example:
+        >>> precision_at([5, 4, 9], [10, 10, 10], 0.5)
+        0.6666666666666666
+
+    Args:
+        intersections, unions: (N,) pixels of N cases.
+        threshold: in (0, 1]; usually one of `THRESHOLDS`.
+
+    Returns:
+        0..1; an empty answer to an empty truth has IoU 1. NaN without cases.
+
+    Raises:
+        BadRequestError: two lengths, counts that no two masks have, or another threshold.
+    """
+    if not 0 < threshold <= 1:
+        raise BadRequestError(f'expected a threshold in (0, 1], got {threshold}')
+    values = _ious(intersections, unions)
+    return float((values >= threshold).mean()) if len(values) else float('nan')
+
+
+def recall(best_ious: np.ndarray, threshold: float) -> float:
+    """Recall of proposals: the share of true masks that one covers with an IoU of `threshold`.
+
+    Example:
+        >>> recall([0.9, 0.4, 0.75, 0.0], 0.75)
+        0.5
+
+    Args:
+        best_ious: (N,) of N true masks, each the IoU of the best proposal (`best_iou`).
+        threshold: in (0, 1].
+
+    Returns:
+        0..1; NaN without masks.
+
+    Raises:
+        BadRequestError: IoUs outside 0..1, or another threshold.
+    """
+    values = np.asarray(best_ious, float)
+    if not 0 < threshold <= 1:
+        raise BadRequestError(f'expected a threshold in (0, 1], got {threshold}')
+    if values.ndim != 1 or not np.all((values >= 0) & (values <= 1)):
+        raise BadRequestError(f'expected IoUs (N,) in 0..1, got {best_ious}')
+    return float((values >= threshold).mean()) if len(values) else float('nan')
+
+
+def _counts(
     intersections: np.ndarray, unions: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Checked (N,) float64 pixel counts of N cases.
@@ -94,13 +189,13 @@ def as_counts(
     return shared, covered
 
 
-def ious(intersections: np.ndarray, unions: np.ndarray) -> np.ndarray:
+def _ious(intersections: np.ndarray, unions: np.ndarray) -> np.ndarray:
     """(N,) float64 IoU of N cases, as `iou`.
 
     Raises:
-        BadRequestError: as in `as_counts`.
+        BadRequestError: as in `_counts`.
     """
-    shared, covered = as_counts(intersections, unions)
+    shared, covered = _counts(intersections, unions)
     return np.where(covered > 0, shared / np.maximum(covered, 1), 1.0)
 
 

@@ -1,21 +1,19 @@
-"""What answers a run's samples: this process, or others for it."""
+"""What answers the samples of a run: the interface, and this process as the plain case."""
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Protocol
 
 import torch
 
-from refdiff_ros.evaluation.cli import prepare_engine
-from refdiff_ros.evaluation.run import Answer, answer_samples
-from refdiff_ros.evaluation.runs.loaded import Loaded
-from refdiff_ros.evaluation.runs.weights import weights_sha256
-from refdiff_ros.evaluation.sample import Sample
-from refdiff_ros.models.manager import DEFAULT_BUNDLE, warm_up
+from refdiff_ros.evaluation.request import load_engine, RunRequest
+from refdiff_ros.evaluation.run import Answer, answer_samples, Sample
+from refdiff_ros.evaluation.runs.record import Loaded, weights_sha256
+from refdiff_ros.models.manager import DEFAULT_BUNDLE
+from refdiff_ros.warming import warm_up
 
 
-class Answering(Protocol):
+class Answerer(Protocol):
     """Whatever answers: this process, or others for it.
 
     Attributes:
@@ -37,18 +35,18 @@ class InProcess:
     """This process answers, one sample after the other.
 
     Args:
-        args: the options of `refdiff evaluate dataset`.
+        request: what is asked.
 
     Raises:
         RefDiffError: the bundle or the preset's values cannot be used.
     """
 
-    def __init__(self, args: argparse.Namespace):
-        self.engine = prepare_engine(args, args.dataset)
+    def __init__(self, request: RunRequest):
+        self.engine = load_engine(request)
         models, preset = self.engine.models, self.engine.preset
         self.loaded = Loaded(
             models.name, models.trained, models.notice,
-            weights_sha256(args.bundle or DEFAULT_BUNDLE, models), asdict(preset),
+            weights_sha256(request.bundle or DEFAULT_BUNDLE, models), asdict(preset),
             models.device.type, str(models.dtype).split('.')[-1], torch.__version__)
         self._warm = False
 
@@ -59,7 +57,7 @@ class InProcess:
             self._warm = True
 
     def answer(self, samples: Sequence[Sample], on_answer: Callable[[Answer], None]) -> None:
-        """As `Answering.answer`, in order."""
+        """As `Answerer.answer`, in order."""
         if samples:
             self.warm_up()
-        answer_samples(self.engine, samples, on_case=lambda answer, *_: on_answer(answer))
+        answer_samples(self.engine, samples, lambda answer, _: on_answer(answer))
