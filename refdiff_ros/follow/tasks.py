@@ -113,8 +113,8 @@ def _of_step(instruction: Instruction, number: int, step: Step, rows: range) -> 
     names = [_name(instruction, row) for row in themes]
     for row in themes:
         if row >= 0 and instruction.references[row].quantity is not Quantity.ONE:
-            raise CannotError(f'{_name(instruction, row)!r} is more than one thing: name one after '
-                              'the other')
+            raise CannotError(f'{_name(instruction, row)!r} is more than one thing: name one '
+                              'after the other')
     if Role.PLACE in step.missing:
         raise NotReadError(f'where to put {names[0]} is not said')
     if step.action is Action.PICK and len(themes) > 1:

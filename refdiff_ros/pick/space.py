@@ -119,8 +119,10 @@ class Space:
         """
         along, across, over = self._around(pose)
         finger = reach.finger_thickness_m / 2
-        beside = np.abs(np.abs(along) - opening_m / 2 - finger) < finger + _MARGIN_M
-        fingers = (beside & (np.abs(across) < reach.finger_width_m / 2 + _MARGIN_M)
+        # Readings on edges are left out, so that other things reach a pixel farther than is seen.
+        margin = _MARGIN_M + np.where(self.own, 0.0, np.sqrt(self.area_m2))
+        beside = np.abs(np.abs(along) - opening_m / 2 - finger) < finger + margin
+        fingers = (beside & (np.abs(across) < reach.finger_width_m / 2 + margin)
                    & (over > _BELOW_M))
         palm = ((np.abs(along) < reach.palm_width_m / 2 + _MARGIN_M)
                 & (np.abs(across) < _PALM_HALF_DEPTH_M)
