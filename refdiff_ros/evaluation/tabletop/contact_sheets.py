@@ -41,7 +41,7 @@ class ContactSheets:
         self._random: list[_Shown] = []
 
     def add(self, answer: Answer, reply: Reply) -> None:
-        """Take one case in; an `on_answer` of `answer_samples`. One without picture is left out."""
+        """Take one case in; an `on_answer` of `answer_samples`. One without picture is no case."""
         found, frame, truth = reply.segmentation, reply.frame, reply.truth
         if frame is None or truth is None:
             return

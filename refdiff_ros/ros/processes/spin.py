@@ -28,7 +28,8 @@ _THREADS = 4
 _SAME_S = 1.0
 
 
-def run(make_node: Callable[[], Any], args: Sequence[str] | None = None) -> int:
+def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
+        threads: int = _THREADS) -> int:
     """Spin the node until SIGINT or SIGTERM; a stage of an answer that runs is finished first.
 
     A second signal, a second or more after the first, ends the process at once.
@@ -38,7 +39,8 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None) -> int:
 
     Args:
         make_node: gives an rclpy node that has a method `stop` to end its work.
-        args: as for `rclpy.init`.
+        args: of the command line, as for `rclpy.init`.
+        threads: that callbacks may run on.
 
     Returns:
         2 when the arguments cannot be read, or the node not be made from its parameters.
@@ -62,7 +64,7 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None) -> int:
     handler.addFilter(RepeatFilter())
     logging.getLogger('refdiff_ros').addHandler(handler)
     logging.getLogger('refdiff_ros').setLevel(logging.INFO)
-    executor = MultiThreadedExecutor(_THREADS)
+    executor = MultiThreadedExecutor(threads)
     executor.add_node(node)
     spinner = threading.Thread(target=_spin, args=(executor, ended), daemon=True)
     spinner.start()
