@@ -89,7 +89,8 @@ def tasks_of(instruction: Instruction) -> tuple[Task, ...]:
     for note in instruction.notes:
         if 'condition' in note:
             raise NotReadError(f'{note}: say what to do without a condition')
-    tasks, row = [], 0
+    tasks: list[Task] = []
+    row = 0
     for number, step in enumerate(instruction.steps):
         rows = range(row, row + len(step.references))
         tasks += _of_step(instruction, number, step, rows)

@@ -220,9 +220,10 @@ def _grasp(value: Any) -> TrueGrasp | None:
         raise BadRequestError(
             'expected a grasp as {"position": [x, y, z], "orientation": [x, y, z, w], "width": '
             f'metres}}, of which the position alone must be there, got {value!r}')
+    axes: Any = tuple(map(float, position))  # lengths are checked by the record itself
+    turn: Any = None if orientation is None else tuple(map(float, orientation))
     return TrueGrasp(
-        tuple(map(float, position)),  # type: ignore[arg-type] # it checks lengths itself
-        None if orientation is None else tuple(map(float, orientation)),
+        axes, turn,
         None if width is None else float(width))
 
 

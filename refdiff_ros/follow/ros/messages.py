@@ -64,14 +64,14 @@ def _option(option: Option, header: Header) -> QuestionOption:
 
 def option_at(question: FollowQuestion, u: int, v: int) -> Option | None:
     """The option whose box holds a pixel: the smallest of several."""
-    hit = [option for option in question.options if option.box_xyxy is not None
-           and option.box_xyxy[0] <= u < option.box_xyxy[2]
+    hit = [(option, option.box_xyxy) for option in question.options
+           if option.box_xyxy is not None and option.box_xyxy[0] <= u < option.box_xyxy[2]
            and option.box_xyxy[1] <= v < option.box_xyxy[3]]
-    return min(hit, key=_area) if hit else None
+    return min(hit, key=lambda each: _area(each[1]))[0] if hit else None
 
 
-def _area(option: Option) -> int:
-    x1, y1, x2, y2 = option.box_xyxy
+def _area(box_xyxy: tuple[int, int, int, int]) -> int:
+    x1, y1, x2, y2 = box_xyxy
     return (x2 - x1) * (y2 - y1)
 
 

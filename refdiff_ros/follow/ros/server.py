@@ -230,9 +230,7 @@ class FollowServer(PickServer):
     def _result(self, goal: Any, outcome: FollowOutcome) -> Any:
         self.get_logger().info(f'{outcome.status.name}: {outcome.reason}')
         self._publish()
-        kind = {'FollowInstruction': FollowInstruction, 'PlaceReferred': PlaceReferred,
-                'HandOver': HandOver, 'PointAt': PointAt}[
-                    type(goal.request).__name__.removesuffix('_Goal')]
+        kind = _ACTIONS[type(goal.request).__name__.removesuffix('_Goal')]
         if outcome.status is FollowStatus.DONE:
             goal.succeed()
         elif outcome.status is FollowStatus.CANCELLED and goal.is_cancel_requested:
@@ -338,7 +336,7 @@ class FollowServer(PickServer):
         elif text.strip():
             answer = match(text, question)
             response.accepted = True
-            response.option = answer.option.number if answer.meaning is Meaning.OPTION else 0
+            response.option = 0 if answer.option is None else answer.option.number
             response.reason = answer.reason
             self._answers.put(text)
         elif request.u >= 0 and request.v >= 0:
@@ -367,11 +365,9 @@ class FollowServer(PickServer):
             self.get_logger().info(f'{progress.state.name.lower()}: {progress.note}')
         self._progress = progress
         msg = self._publish()
-        feedback = {'FollowInstruction': FollowInstruction, 'PlaceReferred': PlaceReferred,
-                    'HandOver': HandOver, 'PointAt': PointAt}.get(
-                        type(getattr(goal, 'request', None)).__name__.removesuffix('_Goal'))
-        if feedback is not None:
-            goal.publish_feedback(feedback.Feedback(state=msg))
+        kind = _ACTIONS.get(type(getattr(goal, 'request', None)).__name__.removesuffix('_Goal'))
+        if kind is not None:
+            goal.publish_feedback(kind.Feedback(state=msg))
 
     def _tell_again(self) -> None:
         if self._running is not None:
