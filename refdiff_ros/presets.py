@@ -21,9 +21,20 @@ from refdiff_ros.config import (
 )
 from refdiff_ros.errors import BadRequestError
 
-__all__ = ('CalibrationConfig', 'DiscriminativeConfig', 'GenerativeConfig', 'get_preset', 'Mode',
-           'override', 'parse_overrides', 'Preset', 'PRESETS', 'ProposalConfig',
-           'SelectionConfig', 'SpatialConfig')
+__all__ = (
+    'PRESETS',
+    'CalibrationConfig',
+    'DiscriminativeConfig',
+    'GenerativeConfig',
+    'Mode',
+    'Preset',
+    'ProposalConfig',
+    'SelectionConfig',
+    'SpatialConfig',
+    'get_preset',
+    'override',
+    'parse_overrides',
+)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def tiny_tokenizer() -> CLIPTokenizer:
             parts = [parts[0] + parts[1], *parts[2:]]
     merges = list(dict.fromkeys(merges))
     tokens += [first + second for first, second in merges]
-    tokens = list(dict.fromkeys(tokens)) + ['<|startoftext|>', '<|endoftext|>']
+    tokens = [*list(dict.fromkeys(tokens)), '<|startoftext|>', '<|endoftext|>']
     vocab = {token: row for row, token in enumerate(tokens)}
     return CLIPTokenizer(
         vocab=vocab, merges=merges, model_max_length=LENGTH)

@@ -56,8 +56,8 @@ class Rectangle:
     def corners(self) -> np.ndarray:
         """(4, 2) corners (u, v) in order around the rectangle."""
         half = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * 0.5
-        return np.asarray((np.array(self.center) + half[:, :1] * self.length_px * self.axis
-                + half[:, 1:] * self.width_px * self.across))
+        return np.asarray(np.array(self.center) + half[:, :1] * self.length_px * self.axis
+                + half[:, 1:] * self.width_px * self.across)
 
 
 def wrap_angle(angle: float) -> float:
@@ -115,7 +115,8 @@ def around(points: np.ndarray, angle: float, swap: bool = True) -> Rectangle:
 
 def mirror_symmetry(mask: np.ndarray, angle: float) -> float:
     """Share of a (H, W) bool mask's pixels, 0..1, that fall on the mask when they are mirrored
-    about the axis through its centre of area at `angle` radians."""
+    about the axis through its centre of area at `angle` radians.
+    """
     v, u = mask.nonzero()
     center = np.array([u.mean(), v.mean()])
     points = np.stack([u, v], 1)[::max(len(u) // _MIRRORED_POINTS, 1)] - center

@@ -18,7 +18,14 @@ from refdiff_ros.evaluation.bags.expanding import BagError
 from refdiff_ros.evaluation.bags.readers import MessageTypes, open_reader
 
 __all__ = (
-    'Bag', 'BagError', 'CAMERA_INFO', 'COMPRESSED_IMAGE', 'IMAGE', 'IMAGE_TYPES', 'Recorded')
+    'CAMERA_INFO',
+    'COMPRESSED_IMAGE',
+    'IMAGE',
+    'IMAGE_TYPES',
+    'Bag',
+    'BagError',
+    'Recorded',
+)
 
 _LOG = logging.getLogger(__name__)
 

@@ -31,7 +31,8 @@ _TAILS = tuple(tuple(phrase.split()) for phrase in (
     'please', 'thanks', 'thank you', 'thank you very much', 'now', 'right now', 'right away',
     'robot', 'ok', 'okay', 'for me', 'for us', 'if you can', 'if you could', 'if possible',
     'when you can', 'again', 'too', 'as well', 'will you', 'would you', 'could you', 'can you',
-    'asap', 'carefully', 'slowly', 'gently', 'quickly', 'immediately', 'instead', 'then', 'first', 'and',
+    'asap', 'carefully', 'slowly', 'gently', 'quickly', 'immediately', 'instead', 'then', 'first',
+    'and',
     'but', 'if you do not mind', 'as soon as possible', 'for a second', 'for a moment'))
 
 
@@ -96,6 +97,8 @@ def _starts(sentence: Sentence, row: int) -> bool:
         return before.lower not in JOINERS or row == 1
     if token.lower == 'but' and _object_follows(sentence, row):
         return True
+    if token.comma and sentence.lower[0] == 'not' and token.lower in DETERMINERS:
+        return True  # 'not the left one, | the right one'
     if token.lower in JOINERS or token.comma:
         return _command_follows(sentence, row)
     return _unjoined(sentence, row)

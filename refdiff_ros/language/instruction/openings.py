@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import enum
 
+from refdiff_ros.language.instruction.frames import frame_of
 from refdiff_ros.language.words import DETERMINERS
 
 
 class Mood(enum.Enum):
     """What the opening makes of what follows: a command, or a noun phrase that is wanted,
-    looked for or only named; or a question that is to be answered in words."""
+    looked for or only named; or a question that is to be answered in words.
+    """
 
     COMMAND = 'command'
     WANT = 'want'
@@ -64,7 +66,8 @@ _ASK = _phrases(
     'i would be glad if you, i was wondering whether you could, i was wondering if you',
     'i wonder whether you could, i wonder if you can, may i ask you to, could i ask you to',
     'can i ask you to, i am asking you to, would it be possible to, is it possible for you to',
-    'would it be possible for you to, is it possible you, is it possible that you, is possible you',
+    'would it be possible for you to, is it possible you, is it possible that you',
+    'is possible you',
     'is possible that you, is possible to, is it possible to',
     'i want that you, i need that you, i would like that you, you can to, please to',
     'make sure to, make sure you, be sure to, remember to, do not forget to, do not hesitate to',
@@ -84,8 +87,18 @@ _ASK += [
     (*'it would be'.split(), adjective, *rest.split())
     for adjective in 'great nice lovely good wonderful helpful kind awesome perfect best'.split()
     for rest in ('if you could', 'if you', 'to')]
+_ASK += [
+    ('i', 'would', 'be', *adverb, adjective, *rest.split())
+    for adverb in ((), ('very',), ('so',), ('really',))
+    for adjective in 'grateful glad happy delighted pleased thankful obliged'.split()
+    for rest in ('if you could', 'if you would', 'if you')]
+_ASK += [
+    (*time.split(), *rest.split())
+    for time in ('when you', 'whenever you', 'once you', 'as soon as you', 'if you')
+    for rest in ('are free', 'are ready', 'can', 'like', 'have time', 'have a second', 'want',
+                 'have a moment', 'have a minute', 'are done', 'are finished', 'get a chance')]
 _GERUNDS = _phrases(
-    'would you mind, could you mind, do you mind, start by, begin by, finish by, try, keep')
+    'mind, would you mind, could you mind, do you mind, start by, begin by, finish by, try, keep')
 _ANY_GERUND = _phrases('how about, what about')
 _WANT = _phrases(
     'i want, i need, i would like, i would love, i will have, i will take, i could use',
@@ -93,7 +106,8 @@ _WANT = _phrases(
     'could i have, may i have, can i get, could i get, may i get, can we have, could we have',
     'can i borrow, what i need is, what i want is, what we need is, all i need is, let me have',
     'would it be possible to have, would it be possible to get, is it possible to have',
-    'is it possible to get, i am going to need, we are going to need, i am after, do you mind giving me')
+    'is it possible to get, i am wanting, i am needing',
+    'i wish for, i am going to need, we are going to need, i am after, do you mind giving me')
 _WHERE = _phrases(
     'where is, where are, whereabouts is, whereabouts are, where did you put',
     'where did you leave, do you see, can you see, could you see, have you seen, is there',
@@ -185,6 +199,8 @@ def _one_more(lower: Sequence[str], found: Opening, end: int) -> Opening | None:
         return Opening(after, mood, found.negated or negated, gerund, True)
     word = lower[row]
     if word in FILLERS:
+        return Opening(row + 1, found.mood, found.negated, False, found.said)
+    if word == 'you' and not found.said and row + 1 < end and frame_of(lower[row + 1]) is not None:
         return Opening(row + 1, found.mood, found.negated, False, found.said)
     if word in ('not', 'never'):
         return Opening(row + 1, found.mood, True, False, True)

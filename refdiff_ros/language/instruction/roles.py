@@ -46,7 +46,8 @@ def sources(group: Group, frame: Frame) -> list[int]:
     return [at for at, segment in enumerate(group) if at and segment.kind == 'preposition'
             and not segment.direction and (
                 segment.preposition.kind is Kind.SOURCE
-                or segment.preposition.relation == 'away from' and frame.goal is Goal.TO)][:1]
+                or segment.preposition.relation == 'away from' and frame.goal is Goal.TO
+                and segment.preposition.kind is not Kind.MODIFIER)][:1]
 
 
 def tools(sentence: Sentence, group: Group, frame: Frame) -> list[int]:

@@ -62,6 +62,15 @@ def _closed_words() -> frozenset[str]:
     return COLOURS | SIZES | ORDINALS | PREPOSITIONS | _PLACES | DIRECTION_OF.keys()
 
 
+def is_slip_of_verb(word: str, verb: str) -> bool:
+    """Whether a word that no verb is (in lower case) is a slip of one.
+
+    Letters that are swapped or written twice are a slip even in a real word ('garb', 'putt').
+    """
+    return is_one_slip(word, verb) and (
+        not is_real(word) or slip(word, verb) in ('swapped', 'doubled'))
+
+
 def is_real(word: str) -> bool:
     """Whether a word in lower case is one of the real words that look like a slip."""
     return word in _real_words()

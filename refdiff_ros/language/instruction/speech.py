@@ -11,7 +11,7 @@ import unicodedata
 
 from refdiff_ros.language.instruction.amounts import Amount, amounts
 from refdiff_ros.language.instruction.frames import frame_of, FRAMES, Goal
-from refdiff_ros.language.instruction.slips import is_one_slip, is_real, mended
+from refdiff_ros.language.instruction.slips import is_slip_of_verb, mended
 from refdiff_ros.language.tokens import is_modifier, Token
 from refdiff_ros.language.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES, split_words, Word
 
@@ -196,10 +196,9 @@ def _verbs_mended(heard: Heard) -> Heard:
         opening = row == 0 or words[row - 1].lower in (
             'please', 'and', 'then', 'you', 'to', 'now', 'just', 'so', 'ok', 'okay', 'robot')
         object_follows = after in DETERMINERS | {'me', 'it', 'them', 'up'}
-        if not (opening and object_follows) or frame_of(word.lower) or is_real(word.lower) \
-                or not _may_be_slip(word):
+        if not (opening and object_follows) or frame_of(word.lower) or not _may_be_slip(word):
             continue
-        meant = [verb for verb in FRAMES if is_one_slip(word.lower, verb)]
+        meant = [verb for verb in FRAMES if is_slip_of_verb(word.lower, verb)]
         if meant:
             words[row] = Word(meant[0], word.start, word.end)
             changed.add((word.start, word.end))

@@ -1,5 +1,6 @@
 """Playing without a node: what goes out, what is written down, and how it ends."""
 
+import itertools
 import struct
 import sys
 import time
@@ -102,7 +103,7 @@ def test_pictures_keep_their_distance(recording):
         sent = [(one.recorded_ns, parse_frame(bag.decode(one).data))
                 for one in bag.messages([FRAME])]
     # Never early; how late is in the record.
-    for (before_ns, before), (after_ns, after) in zip(sent, sent[1:], strict=False):
+    for (before_ns, before), (after_ns, after) in itertools.pairwise(sent):
         if before.play == after.play:
             gap_ms = (after_ns - before_ns) * 1e-6
             assert gap_ms == pytest.approx(20 + after.late_ms - before.late_ms, abs=0.01)
