@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 from refdiff_ros.errors import BundleError
+from refdiff_ros.json_text import from_json
 from refdiff_ros.models.bundle import Bundle, is_pickle
 from refdiff_ros.models.transfer import sha256_of
 
@@ -42,7 +43,7 @@ def read_lock(folder: Path) -> dict[str, LockedFile]:
     if not path.is_file():
         return {}
     try:
-        values = json.loads(path.read_text(encoding='utf-8'))['files']
+        values = from_json(path.read_text(encoding='utf-8'))['files']
         return {name: LockedFile(**value) for name, value in values.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f'expected a lock file at {path}, got an unreadable one ({error}): '

@@ -21,6 +21,7 @@ from refdiff_ros.evaluation.run import Answer
 from refdiff_ros.evaluation.runs.answer_lines import answer_line, parse_answers
 from refdiff_ros.evaluation.runs.question import Question
 from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.json_text import from_json
 
 RUN, ANSWERS = 'run.json', 'answers.jsonl'
 FORMAT = 1
@@ -180,11 +181,11 @@ def read_run(path: Path, unfinished: bool = False) -> Run:
 
 def _read_question(path: Path) -> tuple[Question, str]:
     try:
-        values: Any = json.loads((path / RUN).read_text(encoding='utf-8'))
+        values: Any = from_json((path / RUN).read_text(encoding='utf-8'))
         if values['format'] != FORMAT:
             raise ValueError(f'format {values["format"]!r} in place of {FORMAT}')
         return Question(**values['question']), str(values['command'])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadRequestError(
             f"expected the folder of a run of 'refdiff evaluate dataset --out' at {path}, with "
             f'a {RUN}; got: {error}') from error

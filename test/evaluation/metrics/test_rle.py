@@ -52,3 +52,8 @@ def test_other_things_are_refused():
         decode_rle([1, 2])
     with pytest.raises(BadRequestError, match='bool'):
         encode_rle(_MASK.astype(np.uint8))
+
+
+def test_a_size_that_no_picture_has_takes_no_memory():
+    with pytest.raises(BadRequestError, match='at most 64 megapixels, got one of 100000x100000'):
+        decode_rle({'size': [100_000, 100_000], 'counts': [10**10]})
