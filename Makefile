@@ -8,16 +8,22 @@ ENTER := unset PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH &&
 
 # Targets are steps for a person; make's own parallelism would run two set-ups at once.
 .NOTPARALLEL:
-.PHONY: help setup build demo pick test lint clean
+.PHONY: help setup build demo pick pictures test repeat lint coverage clean
 help:
 	@echo 'make demo    set up what is missing, then run the node on a simulated camera'
 	@echo 'make pick    likewise, then a simulated gripper picks up what a sentence means'
+	@echo 'make pictures  likewise, then make the pictures of the README'
 	@echo 'make test    set up what is missing, then run the tests (ARGS="-k name" narrows)'
+	@echo 'make repeat  likewise, then run the tests RUNS=10 times, BUSY=0 processes beside them'
 	@echo 'make setup   virtual environment, pinned packages, build'
 	@echo 'make build   colcon build alone, where set-up is done'
-	@echo 'make lint    ruff'
+	@echo 'make lint    ruff, the direction of imports, mypy (part of make test)'
+	@echo 'make coverage  the tests, and the ten least covered files'
 	@echo 'make clean   remove build, install and log folders; the environment stays'
 	@echo 'ROS_DISTRO=jazzy picks Jazzy instead of Kilted'
+
+# Only the tests need a browser.
+demo pick lint: export REFDIFF_BROWSER := no
 
 setup:
 	@tools/setup.sh
@@ -31,11 +37,27 @@ demo: setup
 pick: setup
 	@$(ENTER) python3 -m refdiff_ros.cli pick $(ARGS)
 
+pictures: setup
+	@$(ENTER) python3 tools/make_pictures.py $(ARGS)
+
+# The order of files is that of test/conftest.py. Its status is pytest's; make itself then ends
+# with 2 for any other than 0.
+WORKERS ?= 2
 test: setup
-	@$(ENTER) python3 -m pytest -q -n 2 --dist loadfile $(ARGS) </dev/null
+	@$(ENTER) python3 -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	  $(ARGS) </dev/null
+
+# RUNS times in random order of files, BUSY processes beside them; see tools/repeat_tests.py.
+RUNS ?= 10
+BUSY ?= 0
+repeat: setup
+	@$(ENTER) python3 tools/repeat_tests.py $(RUNS) --busy $(BUSY) -- $(ARGS)
 
 lint: setup
-	@$(ENTER) python3 -m ruff check .
+	@$(ENTER) python3 -m ruff check . && lint-imports && python3 -m mypy
+
+coverage: setup
+	@$(ENTER) tools/coverage.sh $(ARGS)
 
 clean:
 	rm -rf build$(SUFFIX) install$(SUFFIX) log$(SUFFIX)

@@ -17,6 +17,7 @@ the time since the mask was true, and by what it says of itself (`kept`).
 """
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 import time
@@ -24,7 +25,7 @@ import time
 import numpy as np
 
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
-from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.mask_flow import flow_step, LOST_BELOW, MaskFlow, small_grey
 from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.motion import moving_scenes
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> dict:
         text, row = asked
         greys = [small_grey(view.frame.image_rgb) for view in views]
         began = time.perf_counter()
-        steps = [flow_step(a, b) for a, b in zip(greys, greys[1:])]
+        steps = [flow_step(a, b) for a, b in itertools.pairwise(greys)]
         step_s = (time.perf_counter() - began) / len(steps)
         answers = [engine.segment(view.frame, text).mask for view in views]
         truths = [view.masks[row] for view in views]

@@ -27,7 +27,7 @@ from refdiff_ros.generative import attention, correlation
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Mode
-from refdiff_ros.proposals import sam, sam_embedding
+from refdiff_ros.proposals import sam, sam1, sam_embedding
 from refdiff_ros.results import Frame
 
 
@@ -100,12 +100,12 @@ LEVERS = (
           values={'proposals': {'pad_square': True}},
           other_values={'proposals': {'pad_square': True}}),
     Lever("SAM's decoder with its products reordered", 'first',
-          lambda: patch.object(sam, '_decode', plain_decode)),
+          lambda: patch.object(sam1, '_decode', plain_decode)),
     Lever('masks drawn for good prompts alone', 'first',
-          lambda: patch.object(sam, '_decode',
-                               every_mask_drawn(sam._decode))),
+          lambda: patch.object(sam1, '_decode',
+                               every_mask_drawn(sam1._decode))),
     Lever("prompts in batches that a CPU's cache holds", 'first',
-          lambda: patch.object(sam, '_prompts_at_once', whole_batches)),
+          lambda: patch.object(sam1, '_prompts_at_once', whole_batches)),
     Lever('masks judged on a CPU without drawing them whole', 'first',
           lambda: patch.object(sam, '_figures_in_pieces',
                                sam._figures_drawn)),

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-import socket
 import sys
 import time
 
@@ -16,17 +15,12 @@ def claim_domain() -> int:
     """A ROS domain of this process alone, chosen before rclpy is imported."""
     import os
 
-    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    for domain in range(60, 100):
-        try:
-            claim.bind(('127.0.0.1', 51000 + domain))
-        except OSError:
-            continue
-        os.environ['ROS_DOMAIN_ID'] = str(domain)
-        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-        claim_domain.socket = claim  # kept open: the bound port is the claim
-        return domain
-    raise RuntimeError('expected a free ROS domain of 60..99, found none')
+    from refdiff_ros.ros.processes import private_domain
+
+    # Kept open: the claim lasts as long as it.
+    domain, claim_domain.claim = private_domain.claim_domain()
+    os.environ.update(private_domain.environment(domain))
+    return domain
 
 
 class Arrivals(list):

@@ -44,8 +44,8 @@ def main() -> None:
 
 def measure(args: argparse.Namespace) -> tuple[dict, list[dict]]:
     """The row of the loads, and those of the rates."""
+    from free_port import free_port
     from ros_graph import GraphClient, NODE, NodeProcess
-    from test_web import free_port
 
     port = free_port()
     remap = list(itertools.chain.from_iterable(

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from refdiff_ros.matching import calibration, question, scores, spatial
-from refdiff_ros.matching.anchors import find_anchors
+from refdiff_ros.matching.anchors import find_anchors, RelationAnchors
 from refdiff_ros.matching.selection import select, Selection
 from refdiff_ros.prepared import PreparedFrames
 from refdiff_ros.presets import Mode, Preset
@@ -63,11 +63,9 @@ class Answering:
             self.proposals = proposals
 
     @cached_property
-    def correlation(self) -> np.ndarray | None:
-        """Eq. (3) to (5): c, (H, W) float32 in 0..1; None in mode DS."""
+    def correlation(self) -> np.ndarray:
+        """The map c of Eq. (3) to (5), (H, W) float32 in 0..1; not asked for in mode DS."""
         ask = self._ask
-        if not ask.mode.generative:
-            return None
         return self._frames.correlations(ask.frame, [ask.expression], ask.preset, ask.seed)[0]
 
     @cached_property
@@ -83,7 +81,7 @@ class Answering:
 
     @cached_property
     def contrast(self) -> np.ndarray:
-        """Eq. (9) of the proposals that pass the filter, (N,); NaN elsewhere."""
+        """How Eq. (9) scores the proposals that pass the filter, (N,); NaN elsewhere."""
         masks, rows = self.proposals.masks, self.proposals.rows
         contrast = self._unscored()
         if self._ask.mode.generative:
@@ -102,7 +100,7 @@ class Answering:
 
     @cached_property
     def discriminative(self) -> np.ndarray:
-        """Eq. (6), (7) and (10): CLIP's score of the proposals that pass the filter, (N,)."""
+        """CLIP's score (Eq. (6), (7) and (10)) of the proposals that pass the filter, (N,)."""
         ask, proposals = self._ask, self.proposals
         if not ask.mode.discriminative or not len(proposals.rows):
             return self._unscored()
@@ -111,7 +109,7 @@ class Answering:
 
     @cached_property
     def total(self) -> np.ndarray:
-        """Eq. (1): both scores in one, (N,)."""
+        """Both scores in one (Eq. (1)), (N,)."""
         return scores.combine(
             self.generative, self.discriminative, self._ask.mode, self._ask.preset.selection)
 
@@ -124,14 +122,16 @@ class Answering:
                           discriminative=self.discriminative, quality=proposals.quality)
         if not len(proposals.rows) or not spatial.says_where(ask.expression, config):
             return unplaced, ()
-        relations, notes = (), ()
+        relations: tuple[RelationAnchors, ...] = ()
+        notes: tuple[str, ...] = ()
         if 'relation' in config.parts:
             relations, notes = find_anchors(
                 ask.expression, self._frames.models.nlp, self._match_of)
         match = self.discriminative if ask.mode.discriminative else self.generative
         change = spatial.adjust(
-            self.total, match, proposals.masks, ask.expression, relations, config,
-            ask.preset.selection.rival_overlap, ask.frame.depth_m)
+            self.total, match,
+            spatial.Layout(proposals.masks, ask.preset.selection.rival_overlap, ask.frame.depth_m),
+            ask.expression, relations, config)
         if change.change is None:
             return unplaced, notes + change.notes
         return replace(unplaced, total=self.total + change.change,
@@ -139,7 +139,7 @@ class Answering:
 
     @cached_property
     def decision(self) -> Selection:
-        """Eq. (2) and the status, as far as the preset and the bundle can tell."""
+        """The choice of Eq. (2) and the status, as far as the preset and the bundle can tell."""
         ask, preset, proposals = self._ask, self._ask.preset, self.proposals
         placed, _ = self.placed
         chosen = select(placed.total, proposals.masks, preset.selection)
@@ -170,7 +170,8 @@ class Answering:
         return Segmentation(
             status=chosen.status, reason=chosen.reason, expression=self._ask.expression,
             mask=mask, score=chosen.score, confidence=chosen.confidence, index=chosen.index,
-            rivals=chosen.rivals, proposals=masks, scores=placed, correlation=self.correlation,
+            rivals=chosen.rivals, proposals=masks, scores=placed,
+            correlation=self.correlation if self._ask.mode.generative else None,
             notes=self._ask.expression.notes + place_notes + chosen.notes,
             calibrated=chosen.calibrated, presence=chosen.presence, question=self.question)
 

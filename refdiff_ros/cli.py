@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run_node(arguments)
     for stream in (sys.stdout, sys.stderr):  # whatever a file or a caller calls things
         stream.reconfigure(errors='backslashreplace')
-    args = _build_parser().parse_args(arguments)
+    args = build_parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.WARNING,
         format='%(levelname)s %(name)s: %(message)s')
@@ -87,7 +87,8 @@ def _run_node(arguments: list[str]) -> int:
     return module.main([f'refdiff {arguments[0]}', *arguments[1:]]) or 0
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every subcommand; those that are nodes take no options here."""
     parser = argparse.ArgumentParser(
         prog='refdiff', description='Segments whatever a sentence refers to (Ref-Diff).')
     parser.add_argument('-v', '--verbose', action='store_true', help='log what is done')

@@ -13,10 +13,10 @@ from refdiff_ros.errors import BadRequestError
 class Mode(str, enum.Enum):
     """The ablations of the paper (Tables 4 and 5)."""
 
-    G = 'G'  # generative only: weight-free proposals (Eq. 8) and generative score (Eq. 9)
+    G = 'G'  # generative only: weight-free proposals (Eq. (8)) and generative score (Eq. (9))
     GS = 'GS'  # segmentor's proposals and generative score
-    DS = 'DS'  # segmentor's proposals and discriminative score (Eq. 10)
-    FULL = 'full'  # segmentor's proposals and both scores (Eq. 1)
+    DS = 'DS'  # segmentor's proposals and discriminative score (Eq. (10))
+    FULL = 'full'  # segmentor's proposals and both scores (Eq. (1))
 
     @property
     def generative(self) -> bool:
@@ -35,13 +35,23 @@ class Mode(str, enum.Enum):
 
 
 def require(condition: bool, what: str, got: object) -> None:
+    """Check a value of a configuration.
+
+    Args:
+        condition: whether it holds.
+        what: what was expected, in words.
+        got: what came.
+
+    Raises:
+        BadRequestError: the condition does not hold.
+    """
     if not condition:
         raise BadRequestError(f'expected {what}, got {got!r}')
 
 
 @dataclass(frozen=True)
 class GenerativeConfig:
-    """Eq. 3-5: from an image and a root token to the correlation map c.
+    """Eq. (3) to (5): from an image and a root token to the correlation map c.
 
     Attributes:
         image_size: side of the square that the diffusion model sees, pixels.
@@ -50,17 +60,17 @@ class GenerativeConfig:
         pad_square: the diffusion model sees the whole square; False, for 'letterbox', pads the
             shorter side only to the next multiple that VAE and UNet can halve.
         schedule_steps: uniform steps of the DDIM schedule.
-        start_step: steps before the schedule's end at which noise is added (Eq. 3's t).
+        start_step: steps before the schedule's end at which noise is added (Eq. (3)'s t).
         noise_ahead: steps by which the level of the added noise lies before the first timestep
             that is run; 0 but for the authors' code, which adds noise at 101 and runs 51 and 1.
         unet_steps: how many of the remaining steps are run and captured; the truncated pass
             ends the last of them at the last captured layer.
-        attention: 'softmax' (Eq. 4) or 'logits'.
+        attention: 'softmax' (Eq. (4)) or 'logits'.
         guidance_scale: None for the conditional pass alone; else (cond - uncond)*g + uncond on
             the captured maps and on the predicted noise.
         layers: names of captured cross-attention modules; empty for all of them, or
             'released', the five 32x32 layers of Stable Diffusion at 1024 px (2 down, 3 up).
-        normalise: 'once' (Eq. 5 after the mean over layers and steps), 'picture' (likewise, over
+        normalise: 'once' (Eq. (5) after the mean over layers and steps), 'picture' (likewise, over
             the picture without its padding) or 'each' (min-max per layer and step without
             epsilon, mean, 8 bit, Lanczos, crop, min-max again).
         sub_tokens: 'mean' or 'last': which sub-tokens stand for a root split into several.
@@ -119,9 +129,9 @@ class ProposalConfig:
     """Where mask proposals come from.
 
     Attributes:
-        thresholds: the values mu of Eq. 8 for weight-free proposals.
-        weight_free: 'thresholds' (Eq. 8: one mask a threshold) or 'parts' (each connected part of
-            such a mask is a proposal of its own, so that two mugs are not one).
+        thresholds: the values mu of Eq. (8) for weight-free proposals.
+        weight_free: 'thresholds' (Eq. (8): one mask a threshold) or 'parts' (each connected part
+            of such a mask is a proposal of its own, so that two mugs are not one).
         image_side: side of the square that SAM sees, pixels, a multiple of its patches' side;
             0 takes the model's own.
         pad_square: SAM sees the whole square; False leaves out the part below or beside the
@@ -169,13 +179,13 @@ class ProposalConfig:
 
 @dataclass(frozen=True)
 class DiscriminativeConfig:
-    """Eq. 6, 7 and 10: CLIP's view of each proposal.
+    """Eq. (6), (7) and (10): CLIP's view of each proposal.
 
     Attributes:
-        beta: weight of the masked-attention branch (Eq. 7).
-        mix: 'features' (Eq. 7 and Eq. 10 as written), 'cosine' (likewise, but both mixes brought
+        beta: weight of the masked-attention branch (Eq. (7)).
+        mix: 'features' (Eq. (7) and (10) as written), 'cosine' (likewise, but both mixes brought
             back to length 1) or 'scores' (both branches scored, scores mixed).
-        positional: which branch sees x*P (Eq. 6): 'masked_attention', 'crop' or 'none'.
+        positional: which branch sees x*P (Eq. (6)): 'masked_attention', 'crop' or 'none'.
         ramp: 'full' (1 to 0 along the whole axis) or 'two_thirds' (zero beyond 2/3 of it).
         directions: directions that make a ramp.
         word_level: False finds directions by substring of the text instead of by word.
@@ -273,14 +283,14 @@ class DiscriminativeConfig:
 
 @dataclass(frozen=True)
 class SelectionConfig:
-    """Eq. 1, Eq. 2 and the decision.
+    """Eq. (1) and (2), and the decision.
 
     Attributes:
         alpha: generative weight.
-        combination: 'convex' (Eq. 1: alpha*G + (1-alpha)*D) or 'additive' (D + alpha*G).
-        weight_free: the score in mode G: 'difference' (Eq. 9) or 'otsu' (Eq. 9 times the root of
-            the product of both shares of the image: Otsu's criterion, IEEE Trans. SMC 9(1), 1979),
-            which does not always prefer the smallest region.
+        combination: 'convex' (Eq. (1): alpha*G + (1-alpha)*D) or 'additive' (D + alpha*G).
+        weight_free: the score in mode G: 'difference' (Eq. (9)) or 'otsu' (Eq. (9) times the root
+            of the product of both shares of the image: Otsu's criterion, IEEE Trans. SMC 9(1),
+            1979), which does not always prefer the smallest region.
         min_score: a best combined score below it is NOT_FOUND; None never refuses.
         ambiguity_margin: proposals within this much of the best combined score, and not
             overlapping it, make the answer AMBIGUOUS; None never says so.
@@ -357,7 +367,7 @@ class FitWeights:
         bias: of its own.
         match: of the combined score without what places added.
         spatial: of what places added, 0 or less.
-        attention: of the generative score (Eq. 9).
+        attention: of the generative score (Eq. (9)).
         quality: of the segmentor's own estimate of the mask.
         colour_clash: where the phrase names one colour and the region plainly has another.
         spatial_least: what places added counts down to this; a place that contradicts the words

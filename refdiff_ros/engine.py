@@ -15,6 +15,7 @@ import numpy as np
 from refdiff_ros.answering import Answering, Ask
 from refdiff_ros.errors import OutOfMemoryError
 from refdiff_ros.language.expression import parse
+from refdiff_ros.language.instruction.door import parse_one
 from refdiff_ros.models.memory import free_caches, is_out_of_memory
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.prepared import PreparedFrames
@@ -69,6 +70,7 @@ class Engine:
         mode: Mode | None = None,
         preset: Preset | None = None,
         seed: int | None = None,
+        check: bool = True,
     ) -> Ask:
         """The question about `frame` that a text is.
 
@@ -76,33 +78,40 @@ class Engine:
             frame: the picture.
             expression: a referring expression in English.
             mode, preset, seed: of the answer; the engine's own when None.
+            check: whether a text that is more or less than one expression ('put it on the tray',
+                'not the mug') is refused; data sets are asked as they are.
 
         Raises:
             BadRequestError: the expression cannot be used.
         """
         preset = self.preset if preset is None else preset
+        read = parse_one if check else parse
         return Ask(
-            frame, parse(expression, self.models.nlp, preset.root),
+            frame, read(expression, self.models.nlp, preset.root),
             self.mode if mode is None else Mode(mode), preset,
             self.seed if seed is None else seed)
 
-    def segment(self, frame: Frame, expression: str, mode: Mode | None = None) -> Segmentation:
+    def segment(
+        self, frame: Frame, expression: str, mode: Mode | None = None, check: bool = True,
+    ) -> Segmentation:
         """The region of `frame` that `expression` means.
 
         Args:
             frame: the picture; its depth, where there is one, helps with places (`spatial`).
             expression: a referring expression in English.
             mode: G, GS, DS or full; the engine's own when None.
+            check: as in `ask`.
 
         Raises:
             BadRequestError: the expression cannot be used, or the bundle lacks what the mode
                 needs.
             OutOfMemoryError: the device has no memory left, also in smaller batches.
         """
-        return self.answer(self.ask(frame, expression, mode))
+        return self.answer(self.ask(frame, expression, mode, check=check))
 
     def segment_all(
         self, frame: Frame, expressions: Sequence[str], mode: Mode | None = None,
+        check: bool = True,
     ) -> list[Segmentation]:
         """The regions that several expressions mean, their attention maps made in one batch.
 
@@ -111,12 +120,12 @@ class Engine:
         Args:
             frame: the picture.
             expressions: in English.
-            mode: as in `segment`.
+            mode, check: as in `segment`.
 
         Raises:
             BadRequestError, OutOfMemoryError: as in `segment`, for any of the expressions.
         """
-        asks = [self.ask(frame, text, mode) for text in expressions]
+        asks = [self.ask(frame, text, mode, check=check) for text in expressions]
         return self._with_memory_retry(asks[0].preset, lambda preset: self._answer_all(
             [replace(ask, preset=preset) for ask in asks])) if asks else []
 

@@ -3,6 +3,13 @@
 Each message says what was expected, what came, and what to do about it.
 """
 
+from collections.abc import Callable
+import logging
+from typing import TypeVar
+
+_LOG = logging.getLogger(__name__)
+Result = TypeVar('Result')
+
 
 class RefDiffError(Exception):
     """Base of every error that the package raises on purpose."""
@@ -26,3 +33,27 @@ class MissingPackageError(RefDiffError, ImportError):
 
 class OutOfMemoryError(RefDiffError):
     """The device had no memory left, also after caches were freed and batches made smaller."""
+
+
+def attempt(ask: Callable[[], Result]) -> tuple[Result | None, Exception | None]:
+    """What `ask` returns, or the error that it raises: one bad case must not end a run of hours.
+
+    Raises:
+        MissingPackageError: every case would meet it.
+    """
+    try:
+        return ask(), None
+    except MissingPackageError:
+        raise
+    except RefDiffError as error:
+        return None, error
+    except Exception as error:  # a fault of this package, counted as such
+        _LOG.exception('unexpected error; the run goes on')
+        return None, error
+
+
+def error_text(error: Exception) -> str:
+    """An error as a sentence."""
+    if isinstance(error, RefDiffError):
+        return str(error)
+    return f'unexpected {type(error).__name__}: {error}'

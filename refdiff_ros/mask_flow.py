@@ -5,8 +5,8 @@ Expansion", SCIA 2003) says for each pixel of a picture where it was in the one 
 chained into one map back to the picture in which the masks were found, and the masks are looked up
 through it once, so that they do not blur with the number of steps. Where flow there and back does
 not end where it began (Sundaram et al., "Dense Point Trajectories by GPU-Accelerated Large
-Displacement Optical Flow", ECCV 2010, Eq. 5), a pixel's origin is unsure; the share of a mask that
-is sure is what its confidence is lowered by.
+Displacement Optical Flow", ECCV 2010, its equation 5), a pixel's origin is unsure; the share of a
+mask that is sure is what its confidence is lowered by.
 
 Letters: H W height and width of a picture, h w those of the smaller one that flow is computed on.
 """

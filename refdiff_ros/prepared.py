@@ -5,6 +5,7 @@ the proposals here, and pays only for its own part.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -50,9 +51,8 @@ class PreparedFrames:
         config = preset.generative
 
         def compute() -> correlation.GenerativeFrame:
-            self.models.need('diffusion')
             return correlation.prepare_frame(
-                self.models.diffusion, frame, config, seed, self._texts)
+                self.models.need('diffusion'), frame, config, seed, self._texts)
         return self._frames.get(frame, ('generative', config, seed), compute)
 
     def correlations(
@@ -72,7 +72,7 @@ class PreparedFrames:
         if missing:
             self.models.need('diffusion')
             maps = dict(zip(missing, prepared.correlations(missing), strict=True))
-        return [kept.get(each, lambda each=each: maps[each]) for each in expressions]
+        return [kept.get(each, partial(maps.__getitem__, each)) for each in expressions]
 
     def proposals(self, frame: Frame, preset: Preset) -> Proposals:
         """The segmentor's proposals, and which of them pass the filter.
@@ -87,8 +87,7 @@ class PreparedFrames:
         config = preset.proposals
 
         def compute() -> Proposals:
-            self.models.need('sam')
-            found = sam.propose(self.models.sam, frame, config)
+            found = sam.propose(self.models.need('sam'), frame, config)
             rows = sam.filter_proposals(found.masks, config)
             return Proposals(found.masks, rows, found.predicted_iou)
         return self._frames.get(frame, ('proposals', config), compute)
@@ -97,9 +96,7 @@ class PreparedFrames:
         self, frame: Frame, preset: Preset, masks: np.ndarray,
     ) -> similarity.DiscriminativeFrame:
         """What CLIP knows of the frame and the proposals `masks` (N, H, W) of `preset`."""
-        self.models.need('clip')
-        config = preset.discriminative
+        clip, config = self.models.need('clip'), preset.discriminative
         return self._frames.get(
             frame, ('discriminative', config, preset.proposals),
-            lambda: similarity.prepare_frame(
-                self.models.clip, frame, masks, config, self._texts))
+            lambda: similarity.prepare_frame(clip, frame, masks, config, self._texts))

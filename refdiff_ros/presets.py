@@ -4,8 +4,9 @@
 what the node runs. The reasons for each value of `onboard` are in the benchmark's tables.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+import json
 from typing import Any
 
 from refdiff_ros.config import (
@@ -20,8 +21,20 @@ from refdiff_ros.config import (
 )
 from refdiff_ros.errors import BadRequestError
 
-__all__ = ('CalibrationConfig', 'DiscriminativeConfig', 'GenerativeConfig', 'get_preset', 'Mode',
-           'Preset', 'PRESETS', 'ProposalConfig', 'SelectionConfig', 'SpatialConfig')
+__all__ = (
+    'PRESETS',
+    'CalibrationConfig',
+    'DiscriminativeConfig',
+    'GenerativeConfig',
+    'Mode',
+    'Preset',
+    'ProposalConfig',
+    'SelectionConfig',
+    'SpatialConfig',
+    'get_preset',
+    'override',
+    'parse_overrides',
+)
 
 
 @dataclass(frozen=True)
@@ -120,3 +133,41 @@ def get_preset(name: str) -> Preset:
     if name not in PRESETS:
         raise BadRequestError(f'expected a preset of {sorted(PRESETS)}, got {name!r}')
     return PRESETS[name]
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """Nested values from 'selection.alpha=0.2': JSON where it is JSON, else text.
+
+    Raises:
+        BadRequestError: no '=', or a name that is a value and a group at once.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        path, equals, written = text.partition('=')
+        if not equals or not all(path.split('.')):
+            raise BadRequestError(f'expected KEY=VALUE such as selection.alpha=0.2, got {text!r}')
+        *groups, name = path.split('.')
+        inside = values
+        for group in groups:
+            inside = inside.setdefault(group, {})
+            if not isinstance(inside, dict):
+                raise BadRequestError(f'expected one value or a group in {group!r}, got both')
+        try:
+            inside[name] = json.loads(written)
+        except json.JSONDecodeError:
+            inside[name] = written
+    return values
+
+
+def override(preset: Preset, values: Mapping[str, Any]) -> Preset:
+    """`preset` with values that a person typed, as `Preset.override`.
+
+    Raises:
+        BadRequestError: as there, and for a value of another type.
+    """
+    try:
+        return preset.override(values)
+    except (TypeError, AttributeError) as error:
+        raise BadRequestError(
+            f'expected values of the types that {preset.name} has, got {values}: {error}'
+        ) from error

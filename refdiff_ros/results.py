@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, OutOfMemoryError
 
 
 class Status(enum.IntEnum):
@@ -35,6 +35,13 @@ class Status(enum.IntEnum):
     def has_mask(self) -> bool:
         """Whether an answer with this status carries a mask that may be acted on."""
         return self in (Status.FOUND, Status.AMBIGUOUS)
+
+    @classmethod
+    def of_error(cls, error: Exception | None) -> 'Status':
+        """What an error that kept the engine from answering comes to."""
+        if isinstance(error, BadRequestError):
+            return cls.BAD_REQUEST
+        return cls.OUT_OF_MEMORY if isinstance(error, OutOfMemoryError) else cls.INTERNAL
 
 
 # Lens models of `sensor_msgs/CameraInfo`, and how many coefficients each may have. Those that are
@@ -263,9 +270,9 @@ class Scores:
     """Per-proposal scores, each (N,) float32; NaN where a proposal was not scored.
 
     Attributes:
-        total: what the choice is made by: Eq. 1, and `spatial` where there is one.
-        generative: Eq. 9.
-        discriminative: Eq. 10.
+        total: what the choice is made by: Eq. (1), and `spatial` where there is one.
+        generative: Eq. (9).
+        discriminative: Eq. (10).
         spatial: what the proposal's place added to `total`, 0 or less; None where places did
             not count.
         quality: the segmentor's own estimate of each mask's IoU, of every proposal; None where
@@ -305,7 +312,7 @@ class Segmentation:
         reason: a sentence: why this status, and what to do when it is not FOUND.
         expression: the parsed expression.
         mask: (H, W) bool; all False unless `status.has_mask`.
-        score: combined score (Eq. 1) of the chosen proposal; NaN without one.
+        score: combined score (Eq. (1)) of the chosen proposal; NaN without one.
         confidence: 0..1. With `calibrated`, the probability that the best region is the object
             that is meant (IoU 0.5 or more); else its softmax share among separate regions.
         calibrated: whether the bundle has a calibration for this preset and mode.
@@ -313,7 +320,7 @@ class Segmentation:
         rivals: rows of other proposals that fit about as well (AMBIGUOUS), best first.
         proposals: (N, H, W) bool.
         scores: per-proposal scores.
-        correlation: (H, W) float32 in 0..1, the root token's map c (Eq. 5); None in mode DS.
+        correlation: (H, W) float32 in 0..1, the root token's map c (Eq. (5)); None in mode DS.
         timings_ms: milliseconds of each stage of this call, by the names of `stages.STAGES`; what
             was kept of the frame costs nothing and is absent.
         notes: fallbacks that were taken, a sentence each.

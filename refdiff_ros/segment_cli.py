@@ -30,6 +30,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--preset', default='onboard', choices=sorted(PRESETS))
     parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
     parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda[:N]'")
+    parser.add_argument('--dtype', default='auto',
+                        choices=['auto', 'float32', 'float16', 'bfloat16'],
+                        help='number format of the models')
+    parser.add_argument('--revision', help='branch, tag or commit of a bundle on the hub')
+    parser.add_argument('--offline', action='store_true',
+                        help='never use the network: the bundle must be complete on disk')
+    parser.add_argument('--low-memory', action='store_true',
+                        help='one model at a time on the device: less memory, slower')
     parser.add_argument('--seed', type=int, default=0)
     parser.set_defaults(run=run)
 
@@ -48,7 +56,12 @@ def run(args: argparse.Namespace) -> int:
     from refdiff_ros.engine import Engine, resolve_preset
     from refdiff_ros.grasp.region import grasp_region
     from refdiff_ros.models.manager import DEFAULT_BUNDLE, load_bundle
-    models = load_bundle(args.bundle or DEFAULT_BUNDLE, device=args.device)
+    from refdiff_ros.models.progress import ProgressLine
+    with ProgressLine() as listener:
+        models = load_bundle(
+            args.bundle or DEFAULT_BUNDLE, device=args.device, dtype=args.dtype,
+            revision=args.revision, offline=args.offline, listener=listener,
+            low_memory=args.low_memory, mode=args.mode)
     if models.notice:
         print(models.notice)
     engine = Engine(models, resolve_preset(models, args.preset), Mode(args.mode), args.seed)

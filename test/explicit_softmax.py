@@ -4,7 +4,7 @@ import math
 
 
 class ExplicitSoftmax:
-    """Eq. 4 spelt out: keeps logits and probabilities (B, A, P, L) of every call."""
+    """Eq. (4) spelt out: keeps logits and probabilities (B, A, P, L) of every call."""
 
     def __init__(self):
         self.logits, self.probabilities = [], []

@@ -4,8 +4,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 import hashlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-import json
+from pathlib import Path
+import ssl
 import threading
+from typing import Any
 from urllib.parse import unquote
 
 COMMIT = '0123456789abcdef0123456789abcdef01234567'
@@ -27,7 +29,11 @@ class Hub:
         redirects_small: whether small files are answered by a redirect within the hub.
         requests: (method, path, Range header or '', bytes sent), in order.
         authorized: whether each request carried a token.
+        agents: the User-Agent of each request.
         commit: sent as X-Repo-Commit.
+        gated: repositories with terms that nobody accepted.
+        hold: large files stop in their middle until this is set; None for no such stop.
+        mirror_of: where everything is redirected to (308), as some mirrors do; '' for nowhere.
         url: where it listens.
     """
 
@@ -41,12 +47,16 @@ class Hub:
     redirects_small: bool = False
     requests: list[tuple[str, str, str, int]] = field(default_factory=list)
     authorized: list[bool] = field(default_factory=list)
+    agents: list[str] = field(default_factory=list)
     commit: str = COMMIT
+    gated: tuple[str, ...] = ()
+    hold: threading.Event | None = None
+    mirror_of: str = ''
     url: str = ''
 
     def gets(self) -> list[tuple[str, str, str, int]]:
         """The GET requests of files."""
-        return [r for r in self.requests if r[0] == 'GET' and not r[1].startswith('/api/')]
+        return [r for r in self.requests if r[0] == 'GET']
 
 
 def _git_id(content: bytes) -> str:
@@ -54,9 +64,24 @@ def _git_id(content: bytes) -> str:
     return hashlib.sha1(blob, usedforsecurity=False).hexdigest()
 
 
+def use_hub(monkeypatch: Any, home: Path, hub: 'Hub') -> None:
+    """Have this process ask `hub` and keep bundles below `home`."""
+    monkeypatch.setenv('HF_ENDPOINT', hub.url)
+    monkeypatch.setenv('REFDIFF_HOME', str(home))
+    monkeypatch.setenv('HF_HOME', str(home / 'nothing'))
+    monkeypatch.setenv('NO_PROXY', '127.0.0.1,localhost')
+    for name in ('HF_TOKEN', 'HF_HUB_CACHE', 'HF_HUB_OFFLINE', 'REFDIFF_OFFLINE',
+                 'REFDIFF_MIRROR'):
+        monkeypatch.delenv(name, raising=False)
+
+
 @contextmanager
-def hub_server():
-    """Run a hub on a free port; gives its `Hub`."""
+def hub_server(certificate: tuple[Path, Path] | None = None):
+    """Run a hub on a free port; gives its `Hub`.
+
+    Args:
+        certificate: files of a certificate of localhost and its key, for https.
+    """
     hub = Hub()
 
     class Handler(_Handler):
@@ -64,9 +89,14 @@ def hub_server():
 
     server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
     server.daemon_threads = True
+    scheme = 'http'
+    if certificate is not None:
+        scheme, context = 'https', ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    hub.url = f'http://127.0.0.1:{server.server_port}'
+    hub.url = f'{scheme}://127.0.0.1:{server.server_port}'
     try:
         yield hub
     finally:
@@ -82,10 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
-    def do_HEAD(self):  # noqa: N802, the base class's name
+    def do_HEAD(self):
         self._respond(body=False)
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         self._respond(body=True)
 
     def _respond(self, body: bool) -> None:
@@ -93,31 +123,34 @@ class _Handler(BaseHTTPRequestHandler):
         if hub.refused:
             hub.refused -= 1
             return self._plain(503, b'later', {}, body)
-        if path.startswith('/api/models/'):
-            repo = '/'.join(path.split('/')[3:5])
-            names = [{'rfilename': key.removeprefix(repo + '/')} for key in hub.files
-                     if key.startswith(repo + '/')]
-            return self._plain(
-                200, json.dumps({'sha': COMMIT, 'siblings': names}).encode(), {}, body)
+        if hub.mirror_of:
+            return self._plain(308, b'', {'Location': hub.mirror_of + self.path}, body)
         if path.startswith('/cached/'):
             content = hub.files[path.removeprefix('/cached/')]
-            return self._content(path, content, {'ETag': f'"{_git_id(content)}"'}, body)
+            headers = {'ETag': f'"{_git_id(content)}"', 'X-Repo-Commit': hub.commit}
+            return self._content(path, content, headers, body)
         if path.startswith('/plain/') or path.startswith('/cdn/'):
             _, kind, key = path.split('/', 2)
             content = (hub.plain if kind == 'plain' else hub.files).get(key)
             return self._content(key, content, {}, body)
         owner, name, resolve, revision, key = path.lstrip('/').split('/', 4)
+        if f'{owner}/{name}' in hub.gated:
+            return self._plain(401, b'', {'X-Error-Code': 'GatedRepo'}, body)
+        if not any(known.startswith(f'{owner}/{name}/') for known in hub.files):
+            # The hub does not say which private repositories there are.
+            return self._plain(401, b'', {'X-Error-Code': 'RepoNotFound'}, body)
         if resolve != 'resolve' or revision not in ('main', 'v1', COMMIT):
-            return self._plain(404, b'no such revision', {}, body)
+            return self._plain(404, b'', {'X-Error-Code': 'RevisionNotFound'}, body)
         key = f'{owner}/{name}/{key}'
         content = hub.files.get(key)
         if content is None:
             return self._plain(404, b'Entry not found', {'X-Error-Code': 'EntryNotFound'}, body)
         headers = {'X-Repo-Commit': hub.commit}
         if len(content) >= LARGE:
-            # Large files live elsewhere; the checksum is in the redirect.
+            # Large files live on another host; the checksum is in the redirect.
+            store = hub.url.replace('127.0.0.1', 'localhost')
             headers |= {'X-Linked-Etag': f'"{hashlib.sha256(content).hexdigest()}"',
-                        'X-Linked-Size': str(len(content)), 'Location': f'/cdn/{key}'}
+                        'X-Linked-Size': str(len(content)), 'Location': f'{store}/cdn/{key}'}
             return self._plain(302, b'', headers, body)
         if hub.redirects_small:
             return self._plain(307, b'', headers | {'Location': f'/cached/{key}'}, body)
@@ -151,6 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.state.requests.append(
             (self.command, self.path, self.headers.get('Range', ''), len(sent) if body else 0))
         self.state.authorized.append('Authorization' in self.headers)
+        self.state.agents.append(self.headers.get('User-Agent', ''))
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -158,6 +192,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not body:
             return
+        if self.state.hold is not None and len(sent) >= LARGE:
+            self.wfile.write(sent[:len(sent) // 2])
+            self.wfile.flush()
+            self.state.hold.wait(120)
+            sent = sent[len(sent) // 2:]
         self.wfile.write(sent)
         if cut_after is not None:
             self.wfile.flush()

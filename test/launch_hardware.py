@@ -32,7 +32,7 @@ class TestLaunched(unittest.TestCase):
         client = GraphClient()
         try:
             client.wait_until('active')
-            wait_for(lambda: 'image topic' in client.diagnosis('inputs')[1], 30.0)
+            wait_for(lambda: 'image topic' in client.diagnosis('inputs')[1])
             inputs = client.diagnosis('inputs')[1]
             self.assertEqual(
                 {role: inputs[f'{role} topic'] for role in ('image', 'depth', 'camera_info')},
@@ -45,7 +45,7 @@ class TestLaunched(unittest.TestCase):
                 client.publish('/arm/wrist/color/image_raw', sent)
                 response = client.call('the red box')
                 return response if response.mask.header == sent.header else None
-            response = wait_for(answered, 30.0)
+            response = wait_for(answered)
             self.assertEqual(response.mask.bundle, 'untrained_mini')
             self.assertEqual((response.mask.mask.height, response.mask.mask.width), (96, 128))
         finally:

@@ -1,7 +1,7 @@
 """Helpers for tests on a real ROS graph: a node in its own process and a client of it."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 import os
 from pathlib import Path
 import signal
@@ -26,12 +26,16 @@ from std_msgs.msg import Header, String
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.ros.conversions import image_message
+from refdiff_ros.ros.processes.child_process import end_with_parent
+from refdiff_ros.ros.processes.private_domain import claim_descriptors
 from refdiff_ros.srv import ReferSegmentation
 
 ROOT = Path(__file__).resolve().parents[1]
 NODE = ROOT / 'scripts' / 'refdiff_node'
-# For what loads models; a very busy machine sets its own.
-PATIENCE_S = float(os.environ.get('REFDIFF_PATIENCE_S', '120'))
+# For what loads models on a busy machine; a very busy one sets its own.
+PATIENCE_S = float(os.environ.get('REFDIFF_PATIENCE_S', '200'))
+# Ends everything that was started here; what has ended already takes it as well.
+_STARTED: list[Callable[[], None]] = []
 
 
 def picture(height: int = 96, width: int = 128, seed: int = 0) -> np.ndarray:
@@ -93,9 +97,14 @@ class NodeProcess:
         self.lines: list[str] = []
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            pass_fds=claim_descriptors(), preexec_fn=end_with_parent(),
             env={**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})})
+        # A copy that outlives the test, where the log of ROS itself is too.
+        folder = Path(os.environ.get('ROS_LOG_DIR') or os.devnull)
+        self._log = folder / f'{script.name}_{self.pid}.log' if folder.is_dir() else folder
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        _STARTED.append(self.kill)
 
     @property
     def pid(self) -> int:
@@ -123,10 +132,10 @@ class NodeProcess:
         """Send a signal."""
         self._process.send_signal(number)
 
-    def wait(self, timeout_s: float = 60.0) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Until the process ends; its exit status."""
         status = self._process.wait(timeout_s)
-        self._reader.join(5.0)
+        self._reader.join(PATIENCE_S)
         return status
 
     def stop(self) -> int:
@@ -136,12 +145,20 @@ class NodeProcess:
         try:
             return self.wait()
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             raise
 
+    def kill(self) -> None:
+        """End it at once, where it has not ended yet."""
+        self._process.kill()
+        self._process.wait()
+
     def _read(self) -> None:
-        for line in self._process.stdout:
-            self.lines.append(line.rstrip('\n'))
+        with self._log.open('w') as log:
+            for line in self._process.stdout:
+                self.lines.append(line.rstrip('\n'))
+                log.write(line)
+                log.flush()
 
 
 def wait_for(
@@ -160,15 +177,56 @@ def wait_for(
         time.sleep(0.01)
 
 
+def started() -> int:
+    """How many processes and clients were started."""
+    return len(_STARTED)
+
+
+def end_all_since(count: int) -> None:
+    """End what was started after the first `count`; a failed test may have left something."""
+    while len(_STARTED) > count:
+        _STARTED.pop()()
+
+
+class Gates:
+    """Where a `slow_node` waits before it loads and before it answers, while that is shut.
+
+    Args:
+        folder: for the files that both sides look at; a new one.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self.environment = {'REFDIFF_TEST_GATES': str(folder)}
+
+    def shut(self, name: str) -> None:
+        """'load' or 'segment': from now on the node waits there."""
+        (self._folder / name).touch()
+
+    def open(self, name: str) -> None:
+        """Let the node go on."""
+        (self._folder / name).unlink()
+
+    def wait_reached(self, name: str) -> None:
+        """Until the node waits there."""
+        wait_for((self._folder / f'{name}_reached').exists, message=lambda: f'never at {name!r}')
+
+
 @contextmanager
 def running(*args: Any, **kwargs: Any) -> Iterator[tuple[NodeProcess, 'GraphClient']]:
     """A `NodeProcess` of these arguments, active, and a client; it must end well."""
     node = NodeProcess(*args, **kwargs)
-    client = GraphClient()
-    client.wait_until('active')
-    yield node, client
-    client.close()
-    assert node.stop() == 0, node.output
+    try:
+        client = GraphClient()
+        try:
+            client.wait_until('active')
+            yield node, client
+        finally:
+            client.close()
+        ended = node.stop()
+    finally:
+        node.kill()
+    assert ended == 0, node.output
     # Whatever was asked of it, nothing went wrong inside.
     assert 'Traceback' not in node.output, node.output
 
@@ -199,19 +257,20 @@ class GraphClient:
         self._publishers: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
+        _STARTED.append(self.close)
 
     def close(self) -> None:
-        """End the client."""
+        """End the client, once or more often."""
+        if not self.context.ok():
+            return
         rclpy.shutdown(context=self.context)
         self._thread.join(5.0)
         # Otherwise its publishers stay on the graph until Python collects them.
         self.node.destroy_node()
 
     def _spin(self) -> None:
-        try:
+        with suppress(ExternalShutdownException):  # `close` was called
             self._executor.spin()
-        except ExternalShutdownException:
-            pass  # `close` was called
 
     def listen(self, msg_type: type, topic: str, into: list) -> None:
         """Collect a topic's messages into a list."""
@@ -224,20 +283,24 @@ class GraphClient:
                 else ReliabilityPolicy.BEST_EFFORT
             self._publishers[topic] = self.node.create_publisher(
                 type(msg), topic, QoSProfile(depth=5, reliability=policy))
-            wait_for(self._publishers[topic].get_subscription_count, 30.0)
+            wait_for(self._publishers[topic].get_subscription_count)
             if reliability == 'reliable':
                 self._await_reliable(topic)
         self._publishers[topic].publish(msg)
 
     def _await_reliable(self, topic: str) -> None:
         """The node follows a new publisher within a second; what is sent before may be lost."""
-        end = time.monotonic() + 3.0  # unless a parameter tells it not to
-        while time.monotonic() < end:
+        def followed() -> bool:
             heard = self.node.get_subscriptions_info_by_topic(topic)
-            if heard and all(each.qos_profile.reliability == ReliabilityPolicy.RELIABLE
-                             for each in heard):
-                return
-            time.sleep(0.05)
+            return bool(heard) and all(
+                each.qos_profile.reliability == ReliabilityPolicy.RELIABLE for each in heard)
+        wait_for(followed, message=lambda: f'nobody follows the reliable publisher of {topic}')
+
+    def wait_until_heard(self, topics: Iterable[str]) -> None:
+        """Until the node, which subscribes when it is activated, hears what is published."""
+        for topic in topics:
+            wait_for(self._publishers[topic].get_subscription_count)
+            self._await_reliable(topic)
 
     def say(self, expression: str) -> None:
         """Publish a standing expression."""
@@ -283,7 +346,7 @@ class GraphClient:
     def state(self) -> str:
         """The lifecycle state's label."""
         self.reach(self.get_state)
-        return self.result(self.get_state.call_async(GetState.Request()), 30.0).current_state.label
+        return self.result(self.get_state.call_async(GetState.Request())).current_state.label
 
     def transition(self, name: str) -> bool:
         """Ask for 'configure', 'activate', 'deactivate', 'cleanup'; whether it succeeded."""
@@ -309,15 +372,26 @@ class GraphClient:
 
     def diagnosis(self, part: str) -> tuple[str, dict[str, str]]:
         """The newest message and values of 'models', 'inputs' or 'answers'."""
-        wait_for(lambda: self.diagnostics, 30.0, lambda: 'no /diagnostics')
+        wait_for(lambda: self.diagnostics, message=lambda: 'no /diagnostics')
         for status in self.diagnostics[-1].status:
             if status.name.endswith(part):
                 return status.message, {v.key: v.value for v in status.values}
         raise AssertionError(f'no {part!r} in /diagnostics')
 
+    def fresh(self, part: str, holds: Callable[[dict[str, str]], bool] = bool) -> dict[str, str]:
+        """Values of a part in the first diagnosis from now on of which `holds` is true."""
+        since_ns, count = time.time_ns(), len(self.diagnostics)
+
+        def values() -> dict[str, str] | None:
+            heard = list(self.diagnostics)
+            stamp = heard[-1].header.stamp if heard else None
+            # Under simulated time only the next but one was surely made after this was called.
+            made_since = heard and (stamp.sec * 10**9 + stamp.nanosec > since_ns
+                                    or len(heard) > count + 1)
+            found = self.diagnosis(part)[1] if made_since else {}
+            return found if found and holds(found) else None
+        return wait_for(values, message=lambda: f'never so: {self.diagnosis(part)}')
+
     def wait_for_silence(self, text: str) -> None:
         """Until diagnostics gives a reason for silence that contains `text`."""
-        def reason() -> str:
-            return self.diagnosis('answers')[1]['reason for silence']
-        wait_for(lambda: text in reason(), 30.0,
-                 lambda: f'no {text!r} in the reason for silence: {reason()!r}')
+        self.fresh('answers', lambda values: text in values['reason for silence'])

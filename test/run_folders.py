@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 from refdiff_ros.evaluation.run import Answer
 from refdiff_ros.evaluation.runs.folder import RunFolder
-from refdiff_ros.evaluation.runs.question import Question
+from refdiff_ros.evaluation.runs.record import Question
 from refdiff_ros.presets import ONBOARD
 
 QUESTION = Question(

@@ -1,12 +1,14 @@
 """The refdiff node with delays and faults that a test can count on; the models are real.
 
-REFDIFF_TEST_LOAD_S: seconds that loading takes longer.
 REFDIFF_TEST_SEGMENT_S: seconds that each answer takes longer.
+REFDIFF_TEST_GATES: a folder; loading waits while it has a file 'load', an answer while it has one
+called 'segment'. See `ros_graph.Gates`.
 An expression that begins with 'fault memory' runs out of memory, with 'fault memory once' in its
 first try alone; one that begins with 'fault bug' raises.
 """
 
 import os
+from pathlib import Path
 import sys
 import time
 
@@ -23,6 +25,18 @@ _load = manager.load_bundle
 _failures = 0
 
 
+def _pass(name):
+    """Wait while the gate is shut, and show that somebody does."""
+    folder = os.environ.get('REFDIFF_TEST_GATES')
+    if not folder or not Path(folder, name).exists():
+        return
+    reached = Path(folder, f'{name}_reached')
+    reached.touch()
+    while Path(folder, name).exists():
+        time.sleep(0.005)
+    reached.unlink()
+
+
 def answer(self, ask):
     """As the engine's, later, or not at all."""
     global _failures
@@ -33,6 +47,7 @@ def answer(self, ask):
     if expression.startswith('fault bug'):
         raise ZeroDivisionError('a bug for the test')
     time.sleep(float(os.environ.get('REFDIFF_TEST_SEGMENT_S', 0)))
+    _pass('segment')
     return _answer(self, ask)
 
 
@@ -47,7 +62,7 @@ def score(*args, **kwargs):
 
 def load_bundle(*args, **kwargs):
     """As the manager's, later."""
-    time.sleep(float(os.environ.get('REFDIFF_TEST_LOAD_S', 0)))
+    _pass('load')
     return _load(*args, **kwargs)
 
 

@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 
 from refdiff_ros.caches import FrameCache, RecentCache
@@ -32,10 +34,8 @@ def test_the_picture_used_longest_ago_goes_first():
 
 def test_a_failed_computation_keeps_nothing():
     cache = FrameCache()
-    try:
+    with contextlib.suppress(ZeroDivisionError):
         cache.get(_frame(1), 'stage', lambda: 1 / 0)
-    except ZeroDivisionError:
-        pass
     assert cache.get(_frame(1), 'stage', lambda: 'fresh') == 'fresh'
 
 

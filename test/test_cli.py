@@ -19,7 +19,7 @@ camera_matrix: {rows: 3, cols: 3, data: [80, 0, 48, 0, 80, 36, 0, 0, 1]}
 def refdiff(*arguments):
     return subprocess.run(
         [sys.executable, '-m', 'refdiff_ros.cli', *map(str, arguments)],
-        capture_output=True, text=True, timeout=120, check=False, env=os.environ)
+        capture_output=True, text=True, timeout=250, check=False, env=os.environ)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_node_without_ros_says_how_to_get_it(tmp_path):
         "import sys\nsys.modules['rclpy'] = None\n")
     done = subprocess.run(
         [sys.executable, '-m', 'refdiff_ros.cli', 'node'], capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=250, check=False,
         env=os.environ | {'PYTHONPATH': f'{tmp_path}:{os.environ.get("PYTHONPATH", "")}'})
     assert done.returncode == 2
     assert 'make setup' in done.stderr

@@ -1,11 +1,13 @@
 """Masks carried by optical flow, on pictures whose motion is known."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.mask_flow import flow_step, MaskFlow, SIDE, small_grey
 
 HEIGHT, WIDTH = 120, 160
@@ -31,7 +33,7 @@ def disc(x, y, radius=20):
 def carried(mask, pictures):
     greys = [small_grey(picture) for picture in pictures]
     flow = MaskFlow(mask[None], greys[0].shape)
-    for earlier, later in zip(greys, greys[1:]):
+    for earlier, later in itertools.pairwise(greys):
         flow.step(flow_step(earlier, later))
     return flow.carried()
 

@@ -1,5 +1,6 @@
 """Manifests, labels, runs and camera files with odd values: a sentence, never a traceback."""
 
+import contextlib
 from dataclasses import asdict
 import json
 
@@ -9,8 +10,8 @@ from run_folders import answer, keep, QUESTION
 
 from refdiff_ros.errors import BadRequestError, BundleError, RefDiffError
 from refdiff_ros.evaluation.bags.labels import read_labels
-from refdiff_ros.evaluation.runs.answer_lines import answer_line
 from refdiff_ros.evaluation.runs.folder import read_run
+from refdiff_ros.evaluation.runs.record import answer_line
 from refdiff_ros.models.bundle import read_manifest
 from refdiff_ros.models.lock_file import LOCK, read_lock
 from refdiff_ros.pictures.files import read_camera
@@ -90,10 +91,8 @@ def test_locks(tmp_path):
     path = tmp_path / LOCK
     for text in documents(LOCKED):
         path.write_text(text, encoding='utf-8', errors='surrogatepass')
-        try:
+        with contextlib.suppress(RefDiffError):
             read_lock(tmp_path)
-        except RefDiffError:
-            pass
 
 
 def test_a_figure_altered_by_hand_is_noticed(tmp_path):

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.presets import get_preset, Mode, PRESETS
+from refdiff_ros.presets import get_preset, Mode, override, parse_overrides, PRESETS
 
 
 def test_published_hyper_parameters_of_paper():
@@ -78,3 +78,20 @@ def test_what_each_mode_uses():
     assert used == {
         'G': (True, False, False), 'GS': (True, False, True),
         'DS': (False, True, True), 'full': (True, True, True)}
+
+
+def test_overrides_are_json_or_text():
+    assert parse_overrides(['generative.fit=letterbox', 'generative.layers=["a"]', 'root=rules',
+                            'selection.min_score=null']) == {
+        'generative': {'fit': 'letterbox', 'layers': ['a']}, 'root': 'rules',
+        'selection': {'min_score': None}}
+    for texts in (['=1'], ['a.=1'], ['a=1', 'a.b=2']):
+        with pytest.raises(BadRequestError, match='expected'):
+            parse_overrides(texts)
+
+
+@pytest.mark.parametrize('values', [
+    {'selection': 3}, {'selection': {'alpha': 'much'}}, {'generative': {'layers': 3}}])
+def test_values_of_another_type_are_refused(values):
+    with pytest.raises(BadRequestError, match='expected'):
+        override(get_preset('onboard'), values)

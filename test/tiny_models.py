@@ -18,7 +18,13 @@ from transformers import (
     CLIPTextModel,
     CLIPTokenizer,
     CLIPVisionConfig,
+    Sam2Config,
+    Sam2MaskDecoderConfig,
+    Sam2Model,
+    Sam2PromptEncoderConfig,
+    Sam2VisionConfig,
 )
+from transformers.models.sam2 import Sam2HieraDetConfig
 
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
 
@@ -43,7 +49,7 @@ def tiny_tokenizer() -> CLIPTokenizer:
             parts = [parts[0] + parts[1], *parts[2:]]
     merges = list(dict.fromkeys(merges))
     tokens += [first + second for first, second in merges]
-    tokens = list(dict.fromkeys(tokens)) + ['<|startoftext|>', '<|endoftext|>']
+    tokens = [*list(dict.fromkeys(tokens)), '<|startoftext|>', '<|endoftext|>']
     vocab = {token: row for row, token in enumerate(tokens)}
     return CLIPTokenizer(
         vocab=vocab, merges=merges, model_max_length=LENGTH)
@@ -121,3 +127,27 @@ def tiny_model_set(seed: int = 0) -> ModelSet:
         name='tiny', trained=False, diffusion=tiny_diffusion(seed), clip=tiny_clip(seed),
         sam=tiny_sam(seed), device=torch.device('cpu'), dtype=torch.float32,
         notice='tiny has random weights: its masks mean nothing')
+
+
+def tiny_sam2(seed: int = 0) -> Sam2Model:
+    """A SAM 2 of 64 pixels a side whose random masks differ."""
+    torch.manual_seed(seed)
+    backbone = Sam2HieraDetConfig(
+        image_size=[64, 64], hidden_size=16, num_attention_heads=1, blocks_per_stage=[1, 1, 2, 1],
+        embed_dim_per_stage=[16, 32, 64, 128], num_attention_heads_per_stage=[1, 2, 2, 4],
+        window_size_per_stage=[8, 4, 4, 2], global_attention_blocks=[3],
+        window_positional_embedding_background_size=[4, 4])
+    vision = Sam2VisionConfig(
+        backbone_config=backbone, backbone_channel_list=[128, 64, 32, 16],
+        backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]], fpn_hidden_size=32)
+    model = Sam2Model(Sam2Config(
+        vision_config=vision,
+        prompt_encoder_config=Sam2PromptEncoderConfig(
+            hidden_size=32, image_size=64, patch_size=16),
+        mask_decoder_config=Sam2MaskDecoderConfig(
+            hidden_size=32, mlp_dim=64, num_attention_heads=2, iou_head_hidden_dim=32)))
+    with torch.no_grad():
+        for weight in model.mask_decoder.parameters():
+            if weight.ndim >= 2:
+                weight.mul_(10)
+    return model.eval().requires_grad_(False)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Says in one line what this machine lacks, before anything is downloaded. Prints the Python to use.
-# PYTHON picks the interpreter, REFDIFF_MIN_FREE_GB the free space asked for where nothing is set up.
+# PYTHON picks the interpreter, REFDIFF_MIN_FREE_GB the free space asked for where nothing is set up;
+# REFDIFF_BROWSER=no does without the browser that only tests need.
 set -eu
 cd "$(dirname "$0")/.."
 fail() { echo "preflight: $*" >&2; exit 1; }
@@ -86,5 +87,29 @@ if [ -n "$packages" ]; then
   # The package lists of a bare machine are empty or old; elsewhere the update is saved.
   install >/dev/null 2>&1 || { apt-get update -qq && install; } >&2 ||
     fail "apt-get failed: run 'apt-get update && apt-get install -y$packages' and read its answer"
+fi
+
+# The tests of the operator page drive a browser. Everything else works without one, so that its
+# absence is said and stops nobody.
+has_browser() {
+  for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    ! command -v "$name" >/dev/null 2>&1 || return 0
+  done
+  return 1
+}
+note() { echo "preflight: no Chromium, so tests of the operator page will be skipped: $*" >&2; }
+if [ "${REFDIFF_BROWSER:-yes}" = yes ] && ! has_browser; then
+  if ! command -v apt-get >/dev/null 2>&1; then
+    note "install it with the system's package manager to run them"
+  elif [ "$(id -u)" != 0 ]; then
+    note "run 'sudo apt-get install -y chromium' to run them"
+  else
+    echo 'preflight: installing chromium' >&2
+    install() {
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium </dev/null
+    }
+    install >/dev/null 2>&1 || { apt-get update -qq && install; } >/dev/null 2>&1 ||
+      note "'apt-get update && apt-get install -y chromium' failed; read its answer, or install Chrome"
+  fi
 fi
 echo "$python"

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from refdiff_ros.benchmark import published_order
 from refdiff_ros.engine import Engine
 from refdiff_ros.errors import MissingPackageError
 from refdiff_ros.models.model_set import ModelSet
@@ -79,7 +78,7 @@ class EngineContestant:
 
     def answer(self, frame: Frame, expression: str) -> Outcome:
         """Segment, find the grasp region, make the service's response."""
-        return self._finish(frame, self.engine.segment(frame, expression))
+        return self._finish(frame, self.engine.segment(frame, expression, check=False))
 
     def prefetch(self, frame: Frame) -> None:
         """As the node does with its parameter `prefetch`."""
@@ -88,7 +87,7 @@ class EngineContestant:
     def answer_all(self, frame: Frame, expressions: Sequence[str]) -> list[Outcome]:
         """The same for several expressions at once."""
         return [self._finish(frame, found)
-                for found in self.engine.segment_all(frame, expressions)]
+                for found in self.engine.segment_all(frame, expressions, check=False)]
 
     def _finish(self, frame: Frame, found: Segmentation) -> Outcome:
         if self._grasp is not None:
@@ -115,14 +114,18 @@ class PublishedContestant:
 
     def __init__(self, models: ModelSet, released: Preset, attention: str, seed: int = 0):
         """`released` is the preset whose values are taken; `attention` see `PublishedSettings`."""
+        # Its parts import diffusers and segment-anything, which presets need not.
+        from refdiff_ros.benchmark import published_order
+
         self.name = BASELINES[attention]
+        self._order = published_order
         self._models = published_order.prepare(models)
         self._settings = published_order.settings_of(released, attention)
         self._seed = seed
 
     def answer(self, frame: Frame, expression: str) -> Outcome:
         """Everything, from the beginning."""
-        found = published_order.answer(
+        found = self._order.answer(
             self._models, frame.image_rgb, expression, self._settings, self._seed)
         rows = np.flatnonzero(found.survivors)
         mask = found.masks[found.index] if found.index >= 0 else np.zeros(frame.size_hw, bool)

@@ -13,7 +13,6 @@ from refdiff_ros.benchmark.machine import free_bytes, written_out_bytes
 from refdiff_ros.benchmark.proposal_count import limit_proposals
 from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.engine import resolve_preset
-from refdiff_ros.evaluation.cli import override
 from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.models.devices import choose_device, choose_dtype
@@ -22,7 +21,7 @@ from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.models.sam_config import set_sam_dtype
 from refdiff_ros.models.sizes import size_text
 from refdiff_ros.models.untrained import build_untrained
-from refdiff_ros.presets import Preset
+from refdiff_ros.presets import override, Preset
 from refdiff_ros.proposals.sam_embedding import embed
 from refdiff_ros.results import Frame
 

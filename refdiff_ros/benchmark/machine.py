@@ -43,7 +43,8 @@ def free_bytes(device: torch.device) -> int | None:
 
 def written_out_bytes(models: DiffusionModels, image_size: int) -> int:
     """What the largest attention takes where it is written out for two prompts in float32:
-    logits and weights, of the UNet or the VAE."""
+    logits and weights, of the UNet or the VAE.
+    """
     unet, vae = models.unet, models.vae
     side = image_size >> (len(vae.config.block_out_channels) - 1)
     most = (side ** 2) ** 2 * 4 if vae.config.mid_block_add_attention else 0

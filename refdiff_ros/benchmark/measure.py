@@ -67,11 +67,27 @@ class Measured:
 Work = Callable[[], object]
 
 
+@dataclass(frozen=True)
+class Passes:
+    """How often work is done while it is measured.
+
+    Attributes:
+        repeats: timed passes; 0 takes the time of the counted pass.
+        prepare: run before each pass, not measured.
+        count: False leaves the counted pass out, unless there are no others.
+        numbered: tell the UNet's passes apart.
+    """
+
+    repeats: int
+    prepare: Work = lambda: None
+    count: bool = True
+    numbered: bool = True
+
+
 def measure(
-    work: Work, device: torch.device, repeats: int, prepare: Work | None = None,
-    count: bool = True, numbered: bool = True, clock: Clock | None = None,
+    work: Work, device: torch.device, passes: Passes, clock: Clock | None = None,
 ) -> Measured:
-    """Count `work` in one pass, which warms it up too, then time it `repeats` times.
+    """Count `work` in one pass, which warms it up too, then time it `passes.repeats` times.
 
     On CUDA each repeat is two passes: one undisturbed for the whole, and one that waits for the
     device at each stage's ends for the stages.
@@ -79,15 +95,13 @@ def measure(
     Args:
         work: what is measured.
         device: where it computes.
-        repeats: timed passes; 0 takes the time of the counted pass.
-        prepare: run before each pass, not measured.
-        count: False leaves the first pass out, unless there are no others.
-        numbered: tell the UNet's passes apart.
+        passes: how often, and what is done before each.
         clock: that of `device` when None.
     """
-    prepare, clock = prepare or (lambda: None), clock or device_clock(device)
+    clock = clock or device_clock(device)
+    repeats, prepare, numbered = passes.repeats, passes.prepare, passes.numbered
     totals, busy, stages, counts = [], [], [], None
-    if count or not repeats:
+    if passes.count or not repeats:
         prepare()
         start = time.process_time()
         times, counts = counted_pass(work, device, clock, numbered)

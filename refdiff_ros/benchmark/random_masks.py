@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from refdiff_ros.optional import require_package
-from refdiff_ros.proposals.sam import point_grid
+from refdiff_ros.proposals.points import point_grid
 from refdiff_ros.results import Frame
 
 # Share of the picture that a mask covers in the mean.

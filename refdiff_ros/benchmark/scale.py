@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from refdiff_ros.benchmark.contestants import Contestant
-from refdiff_ros.benchmark.measure import measure
+from refdiff_ros.benchmark.measure import measure, Passes
 from refdiff_ros.benchmark.pictures import draw_picture, MIXED_EXPRESSIONS
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import Clock
@@ -70,8 +70,8 @@ def scale(
             if setup.device.type == 'cuda':
                 ask()  # kernels are chosen anew for each size
             measured = measure(
-                ask, setup.device, setup.repeats, prepare=contestant.forget, count=False,
-                clock=setup.clock)
+                ask, setup.device, Passes(setup.repeats, contestant.forget, count=False),
+                setup.clock)
             contestant.forget()
             yield {'axis': axis, 'value': value, 'contestant': contestant.name,
                    'seconds': measured.median, 'passes': list(measured.seconds)}

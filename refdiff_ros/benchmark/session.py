@@ -13,7 +13,7 @@ from refdiff_ros.benchmark.agreement import compare
 from refdiff_ros.benchmark.contestants import Contestant, Outcome, PublishedContestant
 from refdiff_ros.benchmark.line_up import DEFAULT_PROPOSALS, line_up, load_models
 from refdiff_ros.benchmark.machine import describe
-from refdiff_ros.benchmark.measure import measure
+from refdiff_ros.benchmark.measure import measure, Passes
 from refdiff_ros.benchmark.peak import measure_peak
 from refdiff_ros.benchmark.pictures import (
     draw_picture,
@@ -23,10 +23,10 @@ from refdiff_ros.benchmark.pictures import (
 )
 from refdiff_ros.benchmark.record import failed_part, part_values, Record
 from refdiff_ros.benchmark.scale import scale, ScaleSetup
-from refdiff_ros.evaluation.cli import parse_overrides
 from refdiff_ros.models.memory import free_caches, module_bytes, modules
 from refdiff_ros.models.sizes import size_text
 from refdiff_ros.pictures.files import read_image
+from refdiff_ros.presets import parse_overrides
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import device_clock
 
@@ -182,8 +182,9 @@ class Session:
         """Measure one part, tell it and keep it; False where that failed."""
         repeats = self._args.repeats if repeats is None else repeats
         try:
-            measured = measure(work, self._device, repeats, prepare, counted,
-                               numbered=part in ('first', 'prefetched', 'next'), clock=self._clock)
+            passes = Passes(repeats, prepare or (lambda: None), counted,
+                            numbered=part in ('first', 'prefetched', 'next'))
+            measured = measure(work, self._device, passes, self._clock)
         except Exception as error:  # what was measured before and after must not be lost with it
             _LOG.debug('part failed', exc_info=True)
             self._add(failed_part(part, contestant.name, f'{type(error).__name__}: {error}',
@@ -201,12 +202,11 @@ class Session:
             print('\n' + report.part_text(part), flush=True)
 
     def _tell_agreement(self) -> None:
-        found = []
-        for baseline in self._baselines:
-            for name in self._args.preset:
-                if baseline in self._outcomes and name in self._outcomes:
-                    found.append({'baseline': baseline, 'contestant': name, **compare(
-                        self._outcomes[baseline], self._outcomes[name], name == 'released')})
+        found = [
+            {'baseline': baseline, 'contestant': name,
+             **compare(self._outcomes[baseline], self._outcomes[name], name == 'released')}
+            for baseline in self._baselines for name in self._args.preset
+            if baseline in self._outcomes and name in self._outcomes]
         self._record.set('agreement', found)
         # Coarser formats round masks and scores to other sides of a threshold.
         if self._models.dtype is torch.float32:

@@ -112,7 +112,8 @@ def table(rows: Sequence[Row]) -> str:
 
 def iou(mask: np.ndarray, truth: np.ndarray) -> float:
     """Intersection over union of two (H, W) bool masks; NaN when the sizes differ or both are
-    empty."""
+    empty.
+    """
     if mask.shape != truth.shape or not (mask | truth).any():
         return math.nan
     return float((mask & truth).sum() / (mask | truth).sum())

@@ -15,17 +15,18 @@ from refdiff_ros.models.model_set import ClipModels
 
 def model_device(clip: ClipModels) -> torch.device:
     """Where CLIP computes."""
-    return clip.model.visual_projection.weight.device
+    result: torch.device = clip.model.visual_projection.weight.device
+    return result
 
 
 def input_side(clip: ClipModels) -> int:
     """Side in pixels of the square that CLIP was trained on."""
-    return clip.model.vision_model.embeddings.image_size
+    return int(clip.model.vision_model.embeddings.image_size)
 
 
 def patch_side(clip: ClipModels) -> int:
     """Side in pixels of a patch."""
-    return clip.model.vision_model.embeddings.patch_size
+    return int(clip.model.vision_model.embeddings.patch_size)
 
 
 def resize(image: torch.Tensor, size_hw: tuple[int, int], mode: str = 'bicubic') -> torch.Tensor:
@@ -51,7 +52,8 @@ def position_embedding(vision: Any, grid_hw: tuple[int, int], trained: bool) -> 
     """
     weight = vision.embeddings.position_embedding.weight.float()
     if trained:
-        return weight
+        result: torch.Tensor = weight
+        return result
     side = round((weight.shape[0] - 1) ** 0.5)
     grid = weight[1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)  # (1, D, side, side)
     grid = F.interpolate(
@@ -82,7 +84,8 @@ def embed(clip: ClipModels, images: torch.Tensor, trained: bool) -> torch.Tensor
     patches = patches.flatten(2).transpose(1, 2)  # (B, P, D)
     class_token = vision.embeddings.class_embedding.to(patches.dtype)
     tokens = torch.cat([class_token.expand(len(images), 1, -1), patches], dim=1)  # (B, 1 + P, D)
-    return vision.pre_layrnorm(tokens + positions.to(patches.dtype))
+    result: torch.Tensor = vision.pre_layrnorm(tokens + positions.to(patches.dtype))
+    return result
 
 
 def project(clip: ClipModels, class_tokens: torch.Tensor) -> torch.Tensor:
@@ -98,7 +101,7 @@ def encode_images(
     batch: int = 32,
     counts: Sequence[torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """Eq. 7's vanilla encoder f on images of any sizes.
+    """The vanilla encoder f of Eq. (7) on images of any sizes.
 
     Images that fill the same patch grid go through the encoder together.
 

@@ -1,22 +1,26 @@
-"""Eq. 7's f(x * M): CLIP's plain image encoder on what a proposal leaves of the image.
+"""Eq. (7)'s f(x * M): CLIP's plain image encoder on what a proposal leaves of the image.
 
 Letters: B masks, H W image height and width, S side of CLIP's square.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch.nn import functional as F
 
 from refdiff_ros.discriminative.clip_vision import encode_images, input_side, patch_side, resize
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.models.model_set import ClipModels
+from refdiff_ros.optional import require_package
 from refdiff_ros.presets import DiscriminativeConfig
 from refdiff_ros.proposals.mask_figures import mask_boxes_xyxy
 
 # Full-resolution values held at once while masked images are scaled down.
 _PIXEL_BUDGET = 1 << 25
-# A tight crop that is longer than this many times its short side is squeezed to it: a mask one
-# pixel wide would otherwise become an image of hundreds of thousands of columns.
-MAX_ASPECT = 16
+# A tight crop of more patches than this is squeezed to it. Attention that keeps its logits, as the
+# authors' does, takes 13 GB for twelve heads of so many.
+MOST_PATCHES = 1 << 14
 # Of the patches beside an object one in so many is encoded.
 _EVERY = 4
 # Crops in a batch of which only some patches are encoded.
@@ -42,30 +46,39 @@ def square_crops(image: torch.Tensor, masks: torch.Tensor, side: int) -> torch.T
 
 
 def tight_crop(
-    image: torch.Tensor, mask: torch.Tensor, side: int, box_xyxy: tuple[int, int, int, int],
+    image: torch.Tensor,
+    mask: torch.Tensor,
+    side: int,
+    box_xyxy: tuple[int, int, int, int],
+    longest: int,
 ) -> torch.Tensor:
     """x * M cut to the mask's bounding box, its short side scaled to `side`.
 
-    The aspect ratio is kept up to `MAX_ASPECT`, nothing is cut off, and values are whole numbers
-    before and after the bilinear scaling, as in an 8-bit picture.
+    Scaled as the authors do, by Pillow: bilinear, and 8 bits after each of its two passes. Torch
+    differs by up to two levels, also for 8-bit tensors.
 
     Args:
         image: (3, H, W) pixels in 0..255.
         mask: (H, W) bool.
         side: length of the short side in pixels.
         box_xyxy: first and last column and row of the mask, the last included.
+        longest: a longer side than this many pixels is squeezed to it; nothing is cut off.
 
     Returns:
-        (3, h, w) float32 in 0..255 with min(h, w) == side. An empty mask gives a black square.
+        (3, h, w) float32 in 0..255 with min(h, w) == side, on the image's device. An empty mask
+        gives a black square.
     """
+    pil = require_package('PIL.Image', 'models')
     x0, y0, x1, y1 = box_xyxy
     inside = mask[y0:y1 + 1, x0:x1 + 1]
-    crop = (image[:, y0:y1 + 1, x0:x1 + 1] * inside).floor()  # (3, y1-y0+1, x1-x0+1)
+    crop = (image[:, y0:y1 + 1, x0:x1 + 1] * inside).to(torch.uint8)  # (3, y1-y0+1, x1-x0+1)
     height, width = crop.shape[-2:]
     short, long = sorted((height, width))
-    scaled = min(side * long // short, side * MAX_ASPECT)
+    scaled = min(side * long // short, longest)
     size_hw = (side, scaled) if height <= width else (scaled, side)
-    return resize(crop[None], size_hw, mode='bilinear')[0].round()  # (3, h, w)
+    picture = pil.fromarray(crop.permute(1, 2, 0).cpu().contiguous().numpy())
+    resized = np.array(picture.resize(size_hw[::-1], pil.Resampling.BILINEAR), np.float32)
+    return torch.from_numpy(resized).permute(2, 0, 1).contiguous().to(image.device)  # (3, h, w)
 
 
 def box_window(
@@ -152,10 +165,11 @@ def object_patches(
     """
     def covered(mask: torch.Tensor) -> torch.Tensor:
         return F.adaptive_max_pool2d(mask[None].float(), grid_hw).flatten() > 0
+    windows = list(masks)
     if fit == 'box':
-        masks = [_cut(mask, box_window(box, margin))
-                 for mask, box in zip(masks, mask_boxes_xyxy(masks).tolist(), strict=True)]
-    inside = torch.stack([covered(mask) for mask in masks])  # (B, h*w)
+        windows = [_cut(mask, box_window(box, margin))
+                   for mask, box in zip(masks, mask_boxes_xyxy(masks).tolist(), strict=True)]
+    inside = torch.stack([covered(mask) for mask in windows])  # (B, h*w)
     outside = ~inside
     taken = outside & (outside.cumsum(dim=1) % _EVERY == 1)
     share = outside.sum(dim=1, keepdim=True) / taken.sum(dim=1, keepdim=True).clamp(min=1)
@@ -182,7 +196,8 @@ def scale_down(
     longer = max(height, width)
     if not 0 < longer_side < longer:
         return image, masks
-    size_hw = tuple(max(1, round(length * longer_side / longer)) for length in (height, width))
+    size_hw = (max(1, round(height * longer_side / longer)),
+               max(1, round(width * longer_side / longer)))
     small = resize(image[None].float(), size_hw, mode='bilinear')[0]  # (3, h, w)
     at_once = max(1, _PIXEL_BUDGET // (height * width))
     parts = []
@@ -196,7 +211,7 @@ def scale_down(
 def crop_features(
     clip: ClipModels, image: torch.Tensor, masks: torch.Tensor, config: DiscriminativeConfig,
 ) -> torch.Tensor:
-    """f(x * M) for each mask (Eq. 7).
+    """f(x * M) for each mask (Eq. (7)).
 
     Args:
         clip: the model.
@@ -240,11 +255,15 @@ def _encode(
     config: DiscriminativeConfig,
     counts: torch.Tensor | None = None,
 ) -> torch.Tensor:
+    crops: Sequence[torch.Tensor]
     if config.crop_fit == 'square':
-        crops = square_crops(image, masks, side)
+        crops = list(square_crops(image, masks, side))
     elif config.crop_fit == 'box':
-        crops = box_crops(image, masks, side, config.crop_margin, config.crop_background)
+        crops = list(box_crops(image, masks, side, config.crop_margin, config.crop_background))
     else:
         boxes = mask_boxes_xyxy(masks).tolist()
-        crops = [tight_crop(image, mask, side, box) for mask, box in zip(masks, boxes)]
-    return encode_images(clip, crops, config.crop_batch, counts)
+        patch = patch_side(clip)
+        longest = max(side, MOST_PATCHES // (side // patch) * patch)
+        crops = [tight_crop(image, mask, side, box, longest) for mask, box in zip(masks, boxes)]
+    return encode_images(
+        clip, crops, config.crop_batch, None if counts is None else list(counts))

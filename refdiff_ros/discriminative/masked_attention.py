@@ -1,4 +1,4 @@
-"""Eq. 7's f_M: CLIP's image encoder in which a proposal's class token sees that proposal only.
+"""Eq. (7)'s f_M: CLIP's image encoder in which a proposal's class token sees that proposal only.
 
 Patches never see a class token, and a class token sees itself and the patches of its own
 proposal, in every layer. So the patches run through the encoder once, with fused attention, and
@@ -56,7 +56,7 @@ def patch_memory(
 
     Args:
         clip: the model.
-        image: (3, H, W) pixels in 0..255 on the model's device, multiplied with P (Eq. 6) where
+        image: (3, H, W) pixels in 0..255 on the model's device, multiplied with P (Eq. (6)) where
             the configuration puts the positional bias on this branch.
         config: `masked_input` is 'square' (the image resized to CLIP's own square) or 'native'
             (as many whole patches as the image holds, at least one); `layer` decides how many
@@ -90,10 +90,10 @@ def whole_image(
     if config.masked_input == 'square':
         image = resize(image[None], (side, side))[0]  # (3, side, side)
     else:
-        size_hw = tuple(max(patch, n) for n in image.shape[-2:])
+        size_hw = max(patch, image.shape[-2]), max(patch, image.shape[-1])
         image = resize(image[None], size_hw, 'bilinear')[0]
     tokens = embed(clip, image[None], trained=tuple(image.shape[-2:]) == (side, side))
-    return tokens, tuple(n // patch for n in image.shape[-2:])
+    return tokens, (image.shape[-2] // patch, image.shape[-1] // patch)
 
 
 def patch_masks(masks: np.ndarray, grid_hw: tuple[int, int], cover: str = 'nearest') -> np.ndarray:
@@ -117,7 +117,8 @@ def patch_masks(masks: np.ndarray, grid_hw: tuple[int, int], cover: str = 'neare
     if cover == 'nearest':
         small = masks[:, starts[0]][:, :, starts[1]]  # (N, h, w)
     else:
-        rows = [masks[:, a:b].any(1) for a, b in zip(starts[0], ends[0])]  # h times (N, W)
+        rows = [np.asarray(masks[:, a:b].any(1))  # h times (N, W)
+                for a, b in zip(starts[0], ends[0])]
         small = np.stack(
             [np.stack([row[:, a:b].any(1) for a, b in zip(starts[1], ends[1])], axis=1)
              for row in rows], axis=1)  # (N, h, w)
@@ -128,7 +129,7 @@ def patch_masks(masks: np.ndarray, grid_hw: tuple[int, int], cover: str = 'neare
 def masked_features(
     clip: ClipModels, memory: PatchMemory, visible: np.ndarray, layer: str = 'penultimate',
 ) -> torch.Tensor:
-    """f_M of each proposal (Eq. 7).
+    """f_M of each proposal (Eq. (7)).
 
     Args:
         clip: the model.
@@ -181,7 +182,8 @@ def _finish_layer(layer: Any, hidden: torch.Tensor, seen: torch.Tensor) -> torch
     """
     joined = seen.transpose(1, 2).flatten(2)  # (1, L, D)
     hidden = hidden + layer.self_attn.out_proj(joined)
-    return hidden + layer.mlp(layer.layer_norm2(hidden))
+    result: torch.Tensor = hidden + layer.mlp(layer.layer_norm2(hidden))
+    return result
 
 
 def _class_token_layer(

@@ -1,4 +1,4 @@
-"""Eq. 6: the positional bias P that an expression's direction words put on the image.
+"""Eq. (6): the positional bias P that an expression's direction words put on the image.
 
 Letters: H W image height and width.
 """
@@ -58,7 +58,7 @@ def find_directions(
 def positional_bias(
     size_hw: tuple[int, int], directions: Iterable[str], ramp: str = 'full',
 ) -> np.ndarray:
-    """Eq. 6: the bias P, to be multiplied with the image.
+    """Eq. (6): the bias P, to be multiplied with the image.
 
     Each direction gives a ramp that is 1 on its side of the image and falls to 0 at the other
     ('middle': 1 at the centre, 0 at the nearest border); several directions multiply; none gives
@@ -99,11 +99,11 @@ def _centred(size_hw: tuple[int, int], ramp: str) -> np.ndarray:
     from_centre = [_from_centre(length) for length in size_hw]
     distance = np.maximum(from_centre[0][:, None], from_centre[1])  # (H, W)
     reach = 1 if ramp == 'full' else 2 / 3
-    return np.clip(1 - distance / reach, 0, 1)
+    return np.asarray(np.clip(1 - distance / reach, 0, 1))
 
 
 def _from_centre(length: int) -> np.ndarray:
     """`length` values from 1 down to 0 at the one or two central pixels and up to 1 again."""
     distance = np.abs(np.arange(length) * 2 - (length - 1))
     distance -= distance.min()
-    return distance / max(1, distance.max())
+    return np.asarray(distance / max(1, distance.max()))

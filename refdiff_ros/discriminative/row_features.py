@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from refdiff_ros.errors import BadRequestError
+
 
 class RowFeatures:
     """The features of N proposals, of which some are filled."""
@@ -36,4 +38,7 @@ class RowFeatures:
                 self._features = features.new_zeros(len(self._filled), features.shape[1])  # (N, E)
             self._features[torch.from_numpy(missing).to(features.device)] = features
             self._filled[missing] = True
-        return self._features[torch.from_numpy(rows).to(self._features.device)]
+        kept = self._features
+        if kept is None:
+            raise BadRequestError('expected at least one row, got none: nothing is kept yet')
+        return kept[torch.from_numpy(rows).to(kept.device)]

@@ -177,8 +177,8 @@ class DiscriminativeFrame:
         """x * P with the P of Eq. (6), (3, H, W)."""
         if not directions:
             return self.image.float()
-        bias = positional_bias(
-            tuple(self.image.shape[1:]), directions, self.config.ramp)  # (H, W)
+        size_hw = self.image.shape[1], self.image.shape[2]
+        bias = positional_bias(size_hw, directions, self.config.ramp)  # (H, W)
         return self.image * torch.from_numpy(bias).to(self.image.device)
 
 
@@ -218,16 +218,15 @@ def mix_features(
 
     Args:
         masked: f_M, (N, E) unit-norm; None where beta is 0.
-        cropped: f, (N, E) unit-norm; None where beta is 1.
+        cropped: f, (N, E) unit-norm; None where beta is 1; not both None.
         beta: 0..1.
 
     Returns:
         (N, E).
     """
-    if masked is None:
-        return cropped
-    if cropped is None:
-        return masked
+    if masked is None or cropped is None:
+        (only,) = (each for each in (masked, cropped) if each is not None)
+        return only
     return beta * masked + (1 - beta) * cropped
 
 
@@ -249,10 +248,10 @@ def _match(
         if config.mix == 'cosine':
             visual, sentence = F.normalize(visual, dim=-1), F.normalize(sentence, dim=-1)
         return similarity(visual, sentence)
-    total = 0.0
+    parts = []
     if masked is not None:
-        total = config.beta * similarity(masked, sentence)
+        parts.append(config.beta * similarity(masked, sentence))
     if cropped is not None:
         crop_text = mix_text(text, config.text_sentence_crop)
-        total = total + (1 - config.beta) * similarity(cropped, crop_text)
-    return total
+        parts.append((1 - config.beta) * similarity(cropped, crop_text))
+    return parts[0] if len(parts) == 1 else parts[0] + parts[1]

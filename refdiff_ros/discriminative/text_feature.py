@@ -1,4 +1,4 @@
-"""The text side of Eq. 10: the sentence and its root word, or its phrase, in CLIP's space.
+"""The text side of Eq. (10): the sentence and its root word, or its phrase, in CLIP's space.
 
 Letters: E width of CLIP's common space.
 """
@@ -83,7 +83,7 @@ def local_of(expression: ReferringExpression, local: str) -> str:
 
 
 def mix_text(features: TextFeatures, sentence_share: float) -> torch.Tensor:
-    """r of Eq. 10: the mean of sentence and root word, or phrase, for a share of 0.5.
+    """r of Eq. (10): the mean of sentence and root word, or phrase, for a share of 0.5.
 
     The mean of two unit vectors is shorter than 1 and is left so: that scales the scores of all
     proposals of an expression alike.

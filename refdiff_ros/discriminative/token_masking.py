@@ -1,4 +1,4 @@
-"""Another f_M than Eq. 7's: patches outside a proposal are zeroed before each of the last layers.
+"""Another f_M for Eq. (7): patches outside a proposal are zeroed before each of the last layers.
 
 The first layers see the whole image, so that the class token and the proposal's own patches know
 what is around; the last ones see the proposal alone. It is the global part of the mask-guided
@@ -49,9 +49,9 @@ def token_masked_features(
     first = min(first_masked_layer(len(clip.model.vision_model.encoder.layers)), len(layers))
     for layer in layers[:first]:
         hidden = layer(hidden, None)
-    keep = np.pad(patch_masks(masks, grid_hw, config.patch_cover), ((0, 0), (1, 0)),
-                  constant_values=True)  # (N, 1 + P): the class token stays
-    keep = torch.from_numpy(keep).to(model_device(clip), hidden.dtype)[..., None]
+    stays = np.pad(patch_masks(masks, grid_hw, config.patch_cover), ((0, 0), (1, 0)),
+                   constant_values=True)  # (N, 1 + P): the class token stays
+    keep = torch.from_numpy(stays).to(model_device(clip), hidden.dtype)[..., None]
     features = []
     for part in keep.split(max(1, _TOKEN_BUDGET // hidden[0].numel())):
         masked = hidden.expand(len(part), -1, -1)  # (B, 1 + P, D)

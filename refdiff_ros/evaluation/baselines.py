@@ -2,7 +2,7 @@
 
 Each is what Ref-Diff's discriminative side becomes with other values: SAM's proposals, the cosine
 of what CLIP sees of each and of what it reads, and the proposal of the highest one. None has a
-positional bias (Eq. 6), a generative score (Eq. 9) or the geometry of `spatial`.
+positional bias (Eq. (6)), a generative score (Eq. (9)) or the geometry of `spatial`.
 
 All four choose among the same proposals as Ref-Diff, those of SAM that pass the preset's filter.
 The paper's figures of the first three are cited from Yu et al., whose proposals are FreeSOLO's.
@@ -78,11 +78,11 @@ def global_local_clip(dataset: str = '') -> dict[str, Any]:
 
 
 def sam_clip(dataset: str = '') -> dict[str, Any]:
-    """SAM-CLIP: Eq. 10 of the plain image encoder alone, the cosine of f(x * M) and the mean of
+    """SAM-CLIP: Eq. (10) of the plain image encoder alone, the cosine of f(x * M) and the mean of
     sentence and root word.
 
-    The paper's own baseline. It names Eq. 10 and no crop: that is cut as the preset reads f(x * M)
-    of Eq. 7.
+    The paper's own baseline. It names Eq. (10) and no crop: that is cut as the preset reads the
+    f(x * M) of Eq. (7).
 
     Returns:
         Values of `DiscriminativeConfig`; the same for every data set.

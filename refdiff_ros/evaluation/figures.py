@@ -1,18 +1,14 @@
 """Figures of many cases, and the table that shows them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 import math
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
-from refdiff_ros.evaluation.metrics.mean_iou import mean_iou
-from refdiff_ros.evaluation.metrics.overall_iou import overall_iou
-from refdiff_ros.evaluation.metrics.precision_at import precision_at, THRESHOLDS
+from refdiff_ros.evaluation.metrics.iou import mean_iou, overall_iou, precision_at, THRESHOLDS
 from refdiff_ros.evaluation.run import Answer
-from refdiff_ros.evaluation.tabletop.cases import Case
-from refdiff_ros.sim.expressions import KINDS
 
 LEGEND = """\
 mIoU: mean of the cases' IoU; oIoU: all intersections over all unions; each with its 95 %
@@ -25,29 +21,20 @@ _SHOWN = ('half', 'kind', 'distractors')
 _COLUMNS = ('', 'cases', 'mIoU', '95 %', 'oIoU', '95 %', 'P@.5', 'P@.7', 'P@.9', 'point',
             'oracle', 's/case')
 
-
-class Measured(Protocol):
-    """What figures are made of: a tabletop's `Case`, or any sample's `Answer`.
-
-    Attributes:
-        iou, intersection, union, pointing, oracle_iou, seconds, error: as there.
-        group: cases of one group are not independent.
-    """
-
-    iou: float
-    intersection: int
-    union: int
-    pointing: float | None
-    oracle_iou: float | None
-    seconds: float
-    error: str
-
-    @property
-    def group(self) -> int | str: ...
+Group = Callable[[Answer], Hashable]
 
 
-def figures(results: Sequence[Measured]) -> dict[str, Any]:
+def by_picture(answer: Answer) -> Hashable:
+    """Answers of one picture are not independent; bootstraps draw them together."""
+    return answer.image_id
+
+
+def figures(results: Sequence[Answer], group: Group = by_picture) -> dict[str, Any]:
     """Every figure of `results`, ready for JSON: None where there is none.
+
+    Args:
+        results: answers that there was a truth to score by.
+        group: tells which answers bootstraps draw together; its order is the order of drawing.
 
     Returns:
         'cases', 'errors', 'mean_iou', 'mean_iou_interval', 'overall_iou',
@@ -56,18 +43,18 @@ def figures(results: Sequence[Measured]) -> dict[str, Any]:
     """
     shared = np.array([case.intersection for case in results])
     covered = np.array([case.union for case in results])
-    groups = [case.group for case in results]
+    groups = [group(case) for case in results]
     return {
         'cases': len(results),
         'errors': sum(bool(case.error) for case in results),
-        'mean_iou': _number(mean_iou(shared, covered)),
-        'mean_iou_interval': [_number(bound) for bound in bootstrap_interval(
+        'mean_iou': rounded(mean_iou(shared, covered)),
+        'mean_iou_interval': [rounded(bound) for bound in bootstrap_interval(
             [case.iou for case in results], groups=groups)],
-        'overall_iou': _number(overall_iou(shared, covered)),
-        'overall_iou_interval': [_number(bound) for bound in bootstrap_interval(
+        'overall_iou': rounded(overall_iou(shared, covered)),
+        'overall_iou_interval': [rounded(bound) for bound in bootstrap_interval(
             shared, covered, groups)],
         'precision_at': {
-            str(threshold): _number(precision_at(shared, covered, threshold))
+            str(threshold): rounded(precision_at(shared, covered, threshold))
             for threshold in THRESHOLDS},
         'pointing': _mean(results, lambda case: case.pointing),
         'oracle_mean_iou': _mean(results, lambda case: case.oracle_iou),
@@ -75,29 +62,18 @@ def figures(results: Sequence[Measured]) -> dict[str, Any]:
     }
 
 
-def report(results: Sequence[Case]) -> dict[str, Any]:
-    """`figures` of all cases, with 'by_kind' and 'by_half' of those that occur."""
-    kinds = {kind: [case for case in results if case.kind == kind] for kind in KINDS}
-    halves = {half: [case for case in results if case.half == half]
-              for half in ('seen', 'unseen')}
-    return {
-        **figures(results),
-        'by_kind': {kind: figures(some) for kind, some in kinds.items() if some},
-        'by_half': {half: figures(some) for half, some in halves.items() if some},
-    }
-
-
-def tagged_report(
-    results: Sequence[Answer], tags: Sequence[str] = ('kind',),
+def tagged_figures(
+    results: Sequence[Answer], tags: Sequence[str] = ('kind',), group: Group = by_picture,
 ) -> dict[str, Any]:
     """`figures` of all answers that could be scored, 'by_<tag>' of those that have the tag, and
-    how many had nothing to score ('unreadable')."""
+    how many had nothing to score ('unreadable').
+    """
     scored = [answer for answer in results if answer.scored]
     return {
-        **figures(scored),
+        **figures(scored, group),
         'unreadable': len(results) - len(scored),
-        **{f'by_{tag}': {value: figures(some) for value, some in by_tag(scored, tag).items()}
-           for tag in tags},
+        **{f'by_{tag}': {value: figures(some, group)
+                         for value, some in by_tag(scored, tag).items()} for tag in tags},
     }
 
 
@@ -120,46 +96,53 @@ def tags_of(results: Sequence[Answer]) -> list[str]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The text table of a report: overall, by half where there are two, kind, distractors."""
+    """The text of `tagged_figures`: overall, by half where there are two, kind, distractors."""
     halves = found.get('by_half', {})
     halves = halves if len(halves) > 1 else {}
     alike = {f'{value} alike': some for value, some in found.get('by_distractors', {}).items()}
     lines = [_COLUMNS, _cells('overall', found)]
     lines += [_cells(name, some) for name, some in (
         halves | found.get('by_kind', {}) | alike).items()]
-    widths = [max(len(line[k]) for line in lines) for k in range(len(_COLUMNS))]
-    texts = ['  '.join(text.ljust(width) if k == 0 else text.rjust(width)
-                       for k, (text, width) in enumerate(zip(line, widths, strict=True)))
-             for line in lines]
-    return '\n'.join([texts[0], '-' * len(texts[0]), *texts[1:]])
+    head, *rows = aligned(lines)
+    return '\n'.join([head, '-' * len(head), *rows])
 
 
 def _cells(name: str, some: dict[str, Any]) -> tuple[str, ...]:
     good = some['precision_at']
     return (
         name, str(some['cases']),
-        _text(some['mean_iou']), _interval(some['mean_iou_interval']),
-        _text(some['overall_iou']), _interval(some['overall_iou_interval']),
-        *(_text(good[threshold], 2) for threshold in ('0.5', '0.7', '0.9')),
-        _text(some['pointing'], 2), _text(some['oracle_mean_iou'], 2),
-        _text(some['seconds_per_case'], 2))
+        shown(some['mean_iou']), span(some['mean_iou_interval']),
+        shown(some['overall_iou']), span(some['overall_iou_interval']),
+        *(shown(good[threshold], 2) for threshold in ('0.5', '0.7', '0.9')),
+        shown(some['pointing'], 2), shown(some['oracle_mean_iou'], 2),
+        shown(some['seconds_per_case'], 2))
 
 
 def _mean(
-    results: Sequence[Measured], value: Callable[[Measured], float | None],
+    results: Sequence[Answer], value: Callable[[Answer], float | None],
 ) -> float | None:
     values = [value(case) for case in results if value(case) is not None]
-    return _number(sum(values) / len(values)) if values else None
+    return rounded(sum(values) / len(values)) if values else None
 
 
-def _number(value: float) -> float | None:
-    # JSON knows no NaN.
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Cells as lines of text: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ['  '.join(cell.rjust(width) if k else cell.ljust(width)
+                      for k, (cell, width) in enumerate(zip(line, widths, strict=True)))
+            for line in lines]
+
+
+def rounded(value: float) -> float | None:
+    """A figure as JSON has it, to four digits; JSON knows no NaN."""
     return None if math.isnan(value) else round(float(value), 4)
 
 
-def _text(value: float | None, digits: int = 3) -> str:
+def shown(value: float | None, digits: int = 3) -> str:
+    """A figure for people; '-' where there is none."""
     return '-' if value is None else f'{value:.{digits}f}'
 
 
-def _interval(bounds: Sequence[float | None]) -> str:
+def span(bounds: Sequence[float | None]) -> str:
+    """An interval for people; '-' where there is none."""
     return '-' if None in bounds else f'{bounds[0]:.2f}-{bounds[1]:.2f}'

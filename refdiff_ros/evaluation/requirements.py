@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.metrics.precision_at import THRESHOLDS
+from refdiff_ros.evaluation.metrics.iou import THRESHOLDS
 
 # Name: the figure's keys in a report, whether more is better, and the largest value there is.
 _KNOWN: dict[str, tuple[tuple[str, ...], bool, float]] = {

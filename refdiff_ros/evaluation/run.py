@@ -1,31 +1,79 @@
 """Samples asked: what an engine answers to them and how well, wherever they come from."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-import logging
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.errors import (
-    BadRequestError,
-    MissingPackageError,
-    OutOfMemoryError,
-    RefDiffError,
-)
-from refdiff_ros.evaluation.metrics.overlap import best_iou, iou, overlap, require_overlap
+from refdiff_ros.errors import attempt, BadRequestError, error_text
+from refdiff_ros.evaluation.metrics.iou import best_iou, iou, overlap, require_overlap
 from refdiff_ros.evaluation.metrics.pointing import pointing
-from refdiff_ros.evaluation.sample import Sample
-from refdiff_ros.presets import Mode
 from refdiff_ros.results import Frame, Segmentation, Status
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
 
-_LOG = logging.getLogger(__name__)
-
 UNREADABLE = 'UNREADABLE'
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A referring expression, its picture and the mask that it means: of a data set, a bag, a
+    simulation.
+
+    Attributes:
+        sample_id: unique within its data set, and the same in every run.
+        image_id: of the picture; samples of one picture should follow each other, since the
+            engine keeps what belongs to a frame.
+        expression: what was said.
+        load: reads the picture and the true mask, (H, W) bool, when they are needed; raises a
+            RefDiffError where it cannot.
+        tags: what figures are broken down by, such as {'kind': 'relation', 'distractors': '2'}.
+    """
+
+    sample_id: str
+    image_id: str
+    expression: str
+    load: Callable[[], tuple[Frame, np.ndarray]]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came of one sample.
+
+    Attributes:
+        sample: that was asked.
+        frame, truth: the picture and the true mask, (H, W) bool; None where they could not be
+            read.
+        segmentation: the engine's answer; None after an error.
+        error: what kept the engine from answering.
+        seconds: the engine took; what belongs to the picture is in its first sample. Reading the
+            picture is not counted.
+    """
+
+    sample: Sample
+    frame: Frame | None = None
+    truth: np.ndarray | None = None
+    segmentation: Segmentation | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> str:
+        """Name of the answer's status, or of what the error comes to."""
+        if self.segmentation is not None:
+            return self.segmentation.status.name
+        if self.truth is None:
+            return UNREADABLE
+        return Status.of_error(self.error).name
+
+    @property
+    def trouble(self) -> str:
+        """The error's message, or ''."""
+        return '' if self.error is None else error_text(self.error)
 
 
 @dataclass(frozen=True)
@@ -40,8 +88,7 @@ class Answer:
         intersection, union: pixels.
         pointing: 1 where c peaks on the object that is meant, else 0; None without c.
         oracle_iou: of the best proposal; None after an error.
-        seconds: the engine took; what belongs to the picture is in its first sample. Reading the
-            picture is not counted.
+        seconds: as in `Reply`.
         error: the error's message, or ''.
 
     Raises:
@@ -69,73 +116,72 @@ class Answer:
         """Whether there was a picture and a truth to score by."""
         return self.status != UNREADABLE
 
-    @property
-    def group(self) -> str:
-        """Answers of one picture are not independent; bootstraps draw them together."""
-        return self.image_id
 
-
-OnAnswer = Callable[[Answer, Frame | None, np.ndarray | None, Segmentation | None], None]
+OnAnswer = Callable[[Answer, Reply], None]
 
 
 def answer_samples(
-    engine: 'Engine', samples: Iterable[Sample], mode: Mode | None = None,
-    on_case: OnAnswer | None = None,
+    engine: 'Engine', samples: Iterable[Sample], on_answer: OnAnswer | None = None,
 ) -> list[Answer]:
-    """Ask `engine` everything; an error on one sample does not lose the others.
+    """Ask `engine` everything, as `ask_samples`, and score what it answers.
 
     Args:
-        engine: answers; keeps what belongs to a picture between samples that follow each other.
-        samples: read one by one, as they are asked.
-        mode: G, GS, DS or full; the engine's own when None.
-        on_case: told of each answer as it comes, with the picture, the truth (H, W) bool and the
-            engine's answer, each None where an error came before it.
+        engine, samples: as in `ask_samples`.
+        on_answer: told of each answer as it comes, and of what it was made from.
 
     Raises:
-        MissingPackageError: pictures cannot be read for want of a package.
+        MissingPackageError: as in `ask_samples`.
     """
     answers = []
-    for sample in samples:
-        found, seconds = None, 0.0
-        loaded, error = attempt(lambda sample=sample: _loaded(sample))
-        frame, truth = loaded or (None, None)
-        if frame is not None:
-            began = time.perf_counter()
-            found, error = attempt(lambda frame=frame, sample=sample: engine.segment(
-                frame, sample.expression, mode))
-            seconds = time.perf_counter() - began
-        answer = _answer(sample, truth, found, error, seconds)
-        answers.append(answer)
-        if on_case is not None:
-            on_case(answer, frame, truth, found)
+    for reply in ask_samples(engine, samples):
+        answers.append(score(reply))
+        if on_answer is not None:
+            on_answer(answers[-1], reply)
     return answers
 
 
-Result = TypeVar('Result')
+def ask_samples(engine: 'Engine', samples: Iterable[Sample]) -> Iterator[Reply]:
+    """Ask `engine` everything; an error on one sample does not lose the others.
 
+    The one loop of all evaluations in a process.
 
-def attempt(ask: Callable[[], Result]) -> tuple[Result | None, Exception | None]:
-    """What `ask` returns, or the error that it raises: one bad case must not end a run of hours.
+    Args:
+        engine: answers, in its own mode; keeps what belongs to a picture between samples that
+            follow each other.
+        samples: read one by one, as they are asked.
 
     Raises:
-        MissingPackageError: every case would meet it.
+        MissingPackageError: pictures cannot be read, or expressions answered, for want of a
+            package.
     """
-    try:
-        return ask(), None
-    except MissingPackageError:
-        raise
-    except RefDiffError as error:
-        return None, error
-    except Exception as error:  # a fault of this package, counted as such
-        _LOG.exception('unexpected error; the run goes on')
-        return None, error
+    return (_ask(engine, sample) for sample in samples)
 
 
-def error_text(error: Exception) -> str:
-    """An error as a sentence."""
-    if isinstance(error, RefDiffError):
-        return str(error)
-    return f'unexpected {type(error).__name__}: {error}'
+def _ask(engine: 'Engine', sample: Sample) -> Reply:
+    loaded, error = attempt(lambda: _loaded(sample))
+    if loaded is None:
+        return Reply(sample, error=error)
+    frame, truth = loaded
+    began = time.perf_counter()
+    answer, error = attempt(
+        lambda: engine.segment(frame, sample.expression, check=False))
+    return Reply(sample, frame, truth, answer, error, time.perf_counter() - began)
+
+
+def score(reply: Reply) -> Answer:
+    """How well a sample was answered."""
+    sample, truth, answer = reply.sample, reply.truth, reply.segmentation
+    asked = {'sample_id': sample.sample_id, 'image_id': sample.image_id,
+             'expression': sample.expression, 'tags': dict(sample.tags),
+             'seconds': reply.seconds, 'status': reply.status}
+    if answer is None:
+        return Answer(**asked, union=0 if truth is None else int(truth.sum()),
+                      error=reply.trouble)
+    shared, covered = overlap(answer.mask, truth)
+    return Answer(
+        **asked, iou=iou(shared, covered), intersection=shared, union=covered,
+        oracle_iou=best_iou(answer.proposals, truth),
+        pointing=None if answer.correlation is None else pointing(answer.correlation, truth))
 
 
 def _loaded(sample: Sample) -> tuple[Frame, np.ndarray]:
@@ -145,28 +191,3 @@ def _loaded(sample: Sample) -> tuple[Frame, np.ndarray]:
             f"expected a mask of the picture's size {frame.size_hw} (height, width), got "
             f'{truth.shape}: it belongs to another picture')
     return frame, truth
-
-
-def _answer(
-    sample: Sample, truth: np.ndarray | None, found: Segmentation | None,
-    error: Exception | None, seconds: float,
-) -> Answer:
-    asked = {'sample_id': sample.sample_id, 'image_id': sample.image_id,
-             'expression': sample.expression, 'tags': dict(sample.tags), 'seconds': seconds}
-    if truth is None:
-        return Answer(**asked, status=UNREADABLE, error=error_text(error))
-    if found is None:
-        return Answer(**asked, status=status_of(error).name, union=int(truth.sum()),
-                      error=error_text(error))
-    shared, covered = overlap(found.mask, truth)
-    return Answer(
-        **asked, status=found.status.name, iou=iou(shared, covered), intersection=shared,
-        union=covered, oracle_iou=best_iou(found.proposals, truth),
-        pointing=None if found.correlation is None else pointing(found.correlation, truth))
-
-
-def status_of(error: Exception | None) -> Status:
-    """What an error that kept the engine from answering comes to."""
-    if isinstance(error, BadRequestError):
-        return Status.BAD_REQUEST
-    return Status.OUT_OF_MEMORY if isinstance(error, OutOfMemoryError) else Status.INTERNAL

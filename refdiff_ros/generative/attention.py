@@ -1,14 +1,14 @@
-"""Cross-attention of any diffusers UNet: which layers, reading their queries and keys, Eq. 4.
+"""Cross-attention of any diffusers UNet: which layers, reading their queries and keys, Eq. (4).
 
 The forward pass keeps whatever fused attention the UNet has. Hooks on the query and key
-projections read what Eq. 4 needs, and one token's map is then a matrix-vector product.
+projections read what Eq. (4) needs, and one token's map is then a matrix-vector product.
 
 Letters: B batch, L text tokens, P = h*w places of a layer's grid, A heads, d head width,
 K token groups.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 import math
 import re
@@ -42,7 +42,7 @@ class LayerCapture:
         return self.rows(index, index + 1)
 
 
-class _LastLayerReached(Exception):
+class _LastLayerReachedError(Exception):
     """Ends a truncated pass; never leaves this module."""
 
 
@@ -53,7 +53,7 @@ def cross_attention_layers(unet: Any) -> tuple[str, ...]:
     return tuple(sorted(names, key=_execution_order))
 
 
-def _execution_order(name: str) -> tuple:
+def _execution_order(name: str) -> tuple[int, ...]:
     stage = {'down_blocks': 0, 'mid_block': 1, 'up_blocks': 2}[name.split('.')[0]]
     return (stage, *(int(number) for number in re.findall(r'\d+(?=\.)', name)))
 
@@ -121,11 +121,8 @@ def run_until_captured(
     Nothing after that layer's key projection is computed.
     """
     found: dict[str, LayerCapture] = {}
-    with _hooks(unet, layers, found, stop_after=layers[-1]):
-        try:
-            unet(*args, **kwargs)
-        except _LastLayerReached:
-            pass
+    with _hooks(unet, layers, found, stop_after=layers[-1]), suppress(_LastLayerReachedError):
+        unet(*args, **kwargs)
     return found
 
 
@@ -137,7 +134,7 @@ def _hooks(
 
     def watch(name: str) -> None:
         module = unet.get_submodule(name)
-        queries = []
+        queries: list[torch.Tensor] = []
 
         def on_query(_module: Any, _args: Any, output: torch.Tensor) -> None:
             queries[:] = [output]
@@ -147,7 +144,7 @@ def _hooks(
                 _normed(module.norm_q, queries.pop(), module.heads),
                 _normed(module.norm_k, output, module.heads), module.heads)
             if name == stop_after:
-                raise _LastLayerReached
+                raise _LastLayerReachedError
         handles.append(module.to_q.register_forward_hook(on_query))
         handles.append(module.to_k.register_forward_hook(on_key))
 
@@ -164,7 +161,9 @@ def _normed(norm: Any, projected: torch.Tensor, heads: int) -> torch.Tensor:
     """What the layer's own query or key norm makes of a projection; unchanged without one."""
     if norm is None:
         return projected
-    return norm(projected.unflatten(-1, (heads, -1))).flatten(-2)  # (B, P, A, d) -> (B, P, A*d)
+    by_head = projected.unflatten(-1, (heads, -1))  # (B, P, A, d)
+    result: torch.Tensor = norm(by_head).flatten(-2)  # (B, P, A*d)
+    return result
 
 
 def mean_logits(layer: LayerCapture, groups: TokenGroups) -> torch.Tensor:
@@ -213,4 +212,5 @@ def mean_probabilities(
 
 
 def _split_heads(projected: torch.Tensor, heads: int) -> torch.Tensor:
-    return projected.float().unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, A, P, d)
+    by_head: torch.Tensor = projected.float().unflatten(-1, (heads, -1))  # (B, P, A, d)
+    return by_head.transpose(1, 2)  # (B, A, P, d)

@@ -87,7 +87,7 @@ class GenerativeFrame:
         Raises:
             BadRequestError: the root lies beyond the tokens that the text encoder reads.
         """
-        return self.correlations([expression])[0]
+        return np.asarray(self.correlations([expression])[0])
 
     def correlations(self, expressions: Sequence[ReferringExpression]) -> np.ndarray:
         """As `correlation`, for B expressions in one batch: (B, H, W) float32."""
@@ -117,15 +117,16 @@ class GenerativeFrame:
         encoded = [_encode(self.models, self.prompts, question.text + config.prompt_suffix, config)
                    for question in questions]
         maps: list[list[torch.Tensor]] = [[] for _ in questions]
+        latent_hw = self.latents.shape[-2], self.latents.shape[-1]
         for layers, without in self._steps(diffusion.join(encoded)):
             for name in self.layers:
                 for row, (question, prompt) in enumerate(zip(questions, encoded, strict=True)):
                     reduced = _reduce(layers[name].row(row), question.groups, prompt, config)
-                    if without is not None:
+                    if without is not None and config.guidance_scale is not None:
                         other = _reduce(
                             without.layers[name].row(row), question.groups, without.prompt, config)
                         reduced = other + (reduced - other) * config.guidance_scale
-                    maps[row].append(_to_grid(reduced[0], self.latents.shape[-2:]))
+                    maps[row].append(_to_grid(reduced[0], latent_hw))
         if config.normalise == 'each':
             return [_normalise_each(own, self.placement) for own in maps]
         inside = config.normalise == 'picture'
@@ -146,18 +147,27 @@ class GenerativeFrame:
             elif without is None:
                 layers, noise = _pass(unet, latents, timestep, prompt, self.layers, last)
             else:
-                layers, noise, without = self._guided_pass(latents, timestep, prompt, last)
+                layers, noise, without = self._guided_pass(
+                    latents, timestep, (prompt, without.prompt), last)
             yield layers, without
-            if not last:
-                if without is not None:
-                    noise = without.noise + (noise - without.noise) * self.config.guidance_scale
+            if noise is not None:
+                noise = self._guided(noise, without)
                 latents = self.schedule.scheduler.step(noise, timestep, latents).prev_sample
 
+    def _guided(self, noise: torch.Tensor, without: _Unconditional | None) -> torch.Tensor:
+        if without is None or without.noise is None or self.config.guidance_scale is None:
+            return noise
+        return without.noise + (noise - without.noise) * self.config.guidance_scale
+
     def _guided_pass(
-        self, latents: torch.Tensor, timestep: int, prompt: diffusion.Prompt, last: bool,
+        self,
+        latents: torch.Tensor,
+        timestep: int,
+        prompts: tuple[diffusion.Prompt, diffusion.Prompt],
+        last: bool,
     ) -> tuple[dict[str, attention.LayerCapture], torch.Tensor | None, _Unconditional]:
-        """Conditional and unconditional evaluation of B latents as one batch."""
-        count, empty = len(latents), self.unconditional.prompt
+        """Evaluation of B latents with a prompt and with the empty one, as one batch."""
+        count, (prompt, empty) = len(latents), prompts
         with shared_prefix(self.models.unet, {}, rows=count):
             found, noise = _pass(
                 self.models.unet, latents.repeat(2, 1, 1, 1), timestep,
@@ -176,7 +186,7 @@ def prepare_frame(
     seed: int,
     prompts: RecentCache | None = None,
 ) -> GenerativeFrame:
-    """Eq. (3) and everything else that belongs to the frame alone.
+    """The noised latents (Eq. (3)) and all else that belongs to the frame alone.
 
     Args:
         models: the diffusion model.
@@ -200,7 +210,8 @@ def prepare_frame(
         schedule.scheduler, latents, noise, schedule.noise_timestep).to(models.unet.dtype)
     layers = attention.select_layers(models.unet, config.layers)
     prompts = RecentCache() if prompts is None else prompts
-    prefix, unconditional = {}, None
+    prefix: dict[str, Any] = {}
+    unconditional = None
     if config.guidance_scale is not None:
         prompt = _encode(models, prompts, '', config)
         with shared_prefix(models.unet, prefix):
@@ -299,7 +310,8 @@ def _reduce(
 def _to_grid(reduced: torch.Tensor, latent_hw: tuple[int, int]) -> torch.Tensor:
     height, width = latent_hw
     times = math.isqrt(height * width // reduced.shape[-1])  # halved so often, or not at all
-    return reduced.unflatten(-1, (height // times, width // times))  # (K, h*w) -> (K, h, w)
+    grid: torch.Tensor = reduced.unflatten(-1, (height // times, width // times))
+    return grid  # (K, h, w)
 
 
 @stage('correlation')

@@ -41,8 +41,11 @@ def place(size_hw: tuple[int, int], canvas_hw: tuple[int, int] | None = None) ->
 
 def fitted_hw(size_hw: tuple[int, int], size: int, multiple: int) -> tuple[int, int]:
     """Height and width of a picture whose longer side is scaled to `size`, both rounded up to a
-    multiple of `multiple`; `size` is one."""
-    return tuple(min(size, -(-n * size // (max(size_hw) * multiple)) * multiple) for n in size_hw)
+    multiple of `multiple`; `size` is one.
+    """
+    height, width = (min(size, -(-side * size // (max(size_hw) * multiple)) * multiple)
+                     for side in size_hw)
+    return height, width
 
 
 @stage('image_fit')

@@ -1,4 +1,4 @@
-"""Eq. 3: from a picture to the noised latents that the UNet sees, and the prompt's encoding.
+"""Eq. (3): from a picture to the noised latents that the UNet sees, and the prompt's encoding.
 
 Letters: h w of the model's picture, L text tokens, D width of the text encoding.
 """
@@ -47,7 +47,8 @@ def join(prompts: Sequence[Prompt]) -> Prompt:
         return prompts[0]
     attended = None
     if prompts[0].attended is not None:
-        attended = torch.cat([prompt.attended for prompt in prompts])
+        attended = torch.cat([
+            prompt.attended for prompt in prompts if prompt.attended is not None])
     return Prompt(torch.cat([prompt.hidden for prompt in prompts]), attended)
 
 
@@ -102,12 +103,13 @@ def encode_image(
                               f'got {tuple(posterior_noise.shape)}')
         latents = latents + posterior.std * posterior_noise.to(latents)
     shift = getattr(vae.config, 'shift_factor', None) or 0.0
-    return (latents - shift) * vae.config.scaling_factor
+    result: torch.Tensor = (latents - shift) * vae.config.scaling_factor
+    return result
 
 
 def size_multiple(models: DiffusionModels) -> int:
     """What the sides of a picture must be multiples of: VAE and UNet halve it that often."""
-    return _vae_factor(models) * 2 ** (len(models.unet.config.block_out_channels) - 1)
+    return int(_vae_factor(models) * 2 ** (len(models.unet.config.block_out_channels) - 1))
 
 
 def latent_shape(
@@ -129,7 +131,7 @@ def latent_shape(
 
 
 def _vae_factor(models: DiffusionModels) -> int:
-    return 2 ** (len(models.vae.config.block_out_channels) - 1)
+    return int(2 ** (len(models.vae.config.block_out_channels) - 1))
 
 
 @dataclass(frozen=True)
@@ -161,4 +163,5 @@ def add_noise(
 ) -> torch.Tensor:
     """Eq. (3): x_t = sigma_t(x), the latents at the noise level of `timestep`."""
     at = torch.tensor([timestep], device=latents.device)
-    return scheduler.add_noise(latents, noise.to(latents), at)
+    result: torch.Tensor = scheduler.add_noise(latents, noise.to(latents), at)
+    return result

@@ -89,10 +89,11 @@ def alignment(normals_first: np.ndarray, normals_second: np.ndarray, closing: np
     cosine = np.minimum(-np.sum(normals_first * closing, 1), np.sum(normals_second * closing, 1))
     cone = math.atan(friction)
     angle = np.arccos(np.clip(cosine, -1, 1))
-    return np.clip(1 - angle / max(cone, 1e-9), 0, 1)
+    return np.asarray(np.clip(1 - angle / max(cone, 1e-9), 0, 1))
 
 
-def _quality(points: np.ndarray, normals: np.ndarray, first: np.ndarray, second: np.ndarray,
+# Arrays of one length that belong to the pairs.
+def _quality(points: np.ndarray, normals: np.ndarray, first: np.ndarray, second: np.ndarray,  # noqa: E501, PLR0913
              center: np.ndarray, rectangle: Rectangle, config: GraspConfig) -> np.ndarray:
     closing = points[second] - points[first]  # (P, 2)
     length = np.maximum(np.hypot(closing[:, 0], closing[:, 1]), 1e-9)
@@ -106,10 +107,11 @@ def _quality(points: np.ndarray, normals: np.ndarray, first: np.ndarray, second:
         quality = quality * (0.9 + 0.1 * np.cos(lean))
     offset = (points[first] + points[second]) / 2 - center
     distance = np.hypot(offset[:, 0], offset[:, 1]) / max(rectangle.length_px / 2, 1e-9)
-    return quality * (1 - (1 - _END_QUALITY) * np.clip(distance, 0, 1))
+    return np.asarray(quality * (1 - (1 - _END_QUALITY) * np.clip(distance, 0, 1)))
 
 
-def _apart(points: np.ndarray, first: np.ndarray, second: np.ndarray, quality: np.ndarray,
+# As in `_quality`.
+def _apart(points: np.ndarray, first: np.ndarray, second: np.ndarray, quality: np.ndarray,  # noqa: E501, PLR0913
            filled: np.ndarray, rectangle: Rectangle, config: GraspConfig) -> list[int]:
     """Rows of the best pairs, each away from the better ones in place or in direction."""
     kept: list[int] = []

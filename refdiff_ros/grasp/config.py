@@ -41,7 +41,7 @@ class GraspConfig:
     min_deviation_m: float = 0.005
     min_points: int = 20
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, low in (('min_area_px', 1), ('max_candidates', 0), ('contour_points', 8),
                           ('friction', 0), ('max_lean', 0), ('round_ratio', 1),
                           ('erosion_px', 0), ('max_slant', 0), ('mad_limit', 0),

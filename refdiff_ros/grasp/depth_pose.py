@@ -90,7 +90,7 @@ def opening(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Ca
         contact += (center @ across + sign * rectangle.width_px / 2
                     - contact @ across) * across
         depth = rim_depth(contact, -sign * across, rectangle.width_px, surface, camera)
-        ends.append(back_project(contact[0], contact[1], depth, camera))
+        ends.append(back_project(contact[0], contact[1], np.asarray(depth), camera))
     return float(abs((ends[0] - ends[1]) @ closing))
 
 
@@ -163,7 +163,7 @@ def candidate_pose(candidate: GraspCandidate, surface: Surface, camera: Camera,
     ends = []
     for contact, inward in ((first, closing), (second, -closing)):
         depth = rim_depth(contact, inward, candidate.width_px, surface, camera)
-        ends.append(back_project(*contact, depth, camera))
+        ends.append(back_project(contact[0], contact[1], np.asarray(depth), camera))
     one, two = ends
     across = two - one
     # Both fingers come along the approach, so they close at right angles to it.

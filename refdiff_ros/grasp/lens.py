@@ -32,7 +32,7 @@ def rays(u: np.ndarray, v: np.ndarray, camera: Camera) -> np.ndarray:
     undistort = cv2.fisheye.undistortPoints if camera.lens.model == 'equidistant' \
         else cv2.undistortPoints
     flat = np.ascontiguousarray(pixels.reshape(-1, 1, 2))
-    return undistort(flat, matrix, values, criteria=_UNTIL).reshape(pixels.shape)
+    return np.asarray(undistort(flat, matrix, values, criteria=_UNTIL).reshape(pixels.shape))
 
 
 def in_view(u: np.ndarray, v: np.ndarray, camera: Camera) -> bool:

@@ -60,7 +60,7 @@ def border_polygon(mask: np.ndarray) -> np.ndarray:
     contours, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     longest = max(contours, key=len)
-    return longest[:, 0, :].astype(np.float32)  # (K, 1, 2) -> (K, 2)
+    return np.asarray(longest[:, 0, :].astype(np.float32))  # (K, 1, 2) -> (K, 2)
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
@@ -135,7 +135,7 @@ def _smooth(points: np.ndarray) -> np.ndarray:
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-6)) ** 2)
     kernel /= kernel.sum()
     index = (np.arange(count)[:, None] + np.arange(-reach, reach + 1)) % count
-    return np.einsum('kru,r->ku', points[index], kernel)
+    return np.asarray(np.einsum('kru,r->ku', points[index], kernel))
 
 
 def _outward_normals(points: np.ndarray) -> np.ndarray:

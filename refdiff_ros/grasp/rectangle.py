@@ -56,7 +56,7 @@ class Rectangle:
     def corners(self) -> np.ndarray:
         """(4, 2) corners (u, v) in order around the rectangle."""
         half = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * 0.5
-        return (np.array(self.center) + half[:, :1] * self.length_px * self.axis
+        return np.asarray(np.array(self.center) + half[:, :1] * self.length_px * self.axis
                 + half[:, 1:] * self.width_px * self.across)
 
 
@@ -115,7 +115,8 @@ def around(points: np.ndarray, angle: float, swap: bool = True) -> Rectangle:
 
 def mirror_symmetry(mask: np.ndarray, angle: float) -> float:
     """Share of a (H, W) bool mask's pixels, 0..1, that fall on the mask when they are mirrored
-    about the axis through its centre of area at `angle` radians."""
+    about the axis through its centre of area at `angle` radians.
+    """
     v, u = mask.nonzero()
     center = np.array([u.mean(), v.mean()])
     points = np.stack([u, v], 1)[::max(len(u) // _MIRRORED_POINTS, 1)] - center
@@ -141,7 +142,7 @@ def moment_axis(mask: np.ndarray) -> tuple[float, float]:
     angle = 0.5 * math.atan2(2 * uv, uu - vv)
     spread = math.hypot((uu - vv) / 2, uv)
     mean = (uu + vv) / 2
-    return wrap_angle(angle), math.sqrt((mean + spread) / max(mean - spread, 1e-9))
+    return wrap_angle(angle), math.sqrt((mean + spread) / max(float(mean - spread), 1e-9))
 
 
 def _min_area_angle(points: np.ndarray) -> float:

@@ -99,7 +99,8 @@ def _candidate(pair: ContactPair) -> GraspCandidate:
         angle=pair.angle, width_px=pair.width_px, quality=pair.quality)
 
 
-def _with_pose(region: GraspRegion, mask: np.ndarray, outline: Outline, rectangle: Rectangle,
+# Everything that is known of the region and the camera.
+def _with_pose(region: GraspRegion, mask: np.ndarray, outline: Outline, rectangle: Rectangle,  # noqa: PLR0913
                depth_m: np.ndarray | None, camera: Camera | None,
                config: GraspConfig) -> GraspRegion:
     """The region with its 3D part, or with the reason why it has none."""
@@ -117,7 +118,8 @@ def _with_pose(region: GraspRegion, mask: np.ndarray, outline: Outline, rectangl
         return replace(region, pose_status=PoseStatus.NO_CAMERA_INFO, pose_reason=(
             f'expected camera_info for an image of {mask.shape[1]}x{mask.shape[0]}, '
             f'got {camera.width}x{camera.height}'))
-    if not in_view(*outline.points.T, camera):
+    if camera.lens is not None and not in_view(
+            outline.points[:, 0], outline.points[:, 1], camera):
         return replace(region, pose_status=PoseStatus.NO_CAMERA_INFO, pose_reason=(
             f'expected the region where the lens model {camera.lens.model} of camera_info holds, '
             'but it is out of that: calibrate the camera up to its corners, or move it'))

@@ -106,7 +106,7 @@ class GraspRegion:
     extents: tuple[float, float, float] = (0.0, 0.0, 0.0)
     depth_fraction: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.contour.ndim != 2 or self.contour.shape[1] != 2:
             raise BadRequestError(
                 f'expected a contour (K, 2) of u, v, got {describe_array(self.contour)}')

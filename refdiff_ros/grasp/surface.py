@@ -132,8 +132,8 @@ def erode(mask: np.ndarray, pixels: int) -> np.ndarray:
         return mask
     cv2 = require_package('cv2', 'grasp')
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
-    return cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT,
-                     borderValue=1).astype(bool)
+    return np.asarray(cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT,
+                     borderValue=1).astype(bool))
 
 
 def fill_nearest(depth_m: np.ndarray, usable: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -203,4 +203,4 @@ def _edge_on(depth: np.ndarray, valid: np.ndarray, camera: Camera,
             both = valid & np.roll(valid, shift, axis)
             change = np.where(both, np.abs(depth - neighbour), 0) * focal
             steepest = np.maximum(steepest, change / np.maximum(depth, 1e-6))
-    return valid & (steepest > np.tan(min(config.max_slant, np.pi / 2 - 1e-3)))
+    return np.asarray(valid & (steepest > np.tan(min(config.max_slant, np.pi / 2 - 1e-3))))

@@ -1,9 +1,12 @@
 """From a command to the phrase that names its object: 'pick up | the red mug | and wait'.
 
-Many verbs of a robot's day are nouns or adjectives too ('hand', 'open', 'point', 'can'): those
-count as verbs only before a word that can follow the verb alone ('hand me', 'open the').
+The verbs are those of the instruction reader (`instruction.frames`). Many of them are nouns or
+adjectives too ('hand', 'open', 'point'): those count as verbs only before a word that can follow
+the verb alone ('hand me', 'open the').
 """
 
+from refdiff_ros.language.instruction.frames import base_form, Frame, FRAMES, Goal
+from refdiff_ros.language.instruction.results import Action
 from refdiff_ros.language.words import DETERMINERS, PREPOSITIONS, Word
 
 _FILLERS = frozenset(
@@ -22,36 +25,15 @@ _OPENERS = tuple(tuple(line.split()) for line in (
     'which one is', 'which is', 'which are', 'try to', 'go and', 'a picture of', 'a photo of',
     'an image of', 'picture of', 'pic of', 'photo of'))
 
-# Verbs that are hardly ever the first noun of an expression, with the particles after them.
-_PLAIN = {
-    'grab': '', 'fetch': '', 'give': 'back', 'bring': 'over back', 'get': 'to out',
-    'take': 'out away', 'find': 'out', 'locate': '', 'select': '', 'choose': '', 'segment': '',
-    'grasp': '', 'lift': 'up', 'put': 'down away back', 'move': 'to toward towards over',
-    'push': 'down on', 'pull': 'out on', 'throw': 'away out', 'wipe': 'off down', 'pour': 'out',
-    'follow': '', 'avoid': '', 'detect': '', 'identify': '', 'remove': '', 'carry': 'over',
-    'deliver': '', 'approach': '', 'insert': '', 'show': '', 'highlight': '', 'see': '',
-    'pass': 'over', 'release': '', 'collect': '', 'unplug': '', 'rotate': '', 'bump': 'into',
-    'inspect': '',
-}
+# Verbs of the lexicon that are nouns too, and hardly ever the first noun of an expression.
+_SELDOM_NOUNS = frozenset(
+    'find select lift pull push throw pass release show bump'.split())
 # What follows such a word where it is a noun after all.
 _NO_OBJECT = frozenset('is are was were has have which and or'.split())
-# Verbs that go with a place; without the preposition they are no command about an object.
-_GOING = frozenset('go navigate drive walk come head travel run'.split())
 _PLACES = tuple(tuple(line.split()) for line in (
     'over to', 'up to', 'back to', 'close to', 'next to', 'in front of', 'to', 'toward',
     'towards', 'near', 'behind', 'beside', 'by', 'at'))
-# Verbs that are nouns or adjectives as well, with the particles that make them verbs.
-_HOMOGRAPHS = {
-    'hand': 'over', 'open': 'up', 'close': '', 'point': 'to at out', 'place': '', 'press': 'on',
-    'turn': 'on off over', 'drop': 'off', 'hold': 'onto', 'look': 'at for', 'click': 'on',
-    'switch': 'off', 'touch': '', 'pick': 'up out', 'set': 'down', 'empty': '', 'clean': 'up',
-    'cover': '', 'cut': '', 'stack': '', 'store': '', 'track': '', 'watch': '', 'mark': '',
-    'use': '', 'reach': 'for', 'tap': 'on', 'fill': '', 'dry': '', 'search': 'for', 'stop': '',
-    'park': '', 'wait': '', 'return': '', 'screw': 'in', 'plug': 'in', 'box': '', 'can': '',
-}
-_GOING_HOMOGRAPHS = frozenset(('stop', 'park', 'wait', 'return'))
-# Verbs whose last preposition says where the object goes, and those that say whence or to whom.
-_PLACING = frozenset('put place move set drop insert pour stack push pull store plug'.split())
+# Verbs with a last preposition that says whence or to whom the object goes.
 _TAKING = frozenset('take remove bring get fetch pull unplug carry deliver'.split())
 _TO_SOMEONE = frozenset('hand give pass bring show'.split())
 _GRIPS = frozenset('handle handles edge rim neck stem base lid cap side sides corner'.split())
@@ -114,18 +96,19 @@ def _after_verb(words: tuple[Word, ...], row: int, opened: bool) -> tuple[int | 
     following = words[row + 1].lower
     if following in ('and', 'then') and row + 3 < len(words):  # 'pick and place the cube'
         after, second = _after_verb(words, row + 2, opened)
-        if after is not None and (verb in _PLAIN or verb in _HOMOGRAPHS or verb in _GOING):
-            return after, verb if second in _PLACING else second
-    if verb in _GOING or verb in _GOING_HOMOGRAPHS:
+        if after is not None and verb in FRAMES:
+            return after, verb if _places(second) else second
+    frame = FRAMES.get(verb)
+    if frame is None:
+        return None, ''
+    if _goes(frame):
         place = next((place for place in _PLACES if _matches(words, row + 1, place)), None)
         return (None, '') if place is None else (row + 1 + len(place), verb)
-    if verb not in _PLAIN and verb not in _HOMOGRAPHS:
-        return None, ''
-    particles = _PLAIN.get(verb, _HOMOGRAPHS.get(verb, '')).split()
+    particles = frame.particles
     after = row + 1
     if following in particles:
         after += 1
-    elif verb in _HOMOGRAPHS and not (following in DETERMINERS or following in _PEOPLE):
+    elif _is_homograph(frame) and not (following in DETERMINERS or following in _PEOPLE):
         return None, ''
     elif following in PREPOSITIONS | _NO_OBJECT or (
             following == 'that' and words[row + 2:row + 3] and words[row + 2].lower in _NO_OBJECT):
@@ -139,12 +122,25 @@ def _after_verb(words: tuple[Word, ...], row: int, opened: bool) -> tuple[int | 
 
 def _base_form(word: str, opened: bool) -> str:
     # 'would you mind handing me': a verb in -ing opens nothing by itself ('cutting board').
-    if not opened or not word.endswith('ing'):
-        return word
-    stem = word[:-3]
-    doubled = stem[:-1] if stem[-1:] == stem[-2:-1] else stem
-    verbs = {**_PLAIN, **_HOMOGRAPHS}
-    return next((form for form in (stem, stem + 'e', doubled) if form in verbs), word)
+    return base_form(word) if opened and word.endswith('ing') else word
+
+
+def _goes(frame: Frame) -> bool:
+    """Whether a verb goes with a place, and without one is no command about an object."""
+    if frame.verb == 'approach':
+        return False
+    return frame.action is Action.GO or frame.verb in ('stop', 'park', 'wait', 'return', 'stay')
+
+
+def _places(verb: str) -> bool:
+    """Whether a verb's last preposition says where the object goes."""
+    frame = FRAMES.get(verb)
+    return frame is not None and frame.goal in (Goal.NEEDED, Goal.OPTIONAL, Goal.PUSHED)
+
+
+def _is_homograph(frame: Frame) -> bool:
+    """Whether a verb may as well be the first noun or adjective of an expression."""
+    return frame.noun and frame.verb not in _SELDOM_NOUNS
 
 
 def _before_tail(words: tuple[Word, ...], start: int) -> int:
@@ -167,13 +163,11 @@ def _starts_command(words: tuple[Word, ...], row: int) -> bool:
         row += 1
     if row + 1 >= len(words):
         return False
-    verb, following = words[row].lower, words[row + 1].lower
-    if verb in _GOING:
-        return True
-    known = verb in _PLAIN or verb in _HOMOGRAPHS
-    particles = _PLAIN.get(verb, _HOMOGRAPHS.get(verb, '')).split()
-    return known and (following in ('it', 'them') or following in DETERMINERS
-                      or following in _PEOPLE or following in particles)
+    frame, following = FRAMES.get(words[row].lower), words[row + 1].lower
+    if frame is None:
+        return False
+    return frame.action is Action.GO or following in ('it', 'them') or (
+        following in DETERMINERS | _PEOPLE | frame.particles)
 
 
 def _before_destination(words: tuple[Word, ...], verb: str) -> int:
@@ -189,7 +183,7 @@ def _before_destination(words: tuple[Word, ...], verb: str) -> int:
                 found = min(found, row)
         if lower[row] == 'by' and lower[-1] in _GRIPS and len(words) - row <= 3:
             found = min(found, row)  # 'the mug by its handle' tells how to grip it
-    if verb in _PLACING:
+    if _places(verb):
         found = min(found, _last_place(lower))
     return found
 

@@ -5,7 +5,7 @@ participle: 'the small red mug | behind the box'. Closed classes of words find i
 where there is one, tells nouns from what describes them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,15 +76,16 @@ def make_tokens(
         return plain, _head_row(plain, words)
     # The parser sees the words as spelled out; each of its tokens lies inside one word or mark.
     spaced, starts = '', []
-    for word, comma in zip(words, commas):
+    shown = tuple(_shown(words, row) for row in range(len(words)))
+    for said, comma in zip(shown, commas):
         spaced += (', ' if comma else ' ') if spaced else ''
         starts.append(len(spaced))
-        spaced += word.text
+        spaced += said
     doc = nlp(spaced)
     row_of = {}
     for token in doc:
-        for row, (start, word) in enumerate(zip(starts, words)):
-            if start <= token.idx < start + len(word.text):
+        for row, (start, said) in enumerate(zip(starts, shown)):
+            if start <= token.idx < start + len(said):
                 row_of[token.i] = row
     found: dict[int, Any] = {}
     for token in doc:  # of the parts of a word ("dog's") its own head stands for it
@@ -98,6 +99,24 @@ def make_tokens(
     root = next((row_of[token.i] for token in doc if token.dep_ == 'ROOT' and token.i in row_of),
                 None)
     return tokens, _head_row(tokens, words) if root is None else root
+
+
+def _shown(words: tuple[Word, ...], row: int) -> str:
+    # The parser takes 'can' for a verb wherever it stands: where it must be a noun, it sees 'jar'.
+    return 'jar' if is_can(words, row) else words[row].text
+
+
+def is_can(words: Sequence[Word], row: int) -> bool:
+    """Whether the word at `row` is a tin: 'the red can', and not 'can you'."""
+    if words[row].lower != 'can':
+        return False
+    following = words[row + 1].lower if row + 1 < len(words) else ''
+    if following in ('you', 'i', 'we', 'not', 'somebody', 'someone', 'anyone', 'anybody'):
+        return False
+    if row == 0:
+        return following in PREPOSITIONS | {'left', 'right'}  # 'can next to the mug'
+    before = words[row - 1].lower
+    return before in DETERMINERS | PREPOSITIONS | {'empty'} or is_modifier(Token(words[row - 1]))
 
 
 def _parted(between: str, before: Word) -> bool:

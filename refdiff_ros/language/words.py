@@ -42,7 +42,7 @@ PREPOSITIONS = frozenset(
 # Words that open a clause about the noun before them.
 CLAUSE_WORDS = frozenset(
     'that which who whose where is are was were be being has have had and or not it he she they '
-    'while thats whos looks looking about'.split())
+    'while thats whos looks looking about what'.split())
 
 COLOURS = frozenset(
     'red green blue yellow orange purple violet pink brown black white grey gray silver gold '

@@ -60,14 +60,16 @@ def find_anchors(
     Returns:
         The relations that have their anchors, and notes on those that have not.
     """
-    found, notes = [], ()
+    found: list[RelationAnchors] = []
+    notes: tuple[str, ...] = ()
     for relation, other in placing_relations(expression):
         texts = other.split(' and ') if relation == 'between' else [other]
         phrases = [parse(text, nlp, 'rules') for text in texts if text.strip()]
-        alone = [root_alone(phrase) for phrase in phrases]
-        if None in alone:
+        alone = [each for each in map(root_alone, phrases) if each is not None]
+        if len(alone) < len(phrases):
             notes += (f'no object noun was found in {other!r}: {relation!r} did not count',)
             continue
-        anchors = (Anchor(phrase, match(one)) for phrase, one in zip(phrases, alone, strict=True))
+        anchors = (Anchor(phrase, match(each))
+                   for phrase, each in zip(phrases, alone, strict=True))
         found.append(RelationAnchors(relation, tuple(anchors)))
     return tuple(found), notes

@@ -142,7 +142,7 @@ def with_confidence(
                    presence=float(fits.max()))
 
 
-def logistic(value: np.ndarray) -> np.ndarray:
+def logistic(value: np.ndarray | float) -> np.ndarray:
     """The logistic function, 0..1."""
     return 0.5 * (1 + np.tanh(np.asarray(value, np.float64) / 2))
 

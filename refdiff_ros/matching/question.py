@@ -105,15 +105,14 @@ def _tell_apart(
         return {rows[0]: {}}
     left = [split for split in splits(rows) if split.by not in used]
     for split in sorted(left, key=lambda each: not each.complete):
-        told: dict[int, Words] | None = {}
+        told: dict[int, Words] = {}
         for word in dict.fromkeys(split.words):
             group = tuple(row for row, own in zip(rows, split.words, strict=True) if own == word)
             inside = _tell_apart(group, splits, used | {split.by})
             if inside is None:
-                told = None
                 break
             told |= {row: {split.by: word, **words} for row, words in inside.items()}
-        if told:
+        else:
             return told
     return None
 
@@ -128,13 +127,13 @@ def _splits(
         axes['height'] = some.place('bottom'), ('upper', 'lower')
     else:
         axes['depth'] = some.nearness(), ('back', 'front')
-    found = [_along(by, *axis) for by, axis in axes.items()]
+    found = [split for split in (_along(by, *axis) for by, axis in axes.items())
+             if split is not None]
     if len(rows) == 2:
         # What is mostly behind the other is not told by left and right, nor the other way round.
         widest = max(abs(float(place[1] - place[0])) for place, _ in axes.values())
-        found = [split for split in found if split is not None and widest <= _STEEPEST * abs(
+        found = [split for split in found if widest <= _STEEPEST * abs(
             float(np.diff(axes[split.by][0])[0]))]
-    found = [split for split in found if split is not None]
     names = tuple(colours[row] for row in rows)
     if all(names) and len(set(names)) > 1:
         found.append(_Split('colour', names))

@@ -4,7 +4,7 @@ Lengths are shares of the image's width, in both directions, so that they do not
 resolution. Letters: N regions, H W image height and width, h w a coarser grid.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,13 +46,13 @@ class Regions:
 
     def take(self, rows: np.ndarray) -> 'Regions':
         """The regions `rows`."""
-        return Regions(**{name: None if value is None else value[rows]
-                          for name, value in vars(self).items()})
+        return replace(self, **{name: value[rows] for name, value in vars(self).items()
+                                if value is not None})
 
     def nearness(self) -> np.ndarray:
         """(N,) how near the viewer, in units that can just be told apart; by depth if known."""
         if self.depth_m is not None:
-            return -np.log(self.depth_m) / _DEPTH_TOLERANCE
+            return np.asarray(-np.log(self.depth_m) / _DEPTH_TOLERANCE)
         return self.foot / PLACE_TOLERANCE
 
     def place(self, direction: str) -> np.ndarray:
@@ -74,13 +74,13 @@ class Regions:
         size = np.log(np.maximum(value, _EPSILON))
         if self.depth_m is not None:
             size = size + power * np.log(self.depth_m)
-        return size / _SIZE_TOLERANCE
+        return np.asarray(size / _SIZE_TOLERANCE)
 
     def from_centre(self) -> np.ndarray:
         """(N,) distance of the centroid from the image's centre, in units as in `nearness`."""
         rows, columns = self.masks.shape[1:]
         away = np.hypot(self.column - 0.5, self.line - rows / columns / 2)
-        return away / PLACE_TOLERANCE
+        return np.asarray(away / PLACE_TOLERANCE)
 
 
 def measure(masks: np.ndarray, depth_m: np.ndarray | None = None) -> Regions:
@@ -95,8 +95,8 @@ def measure(masks: np.ndarray, depth_m: np.ndarray | None = None) -> Regions:
     by_row, by_column = coarse.sum(axis=2), coarse.sum(axis=1)  # (N, h), (N, w)
     rows, columns = coarse.shape[1:]
     pixels = np.maximum(by_row.sum(axis=1), 1)
-    top, foot = _extent(by_row > 0)
-    left, right = _extent(by_column > 0)
+    top, foot = _extent(np.asarray(by_row > 0))
+    left, right = _extent(np.asarray(by_column > 0))
     depth = None if depth_m is None else _depths(coarse, depth_m[::stride, ::stride])
     return Regions(
         masks=coarse,
@@ -108,9 +108,9 @@ def measure(masks: np.ndarray, depth_m: np.ndarray | None = None) -> Regions:
 
 def feet(masks: np.ndarray) -> np.ndarray:
     """(N, h, w) bool: the lowest rows of each mask, by which an object stands."""
-    top, end = _extent(masks.any(axis=2))  # (N,)
+    top, end = _extent(np.asarray(masks.any(axis=2)))  # (N,)
     first = end - np.maximum(1, np.round(_FOOT * (end - top)))
-    return masks & (np.arange(masks.shape[1])[:, None] >= first[:, None, None])
+    return np.asarray(masks & (np.arange(masks.shape[1])[:, None] >= first[:, None, None]))
 
 
 def _extent(filled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Eq. 9 and Eq. 1: how well each proposal fits the correlation map, and both scores in one.
+"""Eq. (9) and Eq. (1): how well each proposal fits the correlation map, and both scores in one.
 
 Letters: N proposals, H W image height and width.
 """
@@ -20,10 +20,10 @@ def generative(correlation: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Eq. (9): mean of c inside each proposal minus its mean outside.
 
     The outside mean comes from the whole map's sum, so that each proposal is read once. Where a
-    side has no pixels Eq. 9 is 0/0; its mean is taken as 0.
+    side has no pixels Eq. (9) is 0/0; its mean is taken as 0.
 
     Args:
-        correlation: (H, W) float, the map c of Eq. 5.
+        correlation: (H, W) float, the map c of Eq. (5).
         masks: (N, H, W) bool.
 
     Returns:
@@ -49,24 +49,24 @@ def generative(correlation: np.ndarray, masks: np.ndarray) -> np.ndarray:
     outside_sum = c.sum() - inside_sum
     mean_inside = inside_sum / np.maximum(inside, 1)
     mean_outside = np.where(outside > 0, outside_sum / np.maximum(outside, 1), 0.0)
-    return (mean_inside - mean_outside).astype(np.float32)
+    return np.asarray((mean_inside - mean_outside).astype(np.float32))
 
 
 def otsu(generative_score: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """The root of Otsu's criterion: Eq. 9 times sqrt(w * (1 - w)), w a mask's share of the image.
+    """The root of Otsu's criterion: Eq. (9) times sqrt(w * (1 - w)), w a mask's share.
 
-    Eq. 9 alone is largest for the few brightest pixels. This is largest for the region that best
+    Eq. (9) alone is largest for the few brightest pixels. This is largest for the region that best
     parts the map in two (N. Otsu, IEEE Trans. SMC 9(1), 1979).
 
     Args:
-        generative_score: (N,), Eq. 9.
+        generative_score: (N,), Eq. (9).
         masks: (N, H, W) bool.
 
     Returns:
         (N,) float32.
     """
     share = masks.mean(axis=(1, 2))
-    return (generative_score * np.sqrt(share * (1 - share))).astype(np.float32)
+    return np.asarray((generative_score * np.sqrt(share * (1 - share))).astype(np.float32))
 
 
 @stage('scoring')

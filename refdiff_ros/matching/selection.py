@@ -1,9 +1,9 @@
-"""Eq. 2 and the decision: which proposal is meant, whether any is, or whether several are.
+"""Eq. (2) and the decision: which proposal is meant, whether any is, or whether several are.
 
 Letters: N proposals, H W image height and width.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,24 +62,24 @@ def select(total: np.ndarray, masks: np.ndarray, config: SelectionConfig) -> Sel
     score = float(total[best])
     separate = separate_regions(order, masks, config.rival_overlap)
     shares = np.exp((total[separate].astype(np.float64) - score) / config.temperature)
-    chosen = {
-        'index': best, 'score': score, 'confidence': float(1.0 / shares.sum()),
-        'notes': _negative_note(score, filtered=len(rows) < len(masks)),
-        'regions': tuple(map(int, separate)),
-    }
+    chosen = Selection(
+        Status.FOUND, f'one region fits best, with score {score:.3f}', index=best, score=score,
+        confidence=float(1.0 / shares.sum()),
+        notes=_negative_note(score, filtered=len(rows) < len(masks)),
+        regions=tuple(map(int, separate)))
     if not masks[best].any():
-        return Selection(Status.NOT_FOUND, 'the best region is empty: nothing in this image '
-                         'answers to the expression', **chosen)
+        return replace(chosen, status=Status.NOT_FOUND, reason='the best region is empty: nothing '
+                       'in this image answers to the expression')
     if config.min_score is not None and score < config.min_score:
-        return Selection(Status.NOT_FOUND, f'the best region scores {score:.3f}, below the '
-                         f'required {config.min_score:.3f}', **chosen)
+        return replace(chosen, status=Status.NOT_FOUND, reason=f'the best region scores '
+                       f'{score:.3f}, below the required {config.min_score:.3f}')
     rivals = _rivals(total, separate, config.ambiguity_margin)
     if rivals:
-        return Selection(
-            Status.AMBIGUOUS, f'{1 + len(rivals)} separate regions score within '
-            f'{config.ambiguity_margin:g} of the best: say which one is meant',
-            rivals=rivals, **chosen)
-    return Selection(Status.FOUND, f'one region fits best, with score {score:.3f}', **chosen)
+        return replace(
+            chosen, status=Status.AMBIGUOUS, rivals=rivals,
+            reason=f'{1 + len(rivals)} separate regions score within '
+            f'{config.ambiguity_margin:g} of the best: say which one is meant')
+    return chosen
 
 
 def separate_regions(order: np.ndarray, masks: np.ndarray, overlap: float) -> np.ndarray:

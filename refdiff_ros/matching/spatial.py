@@ -29,6 +29,21 @@ _SMALLEST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where the proposals of a picture lie.
+
+    Attributes:
+        masks: (N, H, W) bool.
+        overlap: as in `selection.separate_regions`.
+        depth_m: (H, W) float32 metres, or None.
+    """
+
+    masks: np.ndarray
+    overlap: float = 0.5
+    depth_m: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class SpatialChange:
     """What places add to the scores.
 
@@ -54,12 +69,10 @@ def says_where(expression: ReferringExpression, config: SpatialConfig) -> bool:
 def adjust(
     total: np.ndarray,
     match: np.ndarray,
-    masks: np.ndarray,
+    layout: Layout,
     expression: ReferringExpression,
     relations: Sequence[RelationAnchors],
     config: SpatialConfig,
-    overlap: float = 0.5,
-    depth_m: np.ndarray | None = None,
 ) -> SpatialChange:
     """What the places of proposals add to their scores.
 
@@ -67,24 +80,22 @@ def adjust(
     region gets.
 
     Args:
-        total: (N,) combined scores (Eq. 1); NaN marks proposals that were filtered out.
+        total: (N,) combined scores (Eq. (1)); NaN marks proposals that were filtered out.
         match: (N,) how well each answers to the root's own description; finite where `total` is.
-        masks: (N, H, W) bool.
+        layout: the proposals' masks, and depth where there is one.
         expression: directions, ordinals and superlatives are read.
         relations: with the anchors' scores.
         config: which words count, and how much.
-        overlap: as in `selection.separate_regions`.
-        depth_m: (H, W) float32 metres, or None.
     """
     rows = np.flatnonzero(np.isfinite(total))
     order = rows[np.argsort(-total[rows], kind='stable')]
-    found = assign_regions(order, masks, overlap) if len(order) else np.zeros(0, int)
+    found = assign_regions(order, layout.masks, layout.overlap) if len(order) else np.zeros(0, int)
     if len(np.unique(found)) < 2:
         return SpatialChange(None, (
             'where the object lies did not count: fewer than two separate regions were proposed',))
     candidates = order[np.unique(found, return_index=True)[1]]  # (A,)
     unit = _temperature(match[rows], config)
-    measured = _Measured(masks, depth_m, overlap, candidates, relations)
+    measured = _Measured(layout, candidates, relations)
     regions = measured.regions(candidates)
     member = _membership(match[candidates], unit)
     fits = _own_fits(expression, regions, member, config)
@@ -102,24 +113,19 @@ class _Measured:
     """The regions of candidates and anchors, measured together."""
 
     def __init__(
-        self,
-        masks: np.ndarray,
-        depth_m: np.ndarray | None,
-        overlap: float,
-        candidates: np.ndarray,
-        relations: Sequence[RelationAnchors],
+        self, layout: Layout, candidates: np.ndarray, relations: Sequence[RelationAnchors],
     ):
-        self.overlap = overlap
+        self.overlap = layout.overlap
         self._anchor_rows = {}
         used = [candidates]
         for anchor in (anchor for relation in relations for anchor in relation.anchors):
             rows = np.flatnonzero(np.isfinite(anchor.match))
             order = rows[np.argsort(-anchor.match[rows], kind='stable')]
-            separate = separate_regions(order, masks, overlap)[:_MAX_ANCHORS]
+            separate = separate_regions(order, layout.masks, layout.overlap)[:_MAX_ANCHORS]
             self._anchor_rows[id(anchor)] = separate
             used.append(separate)
         self._rows = np.unique(np.concatenate(used))
-        self._all = measure(masks[self._rows], depth_m)
+        self._all = measure(layout.masks[self._rows], layout.depth_m)
 
     def regions(self, rows: np.ndarray) -> Regions:
         return self._all.take(np.searchsorted(self._rows, rows))
@@ -148,7 +154,7 @@ def _membership(match: np.ndarray, temperature: float) -> np.ndarray:
     It falls slowly at first: two mugs differ in score too, by chance.
     """
     behind_best = (match.max() - match.astype(np.float64)) / temperature
-    return np.exp(-(behind_best / 2) ** 2)
+    return np.asarray(np.exp(-(behind_best / 2) ** 2))
 
 
 def _sizes(expression: ReferringExpression) -> tuple[str, ...]:
@@ -167,11 +173,11 @@ def _own_fits(
         # 'second largest', 'second from the left'; without either, as one reads.
         by = sides or sizes[:1] or ['right' if number == -1 else 'left']
         sizes = sizes if sides else []
-        key = sum(_size(regions, one) if one in SIZE_SUPERLATIVES else regions.place(one)
-                  for one in by)
+        key = np.sum([_size(regions, word) if word in SIZE_SUPERLATIVES else regions.place(word)
+                      for word in by], axis=0)
         fits.append((f'number {number} by {" ".join(by)}', nth(key, member, max(number, 1))))
     elif 'direction' in config.parts and sides:
-        key = sum(regions.place(side) for side in sides)
+        key = np.sum([regions.place(side) for side in sides], axis=0)
         fits.append((' '.join(sides), nth(key, member)))
     if 'direction' in config.parts and 'middle' in expression.root_directions:
         fits.append(('middle', middle(regions, member)))
@@ -261,8 +267,8 @@ def same_region(a: Regions, b: Regions, relation: str, overlap: float) -> np.nda
     shared = flat_a @ flat_b.T
     size_a, size_b = flat_a.sum(axis=1)[:, None], flat_b.sum(axis=1)
     if relation in ('on', 'in', 'under'):
-        return shared > 0.5 * np.maximum(size_a + size_b - shared, 1)
-    return shared > overlap * np.maximum(np.minimum(size_a, size_b), 1)
+        return np.asarray(shared > 0.5 * np.maximum(size_a + size_b - shared, 1))
+    return np.asarray(shared > overlap * np.maximum(np.minimum(size_a, size_b), 1))
 
 
 def _note(total: np.ndarray, change: np.ndarray, labels: list[str]) -> tuple[str, ...]:

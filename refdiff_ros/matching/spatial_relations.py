@@ -30,7 +30,7 @@ def soft_step(value: np.ndarray) -> np.ndarray:
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return a[:, None] - b[None, :]  # (A, B)
+    return np.asarray(a[:, None] - b[None, :])  # (A, B)
 
 
 def _bell(distance: np.ndarray, width: float) -> np.ndarray:
@@ -50,7 +50,7 @@ def right_of(a: Regions, b: Regions) -> np.ndarray:
 def in_front_of(a: Regions, b: Regions) -> np.ndarray:
     """Nearer to the viewer, about in one line of sight, and neither on the other."""
     nearer = soft_step(_difference(a.nearness(), b.nearness()) - 1)
-    return nearer * _bell(_difference(a.column, b.column), _IN_LINE) * _unstacked(a, b)
+    return np.asarray(nearer * _bell(_difference(a.column, b.column), _IN_LINE) * _unstacked(a, b))
 
 
 def behind(a: Regions, b: Regions) -> np.ndarray:
@@ -61,19 +61,19 @@ def behind(a: Regions, b: Regions) -> np.ndarray:
 def above(a: Regions, b: Regions) -> np.ndarray:
     """Higher in the image and not aside."""
     higher = soft_step(-_difference(a.line, b.line) / PLACE_TOLERANCE - 1)
-    return higher * _bell(_difference(a.column, b.column), _OVERHEAD)
+    return np.asarray(higher * _bell(_difference(a.column, b.column), _OVERHEAD))
 
 
 def gap(a: Regions, b: Regions) -> np.ndarray:
     """(A, B) distance between the rims of what stands there, in widths of the image, from 0."""
     across = _difference(a.column, b.column)
     along = _FORESHORTENED * _difference(a.foot, b.foot)
-    return np.maximum(0, np.hypot(across, along) - (a.width[:, None] + b.width) / 2)
+    return np.asarray(np.maximum(0, np.hypot(across, along) - (a.width[:, None] + b.width) / 2))
 
 
 def next_to(a: Regions, b: Regions) -> np.ndarray:
     """Fades with the gap between the two; neither is on the other."""
-    return np.exp(-gap(a, b) / _NEARBY) * _unstacked(a, b)
+    return np.asarray(np.exp(-gap(a, b) / _NEARBY) * _unstacked(a, b))
 
 
 def on(a: Regions, b: Regions) -> np.ndarray:
@@ -89,12 +89,12 @@ def on(a: Regions, b: Regions) -> np.ndarray:
         if len(a) else foot
     touching = _TOUCHING * _share_inside(lowered, b)
     reaches_down = soft_step(-_difference(a.foot, b.foot) / PLACE_TOLERANCE + 1)
-    return np.maximum(inside, touching) * reaches_down
+    return np.asarray(np.maximum(inside, touching) * reaches_down)
 
 
 def under(a: Regions, b: Regions) -> np.ndarray:
     """b is on a, or a lies lower in the image and not aside."""
-    return np.maximum(on(b, a).T, 0.5 * above(b, a).T)
+    return np.asarray(np.maximum(on(b, a).T, 0.5 * above(b, a).T))
 
 
 def inside(a: Regions, b: Regions) -> np.ndarray:
@@ -111,7 +111,7 @@ def between(a: Regions, b: Regions, c: Regions) -> np.ndarray:
     share = np.einsum('abk,bck->abc', gone, way) / length ** 2  # (A, B, C)
     aside = np.abs(gone[:, :, None, 0] * way[..., 1] - gone[:, :, None, 1] * way[..., 0]) / length
     within = soft_step((0.5 - np.abs(share - 0.5)) / 0.05)
-    return within * _bell(aside / length, 0.3)
+    return np.asarray(within * _bell(aside / length, 0.3))
 
 
 RULES: dict[str, Rule] = {
@@ -120,7 +120,7 @@ RULES: dict[str, Rule] = {
 
 
 def _unstacked(a: Regions, b: Regions) -> np.ndarray:
-    return (1 - on(a, b)) * (1 - on(b, a).T)  # (A, B)
+    return np.asarray((1 - on(a, b)) * (1 - on(b, a).T))  # (A, B)
 
 
 def _share_inside(masks: np.ndarray, b: Regions) -> np.ndarray:
@@ -129,7 +129,7 @@ def _share_inside(masks: np.ndarray, b: Regions) -> np.ndarray:
     filled = _filled(b.masks).reshape(len(b), -1).astype(np.float32)  # (B, P)
     if not len(masks) or not len(b):
         return np.zeros((len(masks), len(b)))
-    return flat @ filled.T / np.maximum(flat.sum(axis=1), 1)[:, None]
+    return np.asarray(flat @ filled.T / np.maximum(flat.sum(axis=1), 1)[:, None])
 
 
 def _filled(masks: np.ndarray) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Model bundles: where they come from, and what is loaded of them."""

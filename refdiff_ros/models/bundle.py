@@ -14,9 +14,11 @@ A bundle is a folder with one subfolder per part and a manifest `bundle.json`:
           "folder": "diffusion",            inside the bundle; default: the part's name
           "licence": "CreativeML Open RAIL-M",
           "hub": {"repo": "owner/name", "revision": "<commit>"},    where files come from, or
-          "url": "https://host/folder",     a plain address, for files with a pinned sha256, or
+          "url": "https://host/folder",     a plain https address, for files with a pinned
+                                            sha256, or
                                             neither: the files come with the manifest
-          "type": "vit_h",                  segment-anything only: vit_h, vit_l or vit_b
+          "type": "vit_h",                  segment-anything only: vit_h, vit_l or vit_b (SAM 2
+                                            is of layout transformers and has no type)
           "package": "en_core_web_sm",      spacy only: an installed package instead of files
           "files": [{"path": "unet/config.json", "sha256": "<64 hex>", "size": 743}]
         }
@@ -44,7 +46,7 @@ FORMAT = 1
 LAYOUTS = {
     'diffusion': ('diffusers',),
     'clip': ('transformers',),
-    'sam': ('segment-anything', 'segment-anything-config'),
+    'sam': ('segment-anything', 'segment-anything-config', 'transformers'),
     'parser': ('spacy',),
 }
 SAM_TYPES = ('vit_h', 'vit_l', 'vit_b')
@@ -53,6 +55,8 @@ PICKLES = ('.pth', '.pt', '.ckpt', '.bin', '.pkl')
 
 _SHA256 = re.compile(r'[0-9a-f]{64}')
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+_ADDRESS = re.compile(r'https://[^/\s?#@]+(/[^\s?#]*)?')
+_PACKAGE = re.compile(r'[a-z]{2,3}_[a-z0-9]+_[a-z0-9]+_[a-z0-9_]+')
 _REPO = re.compile(r'[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*')
 
 
@@ -129,6 +133,12 @@ class Part:
                               f'{list(SAM_TYPES)}, got {self.type!r}')
         if not self.files and not self.package:
             raise BundleError(f'expected files in part {self.name}, got none')
+        if self.url and not _ADDRESS.fullmatch(self.url):
+            raise BundleError(f'expected url of part {self.name} as https://host/folder, '
+                              f'got {self.url!r}')
+        if self.package and not _PACKAGE.fullmatch(self.package):
+            raise BundleError(f'expected package of part {self.name} to be a spaCy pipeline such '
+                              f"as 'en_core_web_sm', got {self.package!r}")
         for file in self.files:
             self._check_trust(file)
 

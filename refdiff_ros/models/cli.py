@@ -1,9 +1,8 @@
 """`refdiff models list|pull|verify`: what is here, get it, check it."""
 
 import argparse
-import sys
-import time
 
+from refdiff_ros.errors import BundleError
 from refdiff_ros.models.sizes import size_text
 
 
@@ -33,7 +32,10 @@ def _list(args: argparse.Namespace) -> int:
             _print_bundle(name, store.locate(name))
     for path in sorted((store.home() / 'hub').glob('*/*/bundle.json')):
         repo = path.parent.parent.name.replace('--', '/', 1)
-        _print_bundle(f'{repo}@{path.parent.name[:8]}', store.locate(str(path.parent)))
+        try:
+            _print_bundle(f'{repo}@{path.parent.name[:8]}', store.locate(str(path.parent)))
+        except BundleError as error:  # one broken folder must not hide the others
+            print(f'{repo:<20} unreadable  {error}')
     return 0
 
 
@@ -41,7 +43,7 @@ def _print_bundle(name: str, located) -> None:
     from refdiff_ros.models.lock_file import missing_files
 
     bundle = located.bundle
-    missing = set(missing_files(bundle, located.folder))
+    missing = set(missing_files(located))
     files = bundle.files()
     size = sum(file.size or 0 for _, file in files.values())
     to_get = sum(file.size or 0 for key, (_, file) in files.items() if key in missing)
@@ -59,13 +61,16 @@ def _print_bundle(name: str, located) -> None:
 def _pull(args: argparse.Namespace) -> int:
     from refdiff_ros.models import store
     from refdiff_ros.models.lock_file import check_files
+    from refdiff_ros.models.progress import ProgressLine
+    from refdiff_ros.models.pulling import pull
 
     if args.bundle == store.UNTRAINED:
         print(f'{store.UNTRAINED} is built in: nothing to download')
         return 0
     located = store.locate(args.bundle, args.revision, refresh=True)
-    pulled = store.pull(located, ProgressLine)
-    problems = check_files(located.bundle, located.folder)
+    with ProgressLine() as line:
+        pulled = pull(located, line)
+        problems = check_files(located, listener=line)
     for problem in problems:
         print(problem)
     if problems:
@@ -78,70 +83,21 @@ def _pull(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from refdiff_ros.models import store
     from refdiff_ros.models.lock_file import check_files, missing_files
+    from refdiff_ros.models.progress import ProgressLine
 
     if args.bundle == store.UNTRAINED:
         print(f'{store.UNTRAINED} is built in: nothing to verify')
         return 0
     located = store.locate(args.bundle, args.revision, offline=True)
     bundle, folder = located.bundle, located.folder
-    missing = missing_files(bundle, folder)
-    problems = check_files(bundle, folder, everything=True, ignore=missing)
+    missing = missing_files(located)
+    with ProgressLine() as line:
+        problems = check_files(located, everything=True, listener=line)
     if missing:
         problems.append(f'expected {len(bundle.files())} files in {folder}, {len(missing)} are '
-                        f"missing (first: {missing[0]}): run 'refdiff models pull "
-                        f"{args.bundle}'")
+                        f"missing (first: {missing[0]}): run '{located.pull_command}'")
     for problem in problems:
         print(problem)
     if not problems:
         print(f'{bundle.name}: {len(bundle.files())} files in {folder} are as their sha256 says')
     return 1 if problems else 0
-
-
-class ProgressLine:
-    """One line of progress with rate and time left, on stderr.
-
-    On a terminal the line is rewritten; elsewhere a line is written every 30 s and at the end.
-    """
-
-    def __init__(self, name: str):
-        self._name = name
-        self._terminal = sys.stderr.isatty()
-        self._start = self._last = time.monotonic()
-        self._first: int | None = None
-
-    def __call__(self, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        if self._first is None:
-            self._first = done
-        whole = total is not None and done >= total
-        if not whole and now - self._last < (0.2 if self._terminal else 30.0):
-            return
-        self._last = now
-        text = progress_text(self._name, done, total, done - self._first, now - self._start)
-        end = '\n' if whole or not self._terminal else ''
-        print(('\r\x1b[K' if self._terminal else '') + text, end=end, file=sys.stderr, flush=True)
-
-
-def progress_text(
-    name: str, done: int, total: int | None, received: int, seconds: float,
-) -> str:
-    """A line of progress.
-
-    Args:
-        name: of the file.
-        done: bytes present.
-        total: bytes in all, if known.
-        received: bytes received in this run.
-        seconds: this run has taken.
-    """
-    text = f'{name}: {size_text(done)}'
-    if total is not None:
-        text += f' of {size_text(total)}'
-    rate = received / seconds if seconds > 0 else 0.0
-    if rate <= 0:
-        return text
-    text += f', {size_text(int(rate))}/s'
-    if total is not None and done < total:
-        left = int((total - done) / rate)
-        text += f', {left // 60}:{left % 60:02d} min left'
-    return text

@@ -1,34 +1,44 @@
 """The hub's protocol: what a file's checksum and commit are, before a byte of it is fetched.
 
-A HEAD request to `{endpoint}/{repo}/resolve/{revision}/{path}` answers with `X-Repo-Commit`, and
-with `X-Linked-Etag` (sha256) and `X-Linked-Size` for large files or `ETag` (git blob id) for
-small ones. `HF_ENDPOINT` names another hub, `HF_TOKEN` gives access to models with terms.
+The questions are `huggingface_hub`'s own; what it answers is turned into a checksum, a commit and
+a size here. `HF_ENDPOINT` names another hub, `HF_TOKEN` (or the token of 'hf auth login') gives
+access to models with terms.
 """
 
 from dataclasses import dataclass
-import http.client
+import logging
 import os
 from pathlib import Path
 import re
-import urllib.error
-from urllib.parse import quote, urljoin, urlsplit
-import urllib.request
+from types import ModuleType
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 from refdiff_ros.errors import DownloadError
 from refdiff_ros.models.bundle import FileSpec, HubSource
+from refdiff_ros.models.home import expanded
 from refdiff_ros.models.transfer import (
     Checksum,
     download,
     no_answer_message,
     PATIENCE,
     Progress,
+    reason_of,
     RETRIED_STATUS,
     Retries,
     status_message,
+    USER_AGENT,
 )
+from refdiff_ros.optional import require_package
 
+if TYPE_CHECKING:
+    from huggingface_hub import HfFileMetadata
+
+_LOG = logging.getLogger(__name__)
 _SHA256 = re.compile(r'[0-9a-f]{64}')
 _SHA1 = re.compile(r'[0-9a-f]{40}')
+# A mirror that leads to the hub, which may have renamed the repository.
+_MOST_HOSTS = 4
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,16 @@ class RemoteFile:
 
 
 def endpoint() -> str:
-    """The hub's address, without a slash at its end."""
-    return os.environ.get('HF_ENDPOINT', '').rstrip('/') or 'https://huggingface.co'
+    """The hub's address, without a slash at its end.
+
+    Raises:
+        DownloadError: HF_ENDPOINT is no address.
+    """
+    chosen = os.environ.get('HF_ENDPOINT', '').strip().rstrip('/') or 'https://huggingface.co'
+    if urlsplit(chosen).scheme not in ('http', 'https') or not urlsplit(chosen).netloc:
+        raise DownloadError(f"expected HF_ENDPOINT to be an address such as 'https://{chosen}', "
+                            f'got {chosen!r}')
+    return chosen
 
 
 def is_commit(revision: str) -> bool:
@@ -51,23 +69,25 @@ def is_commit(revision: str) -> bool:
     return _SHA1.fullmatch(revision) is not None
 
 
-def look_up(source: HubSource, path: str, retries: Retries = PATIENCE) -> RemoteFile:
+def look_up(
+    source: HubSource, path: str, retries: Retries = PATIENCE, pinned: FileSpec | None = None,
+) -> RemoteFile:
     """Ask the hub for a file's commit and checksum.
 
+    Where `pinned` has a sha256, that is the checksum.
+
     Raises:
-        DownloadError: no answer, no such file, another commit than the pinned one, or no
-            checksum.
+        DownloadError: no answer, no such file, another commit than the pinned one, no checksum,
+            or a file of another checksum than the pinned one.
     """
     url = (f'{endpoint()}/{source.repo}/resolve/{quote(source.revision, safe="")}/'
            f'{quote(path)}')
-    headers = _head(url, retries)
-    commit = headers.get('x-repo-commit', '')
+    metadata = _metadata(source, url, retries)
+    commit, digest = metadata.commit_hash or '', metadata.etag or ''
     if is_commit(source.revision) and commit != source.revision:
         raise DownloadError(
             f'expected {source.repo} at commit {source.revision}, got {commit or "none"} from '
             f'{endpoint()}: the hub does not keep the pinned revision')
-    linked = headers.get('x-linked-etag')
-    digest = (linked or headers.get('etag') or '').removeprefix('W/').strip('"')
     if _SHA256.fullmatch(digest):
         checksum = Checksum('sha256', digest)
     elif _SHA1.fullmatch(digest):
@@ -75,9 +95,13 @@ def look_up(source: HubSource, path: str, retries: Retries = PATIENCE) -> Remote
     else:
         raise DownloadError(f'expected a checksum of {path} from {url}, got ETag {digest!r}: '
                             'set HF_ENDPOINT to a hub that sends them')
-    # The length of a redirecting answer is that of the redirect.
-    size = headers.get('x-linked-size') or (None if linked else headers.get('content-length'))
-    return RemoteFile(url, commit, checksum, int(size) if size else None)
+    if pinned is not None and pinned.sha256 is not None:
+        if checksum.kind == 'sha256' and checksum.digest != pinned.sha256:
+            raise DownloadError(
+                f'expected sha256 {pinned.sha256} of {path} in {source.repo}, the hub has '
+                f'{checksum.digest}: it is another file than the manifest names')
+        checksum = Checksum('sha256', pinned.sha256)
+    return RemoteFile(url, commit, checksum, metadata.size)
 
 
 def fetch(
@@ -91,78 +115,96 @@ def fetch(
     """Download a hub file to `target`, verified against `pinned` or the hub's own checksum.
 
     Raises:
-        DownloadError: as in `look_up` and `transfer.download`, or the hub has a file of another
-            checksum than the pinned one (said before it is fetched).
+        DownloadError: as in `look_up` and `transfer.download`.
     """
-    remote = look_up(source, path, retries)
-    checksum = remote.checksum
-    if pinned is not None and pinned.sha256 is not None:
-        if checksum.kind == 'sha256' and checksum.digest != pinned.sha256:
-            raise DownloadError(
-                f'expected sha256 {pinned.sha256} of {path} in {source.repo}, the hub has '
-                f'{checksum.digest}: it is another file than the manifest names')
-        checksum = Checksum('sha256', pinned.sha256)
-    download(remote.url, target, checksum, remote.size, _authorization(), progress, retries)
+    remote = look_up(source, path, retries, pinned)
+    download(remote.url, target, remote.checksum, remote.size, authorization(), progress, retries)
     return remote
 
 
-def _authorization() -> dict[str, str]:
-    token = os.environ.get('HF_TOKEN', '').strip()
+def authorization() -> dict[str, str]:
+    """The header that shows this user's token, if there is one."""
+    token = _token()
     return {'Authorization': f'Bearer {token}'} if token else {}
 
 
-class _StayHere(urllib.request.HTTPRedirectHandler):
-    """A redirect's own headers are the answer: they carry the checksum."""
+def cached(source: HubSource, path: str) -> Path | None:
+    """A file of the hub that another program has downloaded, in the cache below HF_HOME.
 
-    def redirect_request(self, *args, **kwargs):
+    What is returned is not verified.
+    """
+    if not is_commit(source.revision):
+        return None
+    found = _hub_library().try_to_load_from_cache(
+        source.repo, path, cache_dir=_cache_folder(), revision=source.revision)
+    return Path(found) if isinstance(found, str) and Path(found).is_file() else None
+
+
+def _cache_folder() -> Path:
+    """Where `huggingface_hub` keeps files, read from the environment as it is now."""
+    general = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache')
+    home = Path(os.environ.get('HF_HOME') or general / 'huggingface')
+    chosen = Path(os.environ.get('HF_HUB_CACHE') or home / 'hub')
+    return expanded(chosen)
+
+
+def _hub_library() -> ModuleType:
+    return require_package('huggingface_hub', 'models')
+
+
+def _token() -> str | None:
+    """This user's token, None where there is none that can be read."""
+    try:
+        return _hub_library().get_token()
+    except OSError as error:
+        _LOG.info('no token is sent: %s', error)
         return None
 
 
-def _head(url: str, retries: Retries) -> dict[str, str]:
-    """Headers of a file, by lower-case name.
+def _metadata(source: HubSource, url: str, retries: Retries) -> 'HfFileMetadata':
+    """`huggingface_hub`'s metadata of the file at `url`, also where a mirror leads elsewhere."""
+    token: str | bool = _token() or False
+    for _ in range(_MOST_HOSTS):
+        metadata = _asked(source, url, token, retries)
+        if metadata.etag or metadata.location == url:
+            return metadata
+        url, token = metadata.location, False  # no token for a host that nobody named
+    raise DownloadError(f'expected a checksum, got only redirects, at last to {url}: set '
+                        'HF_ENDPOINT to a hub that sends them')
 
-    A redirect to the file's store carries them itself; one within the hub (a renamed
-    repository, a cached small file) is followed, and what it said of the commit is kept.
-    """
-    opener = urllib.request.build_opener(_StayHere)
-    gathered: dict[str, str] = {}
+
+def _asked(
+    source: HubSource, url: str, token: str | bool, retries: Retries,
+) -> 'HfFileMetadata':
+    library, errors = _hub_library(), require_package('huggingface_hub.errors', 'models')
     failures = 0
     while True:
-        request = urllib.request.Request(
-            url, method='HEAD', headers={'Accept-Encoding': 'identity', **_authorization()})
         try:
-            with opener.open(request, timeout=retries.timeout_s) as response:
-                return gathered | _lower(response.headers)
-        except urllib.error.HTTPError as error:
-            headers = _lower(error.headers)
-            error.close()
-            if 300 <= error.code < 400:
-                if 'x-linked-etag' in headers:
-                    return gathered | headers
-                url = _within_hub(url, headers.get('location', ''))
-                gathered |= {k: v for k, v in headers.items() if k == 'x-repo-commit'}
-                reason = 'redirects without end'
-            elif error.code in RETRIED_STATUS:
-                reason = f'status {error.code}'
-            else:
-                raise DownloadError(status_message(url, error.code)) from error
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError,
-                ConnectionError) as error:
-            reason = str(getattr(error, 'reason', error)) or type(error).__name__
+            return library.get_hf_file_metadata(
+                url, token=token, timeout=retries.timeout_s, user_agent=USER_AGENT)
+        except errors.HfHubHTTPError as error:
+            status = error.response.status_code
+            if status not in RETRIED_STATUS:
+                raise DownloadError(_refusal(source, url, error, errors)) from error
+            reason = f'status {status}'
+        except (errors.HTTPError, OSError) as error:
+            reason = reason_of(url, error)
         failures += 1
         if failures > retries.count:
             raise DownloadError(no_answer_message(url, reason))
-        if not reason.startswith('redirects'):
-            retries.wait(failures, url, reason)
+        retries.wait(failures, url, reason)
 
 
-def _lower(headers: http.client.HTTPMessage) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
-
-def _within_hub(url: str, location: str) -> str:
-    moved = urljoin(url, location)
-    if urlsplit(moved)[:2] != urlsplit(url)[:2]:
-        raise DownloadError(f'expected a checksum of {url}, got a redirect to {moved} without '
-                            'one: set HF_ENDPOINT to a hub that sends them')
-    return moved
+def _refusal(source: HubSource, url: str, error: Exception, errors: ModuleType) -> str:
+    """What to tell when the hub does not give a file."""
+    if isinstance(error, errors.GatedRepoError):
+        return (f'expected {source.repo} to be readable, it has terms: accept them at '
+                f'{endpoint()}/{source.repo} and set HF_TOKEN')
+    if isinstance(error, errors.RepositoryNotFoundError) or error.response.status_code == 401:
+        return (f'expected a repository {source.repo} on {endpoint()}, got status '
+                f'{error.response.status_code}: there is none of that name, or it is private; '
+                'check the name, and for a private one set HF_TOKEN')
+    if isinstance(error, errors.RevisionNotFoundError):
+        return (f'expected revision {source.revision} of {source.repo} at {url}, got status 404: '
+                'the hub has no such branch, tag or commit; check the revision')
+    return status_message(url, error.response.status_code)

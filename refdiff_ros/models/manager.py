@@ -11,40 +11,42 @@ from pickle import UnpicklingError
 import time
 from typing import Any
 
-import numpy as np
 import torch
 
 from refdiff_ros.errors import BundleError, OutOfMemoryError
 from refdiff_ros.language.shipped_parser import load_parser
-from refdiff_ros.models.bundle import Bundle, is_pickle, Part
-from refdiff_ros.models.compiling import compile_models, compile_problem, failed_to_compile
+from refdiff_ros.models.bundle import is_pickle, Part
+from refdiff_ros.models.bundled_parser import load_bundled_parser
+from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.models.devices import choose_device, choose_dtype
+from refdiff_ros.models.listed_files import only_listed
+from refdiff_ros.models.located import Located
 from refdiff_ros.models.lock_file import check_files, missing_files
 from refdiff_ros.models.memory import free_caches, is_out_of_memory, modules
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
+from refdiff_ros.models.progress import ignore, Listener, Step
+from refdiff_ros.models.pulling import pull
 from refdiff_ros.models.residency import GROUPS, Residency
-from refdiff_ros.models.sam_config import build_sam, set_sam_dtype
-from refdiff_ros.models.store import FileProgress, is_offline, locate, pull, TABLETOP, UNTRAINED
+from refdiff_ros.models.sam_config import build_sam, set_sam2_dtype, set_sam_dtype
+from refdiff_ros.models.store import locate, TABLETOP, UNTRAINED
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.optional import require_package
-from refdiff_ros.presets import Preset
-from refdiff_ros.proposals.sam_embedding import embed
-from refdiff_ros.results import Frame
+from refdiff_ros.presets import Mode
 
 DEFAULT_BUNDLE = TABLETOP
-_WARM_HW = (480, 640)
 _LOG = logging.getLogger(__name__)
 
 
-def load_bundle(
+def load_bundle(  # noqa: PLR0913, what a node has a parameter for
     name_or_path: str = DEFAULT_BUNDLE,
     device: str | torch.device = 'auto',
     dtype: str | torch.dtype = 'auto',
     revision: str | None = None,
     offline: bool = False,
-    progress: FileProgress | None = None,
+    listener: Listener = ignore,
     low_memory: bool = False,
     compile: bool = False,
+    mode: Mode | str | None = None,
 ) -> ModelSet:
     """Load a bundle, downloading what is missing of it first.
 
@@ -59,11 +61,13 @@ def load_bundle(
         dtype: 'auto' (bfloat16 or float16 on CUDA, float32 on the CPU) or its name.
         revision: branch, tag or commit of a hub id.
         offline: never use the network; REFDIFF_OFFLINE=1 and HF_HUB_OFFLINE=1 do the same.
-        progress: see `store.pull`.
+        listener: is told of downloads, of files that are hashed and of models that are read.
         low_memory: the models wait in the host's memory, and only the one that computes is on
             the device; each answer then pays for the way there. Without effect on the CPU.
         compile: have torch compile what that makes faster, in `warm_up` or when it first runs;
             see `compiling`.
+        mode: load only what this mode needs (G no SAM and no CLIP, GS no CLIP, DS no diffusion
+            model), and download no more; None loads everything.
 
     Raises:
         BundleError: no such bundle, a missing or altered file, a device that is not there.
@@ -74,27 +78,26 @@ def load_bundle(
     """
     device = choose_device(device)
     dtype = choose_dtype(dtype, device)
+    parts = parts_of(mode)
     if str(name_or_path) == UNTRAINED:
         models = build_untrained(device=_home(device, low_memory), dtype=dtype)
         models.nlp = load_parser()
+        for name in ('diffusion', 'clip', 'sam'):
+            if name not in parts:
+                setattr(models, name, None)
         return _settle(models, device, low_memory, compile)
-    located = locate(str(name_or_path), revision, offline)
+    located = dataclasses.replace(
+        locate(str(name_or_path), revision, offline), parts=frozenset(parts))
     bundle, folder = located.bundle, located.folder
-    missing = missing_files(bundle, folder)
-    if missing and (offline or is_offline()):
-        raise BundleError(
-            f"expected bundle '{bundle.name}' to be complete in {folder}, {len(missing)} files "
-            f"are missing (first: {missing[0]}), and downloads are off: run 'refdiff models "
-            f"pull {name_or_path}' with network, or copy that folder from another machine")
-    if missing:
-        _LOG.warning("bundle '%s' lacks %d files: downloading them to %s", bundle.name,
-                     len(missing), folder)
-        pull(located, progress)
-    if problems := check_files(bundle, folder):
+    if missing := missing_files(located):
+        _LOG.warning("bundle '%s' lacks %d files: getting them to %s", bundle.name, len(missing),
+                     folder)
+        pull(located, listener, offline=offline)
+    if problems := check_files(located, listener=listener):
         raise BundleError('; '.join(problems))
     try:
         with _no_progress_bars():
-            models = _load(bundle, folder, _home(device, low_memory), dtype)
+            models = _load(located, _home(device, low_memory), dtype, listener)
         return _settle(models, device, low_memory, compile)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -104,6 +107,15 @@ def load_bundle(
     raise OutOfMemoryError(
         f"expected bundle '{bundle.name}' to fit into the memory of {device}, which is full: "
         f'stop what else uses it, choose a smaller bundle or another device ({reason})')
+
+
+def parts_of(mode: Mode | str | None) -> set[str]:
+    """The parts of a bundle that a mode needs; all for None."""
+    if mode is None:
+        return {'diffusion', 'clip', 'sam', 'parser'}
+    mode = Mode(mode)
+    needed = {'diffusion': mode.generative, 'clip': mode.discriminative, 'sam': mode.segmentor}
+    return {'parser', *(name for name, wanted in needed.items() if wanted)}
 
 
 def _home(device: torch.device, low_memory: bool) -> torch.device:
@@ -125,74 +137,6 @@ def _settle(
     return models
 
 
-def warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
-    """Run each model once at the sizes of `preset`, so that the first answer is not the slow one.
-
-    Returns:
-        Milliseconds per model.
-
-    Raises:
-        BundleError: a model gives values that are not finite, as too narrow a dtype does, or
-            cannot be compiled.
-        OutOfMemoryError: one picture at these sizes does not fit on the device.
-    """
-    try:
-        return _warm_up(models, preset)
-    except (RuntimeError, MemoryError) as error:
-        if failed_to_compile(error):
-            raise compile_problem(error, models) from error
-        if not is_out_of_memory(error):
-            raise
-        reason = str(error)
-    free_caches()
-    raise OutOfMemoryError(
-        f"expected one picture at the sizes of preset '{preset.name}' to fit into the memory of "
-        f'{models.device} beside the models, but it is full: stop what else uses it, lower '
-        f'image_size, or choose a smaller bundle ({reason})')
-
-
-def _warm_up(models: ModelSet, preset: Preset) -> dict[str, float]:
-    size = preset.generative.image_size
-    place = {'device': models.device, 'dtype': models.dtype}
-    diffusion, clip = models.diffusion, models.clip
-    tokens = diffusion.tokenizer(
-        ['a red mug'], padding='max_length', truncation=True,
-        max_length=diffusion.tokenizer.model_max_length, return_tensors='pt',
-    ).input_ids.to(models.device)
-    clip_tokens = clip.tokenizer(['a red mug'], return_tensors='pt').input_ids.to(models.device)
-    crop = clip.model.config.vision_config.image_size
-    image = torch.zeros(1, 3, size, size, **place)
-    timings: dict[str, float] = {}
-
-    def run(name: str, call: Any) -> Any:
-        start = time.perf_counter()
-        result = call()
-        if models.device.type == 'cuda':
-            torch.cuda.synchronize(models.device)
-        timings[name] = (time.perf_counter() - start) * 1e3
-        if not torch.isfinite(result).all():
-            raise BundleError(
-                f"expected finite values from {name} of bundle '{models.name}' in "
-                f"{models.dtype} on {models.device}, got others: use dtype 'float32'")
-        return result
-
-    with torch.inference_mode():
-        models.need('diffusion')
-        latents = run('vae', lambda: diffusion.vae.encode(image).latent_dist.mode())
-        states = run('text_encoder', lambda: diffusion.text_encoder(tokens)[0])
-        run('unet', lambda: diffusion.unet(latents, 1, states).sample)
-        models.need('clip')
-        run('clip_text', lambda: clip.model.text_model(clip_tokens)[0])
-        run('clip_vision', lambda: clip.model.vision_model(
-            torch.zeros(1, 3, crop, crop, **place))[0])
-    if models.sam is not None:
-        models.need('sam')
-        black = Frame(np.zeros((*_WARM_HW, 3), np.uint8))
-        # Outside: what is compiled here is compiled for the way in which answers run it.
-        run('sam', lambda: embed(models.sam, black, preset.proposals).features)
-    return timings
-
-
 def unload(models: ModelSet) -> None:
     """Free the models' memory, on the host and on the device.
 
@@ -205,17 +149,23 @@ def unload(models: ModelSet) -> None:
 
 
 def _load(
-    bundle: Bundle, folder: Path, device: torch.device, dtype: torch.dtype,
+    located: Located, device: torch.device, dtype: torch.dtype, listener: Listener,
 ) -> ModelSet:
-    parts = {part.name: part for part in bundle.parts}
-    sam, parser = parts.get('sam'), parts.get('parser')
+    bundle, folder, wanted = located.bundle, located.folder, located.parts
     start = time.perf_counter()
+    loaders = {'diffusion': _load_diffusion, 'clip': _load_clip, 'sam': _load_sam}
+    loaded: dict[str, Any] = {}
+    for part in bundle.parts:
+        if part.name not in loaders or part.name not in wanted:
+            continue
+        listener(Step('loading', part.name, 0, sum(file.size or 0 for file in part.files)))
+        with _reading(folder / part.folder), only_listed(part, folder) as place:
+            loaded[part.name] = loaders[part.name](part, place, device, dtype)
+    parser = bundle.part('parser')
     models = ModelSet(
-        name=bundle.name, trained=bundle.trained,
-        diffusion=_load_diffusion(folder / parts['diffusion'].folder, device, dtype),
-        clip=_load_clip(parts['clip'], folder, device, dtype),
-        sam=None if sam is None else _load_sam(sam, folder, device, dtype),
-        nlp=load_parser() if parser is None else _load_parser(parser, folder),
+        name=bundle.name, trained=bundle.trained, diffusion=loaded.get('diffusion'),
+        clip=loaded.get('clip'), sam=loaded.get('sam'),
+        nlp=load_parser() if parser is None else load_bundled_parser(parser, folder),
         device=device, dtype=dtype, notice=bundle.notice,
         overrides={name: dict(values) for name, values in bundle.overrides.items()})
     _LOG.info("loaded bundle '%s' on %s in %s within %.1f s", bundle.name, device, dtype,
@@ -223,42 +173,41 @@ def _load(
     return models
 
 
-def _load_diffusion(folder: Path, device: torch.device, dtype: torch.dtype) -> DiffusionModels:
+def _load_diffusion(
+    part: Part, place: Path, device: torch.device, dtype: torch.dtype,
+) -> DiffusionModels:
     diffusers = require_package('diffusers', 'models')
     transformers = require_package('transformers', 'models')
     weights = {'use_safetensors': True, 'local_files_only': True}
     # low_cpu_mem_usage needs a further package.
     image_weights = {**weights, 'torch_dtype': dtype, 'low_cpu_mem_usage': False}
-    with _reading(folder):
-        return DiffusionModels(
-            vae=_ready(diffusers.AutoencoderKL.from_pretrained(
-                folder / 'vae', **image_weights), device),
-            unet=_ready(diffusers.UNet2DConditionModel.from_pretrained(
-                folder / 'unet', **image_weights), device),
-            scheduler=diffusers.DDIMScheduler.from_pretrained(
-                folder / 'scheduler', local_files_only=True),
-            text_encoder=_ready(transformers.CLIPTextModel.from_pretrained(
-                folder / 'text_encoder', dtype=dtype, **weights), device),
-            tokenizer=transformers.CLIPTokenizer.from_pretrained(
-                folder / 'tokenizer', local_files_only=True))
+    return DiffusionModels(
+        vae=_ready(diffusers.AutoencoderKL.from_pretrained(
+            place / 'vae', **image_weights), device),
+        unet=_ready(diffusers.UNet2DConditionModel.from_pretrained(
+            place / 'unet', **image_weights), device),
+        scheduler=diffusers.DDIMScheduler.from_pretrained(
+            place / 'scheduler', local_files_only=True),
+        text_encoder=_ready(transformers.CLIPTextModel.from_pretrained(
+            place / 'text_encoder', dtype=dtype, **weights), device),
+        tokenizer=transformers.CLIPTokenizer.from_pretrained(
+            place / 'tokenizer', local_files_only=True))
 
 
 def _load_clip(
-    part: Part, folder: Path, device: torch.device, dtype: torch.dtype,
+    part: Part, place: Path, device: torch.device, dtype: torch.dtype,
 ) -> ClipModels:
     transformers = require_package('transformers', 'models')
-    place = folder / part.folder
     # Only a pinned and verified pickle gets here, and it is read as tensors alone.
     pickled = any(is_pickle(file.path) for file in part.files)
-    with _reading(place):
-        model = transformers.CLIPModel.from_pretrained(
-            place, dtype=dtype, local_files_only=True, use_safetensors=not pickled,
-            weights_only=True)
-        tokenizer = transformers.CLIPTokenizer.from_pretrained(place, local_files_only=True)
-        defaults = {f.name: f.default for f in dataclasses.fields(ClipModels)}
-        values = {}
-        if (place / 'preprocessor_config.json').is_file():
-            values = json.loads((place / 'preprocessor_config.json').read_text())
+    model = transformers.CLIPModel.from_pretrained(
+        place, dtype=dtype, local_files_only=True, use_safetensors=not pickled,
+        weights_only=True)
+    tokenizer = transformers.CLIPTokenizer.from_pretrained(place, local_files_only=True)
+    defaults = {f.name: f.default for f in dataclasses.fields(ClipModels)}
+    values = {}
+    if (place / 'preprocessor_config.json').is_file():
+        values = json.loads((place / 'preprocessor_config.json').read_text(encoding='utf-8'))
     return ClipModels(
         model=_ready(model, device), tokenizer=tokenizer,
         mean=tuple(values.get('image_mean', defaults['mean'])),
@@ -266,19 +215,20 @@ def _load_clip(
 
 
 def _load_sam(
-    part: Part, folder: Path, device: torch.device, dtype: torch.dtype,
+    part: Part, place: Path, device: torch.device, dtype: torch.dtype,
 ) -> torch.nn.Module:
-    place = folder / part.folder
-    paths = [place / file.path for file in part.files]
-    with _reading(place):
-        if part.layout == 'segment-anything':
-            registry = require_package('segment_anything', 'models').sam_model_registry
-            sam = registry[part.type](checkpoint=None)
-            path = paths[0]
-        else:
-            sam = build_sam(json.loads((place / 'config.json').read_text(encoding='utf-8')))
-            path = place / 'model.safetensors'
-        sam.load_state_dict(_read_tensors(path))
+    if part.layout == 'transformers':
+        model = require_package('transformers', 'models').Sam2Model.from_pretrained(
+            place, dtype=torch.float32, local_files_only=True, use_safetensors=True)
+        return _ready(set_sam2_dtype(model, dtype), device)
+    if part.layout == 'segment-anything':
+        registry = require_package('segment_anything', 'models').sam_model_registry
+        sam = registry[part.type](checkpoint=None)
+        path = place / part.files[0].path
+    else:
+        sam = build_sam(json.loads((place / 'config.json').read_text(encoding='utf-8')))
+        path = place / 'model.safetensors'
+    sam.load_state_dict(_read_tensors(path))
     return _ready(set_sam_dtype(sam, dtype), device)
 
 
@@ -286,20 +236,6 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     if is_pickle(path.name):
         return torch.load(path, map_location='cpu', weights_only=True)
     return require_package('safetensors.torch', 'models').load_file(path)
-
-
-def _load_parser(part: Part, folder: Path) -> Any:
-    """A spaCy pipeline; None where spaCy is not installed, which is said."""
-    try:
-        spacy = require_package('spacy', 'parser')
-        return spacy.load(folder / part.folder if part.files else part.package)
-    except (ImportError, OSError) as error:
-        if part.files:
-            raise BundleError(f'expected a spaCy pipeline in {folder / part.folder}, which '
-                              f'spaCy cannot load: {error}') from error
-        _LOG.info("spaCy's %s is not installed: the parser of this package is used instead",
-                  part.package)
-        return load_parser()
 
 
 def _ready(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
@@ -312,7 +248,8 @@ def _reading(folder: Path) -> Iterator[None]:
     unreadable = require_package('safetensors', 'models').SafetensorError
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError, unreadable) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, UnpicklingError,
+            unreadable) as error:
         if is_out_of_memory(error):
             raise
         raise BundleError(
@@ -322,7 +259,7 @@ def _reading(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _no_progress_bars() -> Iterator[None]:
-    """transformers draws a bar per model, which only clutters a node's log."""
+    """Keep transformers from drawing a bar per model, which only clutters a node's log."""
     logging_of = require_package('transformers.utils.logging', 'models')
     shown = logging_of.is_progress_bar_enabled()
     logging_of.disable_progress_bar()

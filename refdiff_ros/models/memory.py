@@ -1,6 +1,7 @@
 """How much memory the models hold, and what to do when there is none left."""
 
 from collections.abc import Mapping
+import ctypes
 from dataclasses import dataclass, field
 import gc
 from pathlib import Path
@@ -89,6 +90,11 @@ def modules(models: ModelSet) -> dict[str, torch.nn.Module]:
     return {name: module for name, module in found.items() if module is not None}
 
 
+def parameter_bytes(models: ModelSet) -> int:
+    """Bytes of all models that are loaded."""
+    return sum(module_bytes(module) for module in modules(models).values())
+
+
 def module_bytes(module: torch.nn.Module) -> int:
     """Bytes in a module's parameters and buffers, shared ones counted once."""
     tensors = {id(t): t for t in (*module.parameters(), *module.buffers())}
@@ -104,7 +110,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_caches() -> None:
-    """Collect garbage and hand unused device memory back.
+    """Collect garbage, and hand unused memory of the device and the host back.
 
     Call it after the `except` block has ended: until then the error's traceback keeps the
     tensors of the failed call alive.
@@ -112,6 +118,26 @@ def free_caches() -> None:
     gc.collect()
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+    _trim_heap()
+
+
+def _trim_heap() -> None:
+    """Have the C library give back what was freed: glibc keeps gigabytes of models otherwise."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):  # another C library
+        return
+    trim(0)
+
+
+def anonymous_bytes() -> int | None:
+    """Memory of this process that no file stands behind; None where the system does not say."""
+    try:
+        lines = Path('/proc/self/smaps_rollup').read_text(encoding='ascii').splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines
+                 if line.startswith('Anonymous:')), None)
 
 
 def host_rss() -> tuple[int, int]:

@@ -4,6 +4,7 @@ Byte-level BPE as CLIP's: any text can be encoded, words of the list are one tok
 fall apart into several.
 """
 
+import itertools
 from typing import Any
 
 from refdiff_ros.optional import require_package
@@ -73,7 +74,7 @@ def _vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
 def _merge(pieces: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
     """Byte-pair encoding: the known pair of lowest rank is joined until none is left."""
     while True:
-        known = [(ranks[pair], i) for i, pair in enumerate(zip(pieces, pieces[1:], strict=False))
+        known = [(ranks[pair], i) for i, pair in enumerate(itertools.pairwise(pieces))
                  if pair in ranks]
         if not known:
             return pieces

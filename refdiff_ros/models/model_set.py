@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TYPE_CHECKING
 
+from refdiff_ros.errors import BadRequestError
 from refdiff_ros.models.residency import Residency
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ class ModelSet:
     Attributes:
         name: the bundle's name.
         trained: False for random weights; answers then say so.
-        diffusion, clip, sam: the models; `sam` is segment-anything's `Sam`.
+        diffusion, clip, sam: the models; `sam` is segment-anything's `Sam` or
+            transformers' `Sam2Model`. None for what the
+            bundle lacks or was not loaded for.
         nlp: a spaCy pipeline with a dependency parser, or None for the rule-based parser.
         device, dtype: where and how the models compute.
         overrides: per preset name, the bundle's tuned values (see `Preset.override`).
@@ -71,8 +74,8 @@ class ModelSet:
 
     name: str
     trained: bool
-    diffusion: DiffusionModels
-    clip: ClipModels
+    diffusion: DiffusionModels | None
+    clip: ClipModels | None
     sam: Any
     device: 'torch.device'
     dtype: 'torch.dtype'
@@ -81,7 +84,17 @@ class ModelSet:
     notice: str = ''
     residency: Residency | None = None
 
-    def need(self, name: str) -> None:
-        """Have 'diffusion', 'clip' or 'sam' on the device."""
+    def need(self, name: str) -> Any:
+        """The part 'diffusion', 'clip' or 'sam', on the device.
+
+        Raises:
+            BadRequestError: it was not loaded.
+        """
+        part = getattr(self, name)
+        if part is None:
+            raise BadRequestError(
+                f"expected the part '{name}' of bundle '{self.name}', which was not loaded: load "
+                'the bundle for a mode that needs it (a node: cleanup, set mode, configure)')
         if self.residency is not None:
             self.residency.need(name)
+        return part

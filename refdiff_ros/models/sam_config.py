@@ -94,6 +94,17 @@ def config_of(sam: torch.nn.Module) -> dict[str, Any]:
     }
 
 
+def is_sam2(model: Any) -> bool:
+    """Whether a segmentor is transformers' `Sam2Model`, and not segment-anything's `Sam`."""
+    return hasattr(model, 'vision_encoder')
+
+
+def set_sam2_dtype(model: Any, dtype: torch.dtype) -> Any:
+    """Let the encoder of a `Sam2Model` compute in `dtype`; its decoder stays in float32."""
+    model.float().vision_encoder.to(dtype)
+    return model
+
+
 def set_sam_dtype(sam: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
     """Let a `Sam` compute in `dtype` where that costs no quality.
 

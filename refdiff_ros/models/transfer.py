@@ -11,12 +11,12 @@ import errno
 import hashlib
 import http.client
 import logging
-import os
 from pathlib import Path
 import shutil
+import ssl
 import time
 import urllib.error
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 import urllib.request
 
 from refdiff_ros.errors import DownloadError
@@ -26,6 +26,8 @@ Progress = Callable[[int, int | None], None]
 
 _LOG = logging.getLogger(__name__)
 _BLOCK = 1 << 20
+# Some stores refuse a library's default name.
+USER_AGENT = 'refdiff_ros'
 RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _NO_NETWORK = ("check the network and run the command again (it goes on where it stopped), or run "
                "'refdiff models pull' on a machine with network and copy the bundle's folder")
@@ -66,14 +68,23 @@ class Retries:
 PATIENCE = Retries()
 
 
-def sha256_of(path: Path) -> str:
-    """sha256 of a file, lower-case hex."""
+def sha256_of(path: Path, progress: Progress | None = None) -> str:
+    """sha256 of a file, lower-case hex; see `download` for `progress`."""
+    hasher = hashlib.sha256()
+    done, size = 0, path.stat().st_size
+    if progress is not None:
+        progress(done, size)
     with path.open('rb') as stream:
-        return hashlib.file_digest(stream, 'sha256').hexdigest()
+        while block := stream.read(_BLOCK):
+            hasher.update(block)
+            done += len(block)
+            if progress is not None:
+                progress(done, size)
+    return hasher.hexdigest()
 
 
 def git_blob_id(path: Path) -> str:
-    """git's id of a file's content, which the hub sends as the ETag of small files."""
+    """Compute git's id of a file's content, which the hub sends as the ETag of small files."""
     hasher = hashlib.sha1(f'blob {path.stat().st_size}\0'.encode(), usedforsecurity=False)
     with path.open('rb') as stream:
         while block := stream.read(_BLOCK):
@@ -81,7 +92,12 @@ def git_blob_id(path: Path) -> str:
     return hasher.hexdigest()
 
 
-def download(
+def part_of(target: Path) -> Path:
+    """Where the bytes of a file are kept until it is whole."""
+    return target.with_name(target.name + '.part')
+
+
+def download(  # noqa: PLR0913, one transfer as a whole
     url: str,
     target: Path,
     checksum: Checksum,
@@ -102,21 +118,24 @@ def download(
         checksum: what the finished file must have.
         size: bytes expected; None takes what the server says.
         headers: sent to the first host only, not to one that it redirects to.
-        progress: called after each block.
+        progress: called before the first block and after each.
         retries: patience.
 
     Raises:
         DownloadError: not found, refused, no network, no space, or a wrong checksum.
+        OSError: the folder cannot be written, other than for lack of space.
     """
+    if urlsplit(url).scheme not in ('http', 'https'):
+        raise DownloadError(f'expected an address that begins with https://, got {url}')
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + '.part')
+    part = part_of(target)
     for fresh in (False, True):
         resumed = part.exists() and part.stat().st_size > 0
         with _disk_errors(part):
             _receive(url, part, size, headers or {}, progress, retries)
         got = checksum.of(part)
         if got == checksum.digest:
-            os.replace(part, target)
+            part.replace(target)
             return
         part.unlink()
         # A part that an earlier run left may be of another version: start over once.
@@ -151,7 +170,7 @@ def _receive(
             reason = f'status {error.code}'
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError,
                 ConnectionError) as error:
-            reason = str(getattr(error, 'reason', error)) or type(error).__name__
+            reason = reason_of(url, error)
         now = part.stat().st_size if part.exists() else 0
         failures = 1 if now > before else failures + 1
         if failures > retries.count:
@@ -159,24 +178,27 @@ def _receive(
         retries.wait(failures, url, reason)
 
 
-def _receive_once(
+def _receive_once(  # noqa: PLR0913, one transfer as a whole
     url: str, part: Path, offset: int, size: int | None, headers: Mapping[str, str],
     progress: Progress | None, timeout_s: float,
 ) -> bool:
     """Append what the server sends from `offset` on; whether the file is whole then."""
-    request = urllib.request.Request(url)
+    request = urllib.request.Request(url, headers={'User-Agent': USER_AGENT})
     for name, value in headers.items():
         request.add_unredirected_header(name, value)
     request.add_header('Accept-Encoding', 'identity')
     if offset:
         request.add_header('Range', f'bytes={offset}-')
-    with urllib.request.urlopen(request, timeout=timeout_s) as response:
+    opener = urllib.request.build_opener(_KeepTls)
+    with opener.open(request, timeout=timeout_s) as response:
         continued = response.status == 206 and _range_start(response) == offset
         if not continued:
             offset = 0
         length = response.headers.get('Content-Length')
         total = size if size is not None else offset + int(length) if length else None
         _check_space(part, None if total is None else total - offset)
+        if progress is not None:
+            progress(offset, total)
         with part.open('ab' if continued else 'wb') as stream:
             while block := response.read(_BLOCK):
                 stream.write(block)
@@ -186,6 +208,18 @@ def _receive_once(
                 if total is not None and offset > total:
                     break
     return total is None or offset >= total
+
+
+class _KeepTls(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to https, and to http only from http."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        """The next request."""
+        schemes = urlsplit(req.full_url).scheme, urlsplit(urljoin(req.full_url, newurl)).scheme
+        if schemes[1] != 'https' and schemes != ('http', 'http'):
+            raise DownloadError(f'expected {req.full_url} to lead to an https address, got a '
+                                f'redirect to {newurl}')
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _range_start(response: http.client.HTTPResponse) -> int | None:
@@ -213,8 +247,52 @@ def _disk_errors(part: Path) -> Iterator[None]:
             'been received is kept)') from error
 
 
+def reason_of(url: str, error: BaseException) -> str:
+    """Why an address could not be reached, in a few words.
+
+    Raises:
+        DownloadError: its certificate is not trusted, which trying again does not change.
+    """
+    reason = getattr(error, 'reason', error)
+    text = str(reason) or type(reason).__name__
+    if _is_untrusted(error):
+        raise DownloadError(
+            f'expected a certificate of {urlsplit(url).netloc} that this machine trusts, got: '
+            f'{text}; where a company signs for other hosts, set SSL_CERT_FILE to a PEM file with '
+            'its certificate') from error
+    return text
+
+
+def _is_untrusted(error: BaseException | None) -> bool:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        reason = getattr(error, 'reason', None)
+        for one in (error, reason):
+            if isinstance(one, ssl.SSLCertVerificationError) \
+                    or 'CERTIFICATE_VERIFY_FAILED' in str(one):
+                return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def proxy_of(url: str) -> str:
+    """The proxy that requests to `url` go through, without its password; '' for none."""
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme, '')
+    if not proxy or urllib.request.proxy_bypass(parts.netloc):
+        return ''
+    return proxy.rpartition('@')[2]
+
+
 def no_answer_message(url: str, reason: str) -> str:
     """What to tell when an address does not answer."""
+    proxy = proxy_of(url)
+    if proxy:
+        host, scheme = urlsplit(url).hostname, urlsplit(url).scheme
+        return (f'expected {url} to answer through the proxy {proxy}, which the environment '
+                f'variable {scheme}_proxy names, got: {reason}; correct the variable, or add '
+                f'{host} to no_proxy')
     return f'expected {url} to answer, got: {reason}; {_NO_NETWORK}'
 
 
@@ -224,6 +302,9 @@ def status_message(url: str, status: int) -> str:
         return (f'expected a file at {url}, got status 404: it does not exist there; check the '
                 "bundle's repository, revision and path")
     if status in (401, 403):
-        return (f'expected {url} to be readable, got status {status}: accept the model\'s terms '
-                'on the hub and set HF_TOKEN')
+        return (f'expected {url} to be readable, got status {status}: the server does not give '
+                'it to everybody; for a model on the hub accept its terms there and set HF_TOKEN')
+    if status == 407:
+        return (f'expected {url} to be readable, got status 407: the proxy {proxy_of(url)} asks '
+                'for a user and password; put them into its address in the environment')
     return f'expected {url} to answer with a file, got status {status}'

@@ -11,7 +11,7 @@ from refdiff_ros.errors import BundleError
 from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.bundle import Bundle, FileSpec, MANIFEST, manifest_values, Part
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
-from refdiff_ros.models.sam_config import config_of
+from refdiff_ros.models.sam_config import config_of, is_sam2
 from refdiff_ros.models.transfer import sha256_of
 from refdiff_ros.optional import require_package
 
@@ -19,7 +19,7 @@ _LAYOUTS = {'diffusion': 'diffusers', 'clip': 'transformers', 'sam': 'segment-an
             'parser': 'spacy'}
 
 
-def write_bundle(
+def write_bundle(  # noqa: PLR0913, each a field of the manifest
     models: ModelSet,
     folder: str | Path,
     name: str | None = None,
@@ -56,7 +56,9 @@ def write_bundle(
         if path.is_file():
             path.chmod(0o644)  # safetensors writes files that only their owner can read
     parts = tuple(
-        Part(name=part, layout=layout, folder=part, files=_file_specs(folder / part),
+        Part(name=part, folder=part,
+             layout='transformers' if part == 'sam' and is_sam2(models.sam) else layout,
+             files=_file_specs(folder / part),
              licence=(licences or {}).get(part, ''))
         for part, layout in _LAYOUTS.items() if (folder / part).is_dir())
     bundle = Bundle(
@@ -85,6 +87,9 @@ def _write_clip(clip: ClipModels, folder: Path) -> None:
 
 
 def _write_sam(sam: torch.nn.Module, folder: Path) -> None:
+    if is_sam2(sam):
+        sam.save_pretrained(folder, safe_serialization=True)
+        return
     folder.mkdir(parents=True)
     weights = {name: value.detach().cpu().contiguous()
                for name, value in sam.state_dict().items()}

@@ -7,8 +7,8 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from refdiff_ros.console import write_figures
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.evaluation.output import write_figures
 from refdiff_ros.pick.tally import faults, shares, table, Trial
 from refdiff_ros.pick.verdict import Verdict
 from refdiff_ros.presets import Mode, PRESETS

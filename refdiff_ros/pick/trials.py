@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.evaluation.run import attempt, error_text, status_of
+from refdiff_ros.errors import attempt, error_text
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.pick.episodes import lay, Task, task
 from refdiff_ros.pick.plan import Reach
@@ -40,7 +40,7 @@ def our_masks(engine: 'Engine') -> Grounder:
     def ground(frame: Frame, asked: Task, _view: SceneView) -> tuple[Status, str, np.ndarray]:
         answer, error = attempt(lambda: engine.segment(frame, asked.text))
         if answer is None:
-            return status_of(error), error_text(error), np.zeros(frame.size_hw, bool)
+            return Status.of_error(error), error_text(error), np.zeros(frame.size_hw, bool)
         return answer.status, answer.reason, answer.mask
     return ground
 

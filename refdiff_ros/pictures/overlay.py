@@ -69,7 +69,7 @@ def draw(image_rgb: np.ndarray, segmentation: Segmentation,
 
 
 def attention_image(correlation: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 RGB picture of a map c in 0..1 (Eq. 5), dark for 0 and bright for 1.
+    """(H, W, 3) uint8 RGB picture of a map c in 0..1 (Eq. (5)), dark for 0 and bright for 1.
 
     The brightness rises steadily with c, so that it reads in grey as well.
 

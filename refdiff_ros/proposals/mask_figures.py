@@ -50,10 +50,10 @@ def scaled_axis(length: int, *steps: tuple[int, int]) -> Axis:
         length: h.
         steps: for each the size that is scaled to, and how much of it is kept from its beginning.
     """
-    weights = torch.eye(length, dtype=torch.float32)[None]  # (1, h, pixels)
+    scaled = torch.eye(length, dtype=torch.float32)[None]  # (1, h, pixels)
     for size, kept in steps:
-        weights = F.interpolate(weights, size, mode='linear', align_corners=False)[..., :kept]
-    weights = np.ascontiguousarray(weights[0].numpy().T)  # (H, h)
+        scaled = F.interpolate(scaled, size, mode='linear', align_corners=False)[..., :kept]
+    weights = np.ascontiguousarray(scaled[0].numpy().T)  # (H, h)
     mixed = weights > 0
     return Axis(
         weights=weights,
@@ -82,8 +82,9 @@ def mask_figures(
     lowest = min(threshold, *cuts)
     inner, outer = np.zeros((2, len(logits)), np.float32)
     boxes = np.zeros((len(logits), 4), np.int64)
-    above = logits > lowest
-    in_row, in_column = above.any(2), above.any(1)
+    above: np.ndarray = np.asarray(logits > lowest)
+    in_row: np.ndarray = np.asarray(above.any(axis=2))
+    in_column: np.ndarray = np.asarray(above.any(axis=1))
     for index in np.flatnonzero(in_row.any(1)):
         row_at, column_at = np.flatnonzero(in_row[index]), np.flatnonzero(in_column[index])
         down, from_rows = rows.reach(row_at[0], row_at[-1])

@@ -41,7 +41,7 @@ class Picture:
 def picture(features: torch.Tensor, positions: torch.Tensor, no_mask: torch.Tensor) -> Picture:
     """Features (1, C, h, w), positions (1, C, h, w) and the embedding of no mask (1, C)."""
     places, positions = (values[0].flatten(1).T.contiguous() for values in (features, positions))
-    return Picture(places + no_mask, positions, tuple(features.shape[2:]))
+    return Picture(places + no_mask, positions, (features.shape[2], features.shape[3]))
 
 
 def attend(decoder: Any, seen: Picture, sparse: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,15 +89,17 @@ def draw(
     logits = weights @ fine.flatten(1, 2).transpose(1, 2)  # (B, M-1, P*16)
     height, width = size_hw
     logits = logits.unflatten(2, (height, width, 2, 2, 2, 2))
-    return logits.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(
+    result: torch.Tensor = logits.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(
         *logits.shape[:2], 4 * height, 4 * width)
+    return result
 
 
 def _double(convolution: Any, values: torch.Tensor) -> torch.Tensor:
     """A transposed convolution of kernel and stride 2 on (B, P, C): (B, P, 4, C'), row by row."""
     weight = convolution.weight.permute(2, 3, 1, 0).flatten(0, 2)  # (4*C', C)
     bias = convolution.bias.repeat(4)
-    return F.linear(values, weight, bias).unflatten(2, (4, -1))
+    result: torch.Tensor = F.linear(values, weight, bias).unflatten(2, (4, -1))
+    return result
 
 
 def _block(
@@ -139,13 +141,15 @@ def _tokens_to_places(
         found = F.scaled_dot_product_attention(*(
             values.transpose(1, 2) for values in (query.flatten(0, 1)[None], key, value)))
         found = found.transpose(1, 2).unflatten(1, (-1, count))[0]  # (B, T, A, d)
-        return attention.out_proj(found.flatten(2))
+        joined: torch.Tensor = attention.out_proj(found.flatten(2))
+        return joined
     lifted = _to_width(query, attention.k_proj)  # (B, A*T, C)
     weights = _logits(lifted, placed, query.shape[-1]).softmax(2)  # (B, A*T, P)
     found = (weights @ places).unflatten(1, (heads, count))  # (B, A, T, C)
     width = attention.v_proj.weight.unflatten(0, (heads, -1))  # (A, d, C)
     found = (found @ width.transpose(1, 2)).transpose(1, 2).flatten(2)  # (B, T, A*d)
-    return attention.out_proj(found + attention.v_proj.bias)
+    result: torch.Tensor = attention.out_proj(found + attention.v_proj.bias)
+    return result
 
 
 def _places_to_tokens(
@@ -182,9 +186,12 @@ def _to_width(values: torch.Tensor, projection: Any, output: bool = False) -> to
     """Head by head through a projection's weight, from d to C: (B, T, A, d) to (B, A*T, C)."""
     heads = values.shape[2]
     weight = projection.weight.T if output else projection.weight  # (A*d, C)
-    return (values.transpose(1, 2) @ weight.unflatten(0, (heads, -1))).flatten(1, 2)
+    by_head = weight.unflatten(0, (heads, -1))
+    result: torch.Tensor = (values.transpose(1, 2) @ by_head).flatten(1, 2)
+    return result
 
 
 def _logits(lifted: torch.Tensor, placed: torch.Tensor, width: int) -> torch.Tensor:
     """Scaled products of (B, Q, C) with places (B, P, C): (B, Q, P)."""
-    return (lifted * width ** -0.5) @ placed.transpose(1, 2)
+    result: torch.Tensor = (lifted * width ** -0.5) @ placed.transpose(1, 2)
+    return result

@@ -48,6 +48,11 @@ class SamEmbedding:
         return F.interpolate(scaled[..., :height, :width], self.size_hw, mode='bilinear',
                              align_corners=False)[:, 0]
 
+    def steps(self, axis: int) -> tuple[tuple[int, int], ...]:
+        """How `upscale` scales rows (0) or columns (1): size and how much of it is kept."""
+        size = self.size_hw[axis]
+        return (self.region_hw[axis], self.input_hw[axis]), (size, size)
+
 
 @stage('sam_encoder')
 @torch.no_grad()
@@ -72,9 +77,10 @@ def embed(sam: Any, frame: Frame, config: ProposalConfig) -> SamEmbedding:
             f'expected proposals.image_side as a multiple of {patch}, the side of a patch of this '
             f'SAM, got {side}')
     scale = side / max(frame.size_hw)
-    input_hw = tuple(max(1, int(n * scale + 0.5)) for n in frame.size_hw)
-    region_hw = (side, side) if config.pad_square else tuple(-(-n // patch) * patch
-                                                             for n in input_hw)
+    height, width = (max(1, int(length * scale + 0.5)) for length in frame.size_hw)
+    input_hw = height, width
+    region_hw = (side, side) if config.pad_square else (
+        -(-height // patch) * patch, -(-width // patch) * patch)
     image = _scaled(frame, input_hw).to(sam.device)
     image = (image - sam.pixel_mean.float()) / sam.pixel_std.float()
     image = F.pad(image, (0, region_hw[1] - input_hw[1], 0, region_hw[0] - input_hw[0]))

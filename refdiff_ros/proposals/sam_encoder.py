@@ -14,10 +14,13 @@ Letters: B windows, A heads, d head width, D width, H W rows and columns of the 
 n places along the square's side.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.nn import functional as F
+
+from refdiff_ros.models.compiling import wants_compiling
 
 # Relative positions (in values) that are held at once.
 _BIAS_BUDGET = 1 << 26
@@ -44,21 +47,26 @@ def encode(encoder: Any, image: torch.Tensor, side: int) -> torch.Tensor:
     if encoder.pos_embed is not None:
         height, width = hidden.shape[1:3]
         hidden = hidden + _positions(encoder.pos_embed, places)[:, :height, :width]
-    run = getattr(encoder, _COMPILED, _block)
+    run = _runner(encoder)
     for block in encoder.blocks:
         hidden = run(block, hidden, places)
-    return encoder.neck(hidden.permute(0, 3, 1, 2).contiguous())
+    result: torch.Tensor = encoder.neck(hidden.permute(0, 3, 1, 2).contiguous())
+    return result
 
 
-def compile_blocks(encoder: Any) -> None:
-    """Have `encode` run blocks through torch.compile: at each new size the first pass compiles."""
-    # Sizes that were free would cost speed; cameras have one, or few.
-    setattr(encoder, _COMPILED, torch.compile(_block, dynamic=False))
+def _runner(encoder: Any) -> Callable[[Any, torch.Tensor, int], torch.Tensor]:
+    """What runs a block, compiled where that is wanted: each new size compiles once."""
+    if not wants_compiling(encoder):
+        return _block
+    if not hasattr(encoder, _COMPILED):
+        # Sizes that were free would cost speed; cameras have one, or few.
+        setattr(encoder, _COMPILED, torch.compile(_block, dynamic=False))
+    return getattr(encoder, _COMPILED)
 
 
 def patch_side(encoder: Any) -> int:
     """Side in pixels of what one place of the grid stands for."""
-    return encoder.patch_embed.proj.kernel_size[0]
+    return int(encoder.patch_embed.proj.kernel_size[0])
 
 
 def _positions(embedded: torch.Tensor, places: int) -> torch.Tensor:
@@ -78,7 +86,8 @@ def _block(block: Any, hidden: torch.Tensor, places: int) -> torch.Tensor:
     else:
         seen = _attend(attention, qkv, places)
     hidden = hidden + attention.proj(seen)
-    return hidden + block.mlp(block.norm2(hidden))
+    result: torch.Tensor = hidden + block.mlp(block.norm2(hidden))
+    return result
 
 
 def _windows(attention: Any, qkv: torch.Tensor, side: int) -> torch.Tensor:
@@ -94,7 +103,8 @@ def _windows(attention: Any, qkv: torch.Tensor, side: int) -> torch.Tensor:
     windows = qkv.reshape(rows, side, columns, side, -1).transpose(1, 2).flatten(0, 1)
     seen = _attend(attention, windows, side)  # (B, side, side, D)
     seen = seen.unflatten(0, (rows, columns)).transpose(1, 2)
-    return seen.reshape(1, rows * side, columns * side, -1)[:, :height, :width]
+    result: torch.Tensor = seen.reshape(1, rows * side, columns * side, -1)[:, :height, :width]
+    return result
 
 
 def _attend(attention: Any, qkv: torch.Tensor, places: int) -> torch.Tensor:
@@ -116,7 +126,7 @@ def _attend(attention: Any, qkv: torch.Tensor, places: int) -> torch.Tensor:
         seen = torch.cat([
             F.scaled_dot_product_attention(
                 part, key, value, scale=attention.scale,
-                attn_mask=_relative_positions(*tables, part, top, (height, width)))
+                attn_mask=_relative_positions(tables[0], tables[1], part, top, (height, width)))
             for top, part in zip(
                 range(0, height, strip), query.split(strip * width, dim=2), strict=True)], dim=2)
     return seen.transpose(1, 2).reshape(count, height, width, -1)
@@ -147,7 +157,8 @@ def _relative_positions(
     row_bias = places @ by_row.transpose(1, 2)  # (B, A, h, W, H)
     column_bias = (places.transpose(2, 3) @ by_column.transpose(1, 2)).transpose(2, 3)
     bias = row_bias[..., :, None] + column_bias[..., None, :]  # (B, A, h, W, H, W)
-    return bias.flatten(4).flatten(2, 3)
+    result: torch.Tensor = bias.flatten(4).flatten(2, 3)
+    return result
 
 
 def _distances(relative: torch.Tensor, places: int) -> torch.Tensor:

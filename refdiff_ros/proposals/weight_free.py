@@ -1,4 +1,4 @@
-"""Eq. 8: mask proposals from the correlation map itself, with no segmentor.
+"""Eq. (8): mask proposals from the correlation map itself, with no segmentor.
 
 Letters: N proposals, T thresholds, H W image height and width.
 """
@@ -17,7 +17,7 @@ def weight_free_proposals(correlation: np.ndarray, thresholds: Sequence[float]) 
     """Eq. (8): one mask per threshold, the places where c is at least mu.
 
     Args:
-        correlation: (H, W) float, the map c of Eq. 5, in 0..1.
+        correlation: (H, W) float, the map c of Eq. (5), in 0..1.
         thresholds: the values mu, in 0..1.
 
     Returns:

@@ -1,5 +1,6 @@
 """One answer of the node, before it becomes messages, and how it comes about."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 import enum
 import logging
@@ -14,6 +15,7 @@ from refdiff_ros.results import Frame, Segmentation, Status
 from refdiff_ros.ros.decoding import decode, DecodedFrame, enlarge, shrink
 from refdiff_ros.ros.frame_sync import FrameSet
 from refdiff_ros.ros.parameters import NodeConfig
+from refdiff_ros.ros.worker import WorkerStoppedError
 
 if TYPE_CHECKING:
     from refdiff_ros.answering import Ask
@@ -47,6 +49,7 @@ class Answer:
             monotonic clock.
         origin: whether the models answered on this very image.
         grounded: header of the image that the models answered on; `header` unless carried.
+        standing: number of the standing expression that this answers; 0 for a call's.
     """
 
     status: Status
@@ -64,6 +67,7 @@ class Answer:
     received_s: float = 0.0
     origin: Origin = Origin.GROUNDED
     grounded: Header | None = None
+    standing: int = 0
 
     @property
     def latency_ms(self) -> float:
@@ -71,8 +75,12 @@ class Answer:
         return (time.monotonic() - self.received_s) * 1e3
 
 
-def load_engine(config: NodeConfig) -> 'Engine':
-    """Load and warm the models that `config` names.
+def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine':
+    """Load and warm the models that `config` names, as far as its mode needs them.
+
+    Args:
+        config: bundle, device, preset and mode.
+        listener: is told of each `models.progress.Step`.
 
     Raises:
         RefDiffError: the bundle cannot be loaded; the message says what to do.
@@ -80,14 +88,28 @@ def load_engine(config: NodeConfig) -> 'Engine':
     # These bring torch, which takes seconds to import.
     from refdiff_ros.engine import Engine, resolve_preset
     from refdiff_ros.models import manager
+    from refdiff_ros.warming import warm_up
 
     models = manager.load_bundle(
         config.bundle, device=config.device, dtype=config.dtype,
         revision=config.revision or None, offline=config.offline,
-        low_memory=config.low_memory, compile=config.compile)
+        low_memory=config.low_memory, compile=config.compile, mode=config.mode,
+        listener=listener)
     preset = resolve_preset(models, config.preset)
-    manager.warm_up(models, preset)
+    warm_up(models, preset, listener)
     return Engine(models, preset, Mode(config.mode), config.seed)
+
+
+def why_not_mode(engine: 'Engine', mode: str) -> str:
+    """Why the loaded models cannot answer in a mode, '' where they can."""
+    from refdiff_ros.models import manager
+
+    lacking = sorted(part for part in manager.parts_of(mode) - {'parser'}
+                     if getattr(engine.models, part) is None)
+    if not lacking:
+        return ''
+    return (f"mode '{mode}' needs {' and '.join(lacking)}, not loaded for the mode that the node "
+            "was configured with: run 'cleanup' first, then set it and run 'configure'")
 
 
 def unload_engine(engine: 'Engine') -> None:
@@ -104,18 +126,21 @@ def answer(
     expression: str,
     config: NodeConfig,
     received_s: float,
+    standing: int = 0,
 ) -> Answer:
     """Answer one expression on one frame; what goes wrong becomes the answer's status."""
     start = Answer(
         Status.INTERNAL, '', expression, header=frame_set.image.header,
         bundle=engine.models.name, preset=config.preset, mode=config.mode,
-        received_s=received_s)
+        received_s=received_s, standing=standing)
     try:
         return _answer(engine, frame_set, config, start)
     except BadRequestError as error:
         return replace(start, status=Status.BAD_REQUEST, reason=str(error))
     except OutOfMemoryError as error:
         return replace(start, status=Status.OUT_OF_MEMORY, reason=str(error))
+    except WorkerStoppedError as error:
+        return replace(start, status=Status.INACTIVE, reason=str(error))
     except Exception as error:  # one bad call must not end the node
         _LOG.exception('unexpected error while answering %.200r', expression)
         return replace(
@@ -164,7 +189,7 @@ def _ask(engine: 'Engine', frame: Frame, expression: str, config: NodeConfig) ->
     from refdiff_ros.engine import resolve_preset
 
     preset, mode = resolve_preset(engine.models, config.preset), Mode(config.mode)
-    return engine.ask(frame, expression, mode, preset, config.seed)
+    return engine.ask(frame, expression, mode, preset, config.seed, config.check_expressions)
 
 
 def _answer(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 import resource
 import sys
 import time
@@ -183,7 +184,7 @@ def _answers(
 def resident_mb() -> float:
     """Resident memory of this process now, in megabytes; its peak where /proc is missing."""
     try:
-        with open('/proc/self/statm', encoding='ascii') as statm:
+        with Path('/proc/self/statm').open(encoding='ascii') as statm:
             return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
     except OSError:
         unit = 1 if sys.platform == 'darwin' else 1024

@@ -11,8 +11,9 @@ from refdiff_ros.results import Status
 from refdiff_ros.ros.answers import Answer, answer, prefetch
 from refdiff_ros.ros.frame_sync import FrameSet, FrameSync
 from refdiff_ros.ros.parameters import NodeConfig
-from refdiff_ros.ros.requests import PendingRequest, RequestQueue
+from refdiff_ros.ros.requests import PendingRequest, Refusal, RequestQueue, Standing
 from refdiff_ros.ros.statistics import Statistics
+from refdiff_ros.ros.worker import Job, Wait
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
@@ -47,53 +48,52 @@ class Dispatch:
         self._reply = reply
         self._publish = publish
         self._lock = threading.Lock()
-        self._expression = ''
-        self._expression_s = 0.0
-        self._answered_number = 0
+        self._standing = Standing()
+        self._answered_number = 0  # of the newest frame that was answered for it
         self._started_s = -float('inf')
         self._prepared: FrameSet | None = None
 
     @property
-    def expression(self) -> str:
-        """The standing expression, '' for none."""
-        return self._expression
+    def standing(self) -> Standing:
+        """The standing expression; its text is '' for none."""
+        return self._standing
 
-    def set_expression(self, text: str) -> None:
+    def set_expression(self, text: str) -> Standing:
         """Answer each new frame, and the newest one there is, for `text`; empty for no more."""
         with self._lock:
-            self._expression = text.strip()
-            self._expression_s = time.monotonic()
+            self._standing = Standing(
+                text.strip(), self._standing.number + 1, time.monotonic())
             self._answered_number = 0
+            return self._standing
 
-    def next_job(self) -> Callable[[], None] | float | None:
-        """A job, the seconds to wait for one, or None to wait for a wake-up."""
+    def next_job(self) -> Job | Wait | None:
+        """A job, how long to wait for one, or None to wait for a wake-up."""
         if self.engine is None or not self.active:
             return None
-        due_s = self._sync.depth_due_s(self.config.sync_tolerance, time.monotonic())
+        now_s = time.monotonic()
+        due_s = max(self._sync.depth_due_s(self.config.sync_tolerance, now_s),
+                    self._sync.first_due_s(self.config.first_wait, now_s))
         first = self.queue.first
         if first is not None:
             if due_s > 0 and not _has_image(first.request):
-                return due_s
+                return Wait(due_s)
             pending = self.queue.pop()
             if pending is not None:
                 return lambda: self._serve(pending)
         with self._lock:
-            expression, asked_s = self._expression, self._expression_s
-            seen = self._answered_number
-        if not expression:
+            standing, answered = self._standing, self._answered_number
+        if not standing.text:
             return self._next_prefetch(due_s)
         wait_s = self._started_s + 1 / self.config.max_rate - time.monotonic()
         if wait_s > 0:
-            return wait_s
+            return Wait(wait_s)
         # A frame that came after the expression is answered however long the worker was busy.
-        frame_set, refusal = self.newest_frame(since_s=asked_s)
-        if refusal is not None or frame_set.number <= seen:
+        newest = self.newest_frame(since_s=standing.said_s)
+        if isinstance(newest, Refusal) or newest.number <= answered:
             return None
-        if due_s > 0:
-            return due_s
-        return lambda: self._stand(expression, frame_set)
+        return Wait(due_s) if due_s > 0 else lambda: self._stand(standing, newest)
 
-    def _next_prefetch(self, due_s: float) -> Callable[[], None] | float | None:
+    def _next_prefetch(self, due_s: float) -> Job | Wait | None:
         """Prepare the newest frame, as it is not known what will be asked of it."""
         config = self.config
         if not config.prefetch:
@@ -101,14 +101,12 @@ class Dispatch:
             return None
         wait_s = self._started_s + 1 / config.max_rate - time.monotonic()
         if wait_s > 0:
-            return wait_s
-        frame_set, refusal = self.newest_frame()
-        if refusal is not None or frame_set is self._prepared or (
-                self._prepared is not None and frame_set.number <= self._prepared.number):
+            return Wait(wait_s)
+        newest = self.newest_frame()
+        if isinstance(newest, Refusal) or newest is self._prepared or (
+                self._prepared is not None and newest.number <= self._prepared.number):
             return None
-        if due_s > 0:
-            return due_s
-        return lambda: self._prefetch(frame_set, config)
+        return Wait(due_s) if due_s > 0 else lambda: self._prefetch(newest, config)
 
     def _prefetch(self, frame_set: FrameSet, config: NodeConfig) -> None:
         engine = self.engine
@@ -117,10 +115,8 @@ class Dispatch:
             prefetch(engine, frame_set, config)
             self._prepared = frame_set
 
-    def newest_frame(
-        self, since_s: float = float('inf'),
-    ) -> tuple[FrameSet | None, tuple[Status, str] | None]:
-        """The newest frame, or why there is none: a status and a sentence.
+    def newest_frame(self, since_s: float = float('inf')) -> FrameSet | Refusal:
+        """The newest frame, or why there is none.
 
         A frame received after `since_s` on the monotonic clock may be of any age.
         """
@@ -134,20 +130,22 @@ class Dispatch:
                 self._sync.clear()
                 frame_set = None
         if frame_set is None:
-            return None, (Status.NO_IMAGE, 'no image has come yet: start the camera, check the '
-                          "remapping of 'image' and see /diagnostics")
+            return Refusal(
+                Status.NO_IMAGE, 'no image has come yet: start the camera, check the '
+                "remapping of 'image' and see /diagnostics")
         if age_s > config.max_age and frame_set.received_s < since_s:
-            return None, (
+            return Refusal(
                 Status.STALE_IMAGE,
                 f'expected an image of the last {config.max_age:g} s, the newest came '
                 f'{age_s:.1f} s ago: check the camera or raise max_age')
-        return frame_set, None
+        return frame_set
 
-    def refuse(self, pending: PendingRequest, status: Status, reason: str) -> None:
+    def refuse(self, pending: PendingRequest, refusal: Refusal) -> None:
         """Answer a call without asking the models."""
         config, engine = self.config, self.engine
         self._finish_call(pending, Answer(
-            status, reason, pending.request.expression, header=pending.request.image.header,
+            refusal.status, refusal.reason, pending.request.expression,
+            header=pending.request.image.header,
             bundle=engine.models.name if engine else config.bundle, preset=config.preset,
             mode=config.mode, received_s=pending.received_s), config)
 
@@ -155,40 +153,38 @@ class Dispatch:
         """Answer TIMEOUT to the calls whose deadline has passed."""
         for pending in self.queue.expire(time.monotonic()):
             waited_s = time.monotonic() - pending.received_s
-            self.refuse(pending, Status.TIMEOUT,
-                        f'the turn of this call did not come within {waited_s:.1f} s: ask less '
-                        'often, raise timeout, or use a faster preset or bundle')
+            self.refuse(pending, Refusal(
+                Status.TIMEOUT,
+                f'the turn of this call did not come within {waited_s:.1f} s: ask less often, '
+                'raise timeout, or use a faster preset or bundle'))
 
     def _serve(self, pending: PendingRequest) -> None:
         if pending.deadline_s <= time.monotonic():
-            self.refuse(pending, Status.TIMEOUT,
-                        'the turn of this call came after its deadline: ask less often, raise '
-                        'timeout, or use a faster preset or bundle')
+            self.refuse(pending, Refusal(
+                Status.TIMEOUT, 'the turn of this call came after its deadline: ask less often, '
+                'raise timeout, or use a faster preset or bundle'))
             return
-        engine = self.engine
-        frame_set, refusal = self._frame_of(pending)
+        engine, frame_set = self.engine, self._frame_of(pending)
         if engine is None:
-            refusal = Status.INACTIVE, 'the node was deactivated'
-        if refusal is not None:
-            self.refuse(pending, *refusal)
+            frame_set = Refusal(Status.INACTIVE, 'the node was deactivated')
+        if isinstance(frame_set, Refusal):
+            self.refuse(pending, frame_set)
             return
         config = self.config
         received_s = max(pending.received_s, frame_set.received_s)
         self._finish_call(pending, answer(
             engine, frame_set, pending.request.expression, config, received_s), config)
 
-    def _frame_of(
-        self, pending: PendingRequest,
-    ) -> tuple[FrameSet | None, tuple[Status, str] | None]:
+    def _frame_of(self, pending: PendingRequest) -> FrameSet | Refusal:
         request = pending.request
         if not _has_image(request):
-            newest, refusal = self.newest_frame()
-            if refusal is None and self._is_ready():
-                return self._prepared, None
-            return newest, refusal
+            newest = self.newest_frame()
+            if self._is_ready() and not isinstance(newest, Refusal):
+                return self._prepared
+            return newest
         return FrameSet(
             image=request.image, depth=request.depth, camera_info=request.camera_info,
-            received_s=pending.received_s), None
+            received_s=pending.received_s)
 
     def _is_ready(self) -> bool:
         """Whether a frame was prepared that a call may still be answered on."""
@@ -201,14 +197,15 @@ class Dispatch:
         self._statistics.answered('service', result)
         self._reply(pending.reply_to, result, config)
 
-    def _stand(self, expression: str, frame_set: FrameSet) -> None:
+    def _stand(self, standing: Standing, frame_set: FrameSet) -> None:
         config, engine = self.config, self.engine
         if engine is None:
             return
         self._started_s = time.monotonic()
-        result = answer(engine, frame_set, expression, config, frame_set.received_s)
+        result = answer(
+            engine, frame_set, standing.text, config, frame_set.received_s, standing.number)
         with self._lock:
-            if self._expression == expression:
+            if self._standing.number == standing.number:
                 self._answered_number = frame_set.number
         if self.active:
             self._statistics.answered('topic', result)

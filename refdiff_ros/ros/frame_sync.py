@@ -5,6 +5,7 @@ time then belongs together, and the frame says so.
 """
 
 from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 import threading
 from typing import Any
@@ -67,9 +68,13 @@ class FrameSync:
     """A one-place slot for the newest frame, filled by callbacks, read by the worker.
 
     Older images are kept only as long as their depth may still come; nothing queues up.
+
+    Args:
+        published: which of 'depth' and 'camera_info' somebody publishes.
     """
 
-    def __init__(self):
+    def __init__(self, published: Callable[[], Collection[str]] = tuple):
+        self._published = published
         self._lock = threading.Lock()
         self._count = 0
         self.clear()
@@ -80,6 +85,7 @@ class FrameSync:
             self._images: deque[_Arrived] = deque(maxlen=_KEPT)
             self._depths: deque[_Arrived] = deque(maxlen=_KEPT)
             self._cameras: deque[_Arrived] = deque(maxlen=_KEPT)
+            self._first_image_s: float | None = None
 
     @property
     def images_received(self) -> int:
@@ -91,6 +97,8 @@ class FrameSync:
         stamp = stamp_ns(msg)
         with self._lock:
             self._count += 1
+            if self._first_image_s is None:
+                self._first_image_s = now_s
             still = stamp == 0 or bool(self._images) and stamp == self._images[-1].stamp_ns
             if self._images and stamp < self._images[-1].stamp_ns:
                 self._drop_later_than(stamp)
@@ -144,6 +152,25 @@ class FrameSync:
             if image is None or newest.received_s - image.received_s <= _WAIT_S:
                 return 0.0
             return max(0.0, newest.received_s + _WAIT_S - now_s)
+
+    def first_due_s(self, patience_s: float, now_s: float) -> float:
+        """Seconds for which the first depth or camera_info is worth waiting for; 0 for not at all.
+
+        A camera sends them a moment after its image, and the first one to be answered must not
+        go without them. What is published and does not come is waited for only once.
+
+        Args:
+            patience_s: how long after the first image they may come.
+            now_s: on the monotonic clock.
+        """
+        with self._lock:
+            if self._first_image_s is None:
+                return 0.0
+            left_s = self._first_image_s + patience_s - now_s
+            missing = {role for role, came in (
+                ('depth', self._depths), ('camera_info', self._cameras)) if not came}
+        # The graph is asked only in the first moments.
+        return left_s if left_s > 0 and missing and missing & set(self._published()) else 0.0
 
     def _newest_with_depth(self, tolerance_s: float) -> _Arrived | None:
         for image in reversed(self._images):

@@ -53,6 +53,7 @@ class Inputs:
         sync: takes images, depth and camera_info.
         on_frame: called after each image.
         on_depth: called after each depth image.
+        on_camera_info: called after each camera_info.
         on_expression: called with each text of the expression topic.
     """
 
@@ -62,12 +63,14 @@ class Inputs:
         sync: FrameSync,
         on_frame: Callable[[], None],
         on_depth: Callable[[], None],
+        on_camera_info: Callable[[], None],
         on_expression: Callable[[str], None],
     ):
         self._node = node
         self._sync = sync
         self._on_frame = on_frame
         self._on_depth = on_depth
+        self._on_camera_info = on_camera_info
         self._on_expression = on_expression
         self._group: CallbackGroup = MutuallyExclusiveCallbackGroup()
         self._reliability = 'auto'
@@ -124,6 +127,11 @@ class Inputs:
     def topic(self, item: Input) -> str:
         """The topic's full name, remapped."""
         return self._node.resolve_topic_name(item.topic)
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The roles that somebody publishes, whether a message has come or not."""
+        return tuple(role for role, item in dict(self._inputs).items() if self._publishers(item))
 
     def silence(self, item: Input) -> str:
         """Why nothing is heard on an input, or '' when nothing stands in the way."""
@@ -190,6 +198,7 @@ class Inputs:
 
     def _camera_info(self, msg: CameraInfo) -> None:
         self._sync.add_camera_info(msg, *self._now())
+        self._on_camera_info()
 
     def _expression(self, msg: String) -> None:
         self._on_expression(msg.data)

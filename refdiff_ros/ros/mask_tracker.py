@@ -15,7 +15,8 @@ from refdiff_ros.ros.answers import Answer, carried_answer
 from refdiff_ros.ros.decoding import decode, DecodedFrame
 from refdiff_ros.ros.frame_sync import FrameSet, FrameSync, stamp_ns
 from refdiff_ros.ros.parameters import NodeConfig
-from refdiff_ros.ros.worker import Worker
+from refdiff_ros.ros.requests import Standing
+from refdiff_ros.ros.worker import Job, Worker
 
 if TYPE_CHECKING:
     from refdiff_ros.mask_flow import FlowStep, MaskFlow
@@ -29,7 +30,8 @@ _KEPT_FRAMES = 64
 @dataclass(frozen=True)
 class _Seen:
     """A frame that was looked at: stamp, receipt on the monotonic clock (stamps may stand still),
-    (h, w) grey picture and the motion since the one before, None where there is none."""
+    (h, w) grey picture and the motion since the one before, None where there is none.
+    """
 
     stamp_ns: int
     received_s: float
@@ -41,7 +43,7 @@ class _Seen:
         return self.received_s > answer.received_s and self.stamp_ns >= stamp_ns(answer)
 
 
-class Follower:
+class MaskTracker:
     """Carries the answer to the standing expression to the newest frame, as frames come.
 
     Args:
@@ -60,28 +62,28 @@ class Follower:
     ):
         self._sync, self._config, self._publish = sync, config, publish
         self._lock = threading.Lock()
-        self._expression = ''
+        self._standing = Standing()
         self._given: Answer | None = None
         self._number = 0
         self._drop()
         self._worker = Worker(self._next_job, on_error)
 
-    def expect(self, expression: str) -> None:
-        """A new standing expression, '' for none; nothing is carried until its first answer."""
+    def expect(self, standing: Standing) -> None:
+        """A new standing expression; nothing is carried until its first answer."""
         with self._lock:
-            self._expression, self._given = expression, None
+            self._standing, self._given = standing, None
         self._worker.submit(self._drop)
 
     def grounded(self, answer: Answer) -> None:
         """A full answer to the standing expression: carry this one from now on."""
         with self._lock:
-            if answer.expression == self._expression:
+            if answer.standing == self._standing.number:
                 self._given = answer
         self._worker.wake()
 
     def frame_came(self) -> None:
         """There is a new frame."""
-        if self._expression:
+        if self._standing.text:
             self._worker.wake()
 
     def stop(self) -> None:
@@ -99,9 +101,9 @@ class Follower:
         self._flow: MaskFlow | None = None
         self._seen: deque[_Seen] = deque(maxlen=_KEPT_FRAMES)
 
-    def _next_job(self) -> Callable[[], None] | None:
+    def _next_job(self) -> Job | None:
         config = self._config()
-        if not config.follow or not self._expression:
+        if not config.follow or not self._standing.text:
             return None
         with self._lock:
             answer, self._given = self._given, None
@@ -170,7 +172,7 @@ class Follower:
         answer = carried_answer(self._answer, result, decoded, frame_set)
         if result.status is Status.NOT_FOUND:
             self._answer = self._flow = None
-        if answer.expression == self._expression:  # not cleared or changed in between
+        if answer.standing == self._standing.number:  # not cleared or changed in between
             self._publish(answer, config)
 
 

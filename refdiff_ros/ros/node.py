@@ -1,6 +1,6 @@
 """The managed node `refdiff`: callbacks only, the models run on the worker."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import logging
 import time
 import traceback
@@ -17,23 +17,33 @@ from rclpy.parameter import Parameter
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.language.valid_text import from_outside
+from refdiff_ros.models.progress import ProgressLog, Step
+from refdiff_ros.presets import Mode
 from refdiff_ros.results import Status
 from refdiff_ros.ros import diagnostics, parameters
-from refdiff_ros.ros.answers import Answer, load_engine, Origin, unload_engine
+from refdiff_ros.ros.answers import (
+    Answer,
+    load_engine,
+    Origin,
+    unload_engine,
+    why_not_mode,
+)
 from refdiff_ros.ros.deferred_service import DeferredService
 from refdiff_ros.ros.dispatch import Dispatch
 from refdiff_ros.ros.frame_sync import FrameSync
 from refdiff_ros.ros.inputs import Inputs
-from refdiff_ros.ros.mask_tracker import Follower
+from refdiff_ros.ros.mask_tracker import MaskTracker
 from refdiff_ros.ros.messages import service_response
 from refdiff_ros.ros.outputs import Outputs
 from refdiff_ros.ros.processes.spin import run
-from refdiff_ros.ros.requests import PendingRequest
+from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
 from refdiff_ros.ros.web.page import OperatorPage, Robot
-from refdiff_ros.ros.worker import result_of, Worker
+from refdiff_ros.ros.worker import result_of, Worker, WorkerStoppedError
 from refdiff_ros.srv import ReferSegmentation
 
+# How long an end waits for models that are being loaded.
+_LOADING_S = 0.5
 _LOG = logging.getLogger(__name__)
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -55,19 +65,20 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._statistics = Statistics()
         self._models = diagnostics.ModelState()
         self._forgotten = ''
-        self._sync = FrameSync()
+        self._sync = FrameSync(lambda: self._inputs.published)
         self._dispatch = Dispatch(
             self.get_clock(), self._sync, config, self._statistics, self._reply, self._publish)
         self._worker = Worker(self._dispatch.next_job, self._worker_failed)
-        self._follower = Follower(
+        self._tracker = MaskTracker(
             self._sync, lambda: self._dispatch.config, self._publish, self._worker_failed)
         self._inputs = Inputs(
-            self, self._sync, self._frame_came, self._depth_came, self._expression_came)
+            self, self._sync, self._frame_came, self._depth_came, self._worker.wake,
+            self._expression_came)
         self._outputs = Outputs(self)
         self._page = OperatorPage(Robot(
             self._operator_says, self._operator_chose,
             lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
-            lambda: self._dispatch.expression,
+            lambda: self._dispatch.standing.text,
             lambda: self._dispatch.config.max_input_megapixels))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
@@ -96,7 +107,9 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         """The lifecycle state's label: 'unconfigured', 'inactive', 'active', 'configuring', ..."""
         return self._state_machine.current_state[1]
 
-    def _LifecycleNodeMixin__change_state(self, transition_id: int) -> TransitionCallbackReturn:
+    def _LifecycleNodeMixin__change_state(  # noqa: N802, rclpy's own name, mangled
+        self, transition_id: int,
+    ) -> TransitionCallbackReturn:
         # Jazzy's rclpy lets the error of a transition that this state does not have out of the
         # service, which then never answers; Kilted's answers ERROR, as this does for both.
         try:
@@ -121,9 +134,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             return FAILURE
         self._models = diagnostics.ModelState('loading', f"bundle '{config.bundle}'")
         self.get_logger().info(f"loading bundle '{config.bundle}'")
-        began_s = time.monotonic()
+        began_s, listener = time.monotonic(), self._loading_listener(config.bundle)
         try:
-            self._dispatch.engine = result_of(self._worker.submit(lambda: load_engine(config)))
+            self._dispatch.engine = result_of(
+                self._worker.submit(lambda: load_engine(config, listener)))
         except Exception as error:  # whatever loading raises, the node stays up and says so
             if not isinstance(error, RefDiffError):
                 self.get_logger().error(traceback.format_exc())
@@ -135,6 +149,17 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._dispatch.engine.models, time.monotonic() - began_s)
         self.get_logger().info(self._models.detail)
         return SUCCESS
+
+    def _loading_listener(self, bundle: str) -> Callable[[Step], None]:
+        """Shows how far loading has got, in the log and in /diagnostics; ends it on a stop."""
+        log = ProgressLog(lambda text: self.get_logger().info(text), every_s=10.0)
+
+        def tell(step: Step) -> None:
+            if self._worker.stopping:
+                raise WorkerStoppedError(f'the node is ending: stopped {step.stage} {step.item}')
+            self._models = diagnostics.ModelState('loading', f"bundle '{bundle}', {step}")
+            log(step)
+        return tell
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and answer.
@@ -191,8 +216,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _forget(self) -> None:
         """Drop the standing expression: who activates the node again may want another."""
-        if self._dispatch.expression:
-            self._forgotten = self._dispatch.expression
+        if self._dispatch.standing.text:
+            self._forgotten = self._dispatch.standing.text
             self.get_logger().warning(
                 f'the standing expression {self._forgotten[:200]!r} is dropped, for the node is '
                 'no longer active: publish it again once it is')
@@ -200,7 +225,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _refuse_waiting(self, reason: str) -> None:
         for pending in self._dispatch.queue.drain():
-            self._dispatch.refuse(pending, Status.INACTIVE, reason)
+            self._dispatch.refuse(pending, Refusal(Status.INACTIVE, reason))
 
     def _start_by_itself(self) -> None:
         self._autostart.cancel()
@@ -214,12 +239,12 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _frame_came(self) -> None:
         self._statistics.images.tick()
         self._worker.wake()
-        self._follower.frame_came()
+        self._tracker.frame_came()
         self._page.frame_came()
 
     def _depth_came(self) -> None:
         self._worker.wake()
-        self._follower.frame_came()
+        self._tracker.frame_came()
 
     def _expression_came(self, said: str) -> None:
         text = from_outside(said)
@@ -234,9 +259,9 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._worker.submit(self._outputs.clear)
 
     def _stand(self, text: str) -> None:
-        self._dispatch.set_expression(text)
-        self._follower.expect(text.strip())
-        self._page.said(text.strip())
+        standing = self._dispatch.set_expression(text)
+        self._tracker.expect(standing)
+        self._page.said(standing.text)
 
     def _call_came(self, request: ReferSegmentation.Request, reply_to: Any) -> None:
         config, now_s = self._dispatch.config, time.monotonic()
@@ -244,15 +269,15 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         timeout_s = request.timeout or config.service_timeout
         pending = PendingRequest(request, reply_to, now_s, now_s + timeout_s)
         if not 0 < timeout_s < float('inf'):
-            self._dispatch.refuse(
-                pending, Status.BAD_REQUEST,
-                f'expected a timeout in seconds, or 0 for the default, got {request.timeout}')
+            self._dispatch.refuse(pending, Refusal(
+                Status.BAD_REQUEST,
+                f'expected a timeout in seconds, or 0 for the default, got {request.timeout}'))
         elif not self._dispatch.active:
-            self._dispatch.refuse(pending, Status.INACTIVE, self._why_inactive())
+            self._dispatch.refuse(pending, Refusal(Status.INACTIVE, self._why_inactive()))
         elif not self._dispatch.queue.push(pending, config.queue_size):
-            self._dispatch.refuse(
-                pending, Status.BUSY,
-                f'{config.queue_size} calls wait already: ask again later, or raise queue_size')
+            self._dispatch.refuse(pending, Refusal(
+                Status.BUSY,
+                f'{config.queue_size} calls wait already: ask again later, or raise queue_size'))
         elif not self._dispatch.active:  # deactivated in between
             self._refuse_waiting('the node was deactivated')
         else:
@@ -268,8 +293,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         if result.origin is Origin.CARRIED:
             self._statistics.carried.tick()
         else:
-            self._follower.grounded(result)
-        if result.expression == self._dispatch.expression:  # not cleared or changed in between
+            self._tracker.grounded(result)
+        if result.standing == self._dispatch.standing.number:  # not cleared or changed in between
             self._page.offer(result, config.candidates, standing=True)
         if result.segmentation is None:
             self.get_logger().warning(
@@ -277,7 +302,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
         self._segment.reply(reply_to, service_response(result, config.candidates))
-        if not self._dispatch.expression:
+        if not self._dispatch.standing.text:
             self._page.offer(result, config.candidates, standing=False)
 
     def _report(self) -> None:
@@ -285,7 +310,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._inputs.follow_publishers()
         now = self.get_clock().now()
         situation = diagnostics.Situation(
-            self.state, self._dispatch.expression, len(self._dispatch.queue),
+            self.state, self._dispatch.standing.text, len(self._dispatch.queue),
             now.nanoseconds == 0, self._dispatch.config.max_age, self._forgotten)
         report = diagnostics.report(
             self.get_fully_qualified_name(), now, situation, self._models, self._inputs,
@@ -311,6 +336,13 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     # Parameters
 
     def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        engine = self._dispatch.engine
+        for change in changes:
+            problem = ''
+            if change.name == 'mode' and engine is not None and change.value in set(Mode):
+                problem = why_not_mode(engine, change.value)
+            if problem:
+                return SetParametersResult(successful=False, reason=problem)
         return parameters.check_change(changes, self._dispatch.config, self.state)
 
     def _take_parameters(self, changes: list[Parameter]) -> None:
@@ -323,14 +355,18 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         _LOG.error('unexpected error; the node goes on', exc_info=error)
 
     def stop(self) -> None:
-        """Refuse what waits, finish the running step and end the worker."""
+        """Refuse what waits, and end the worker where the running stage ends.
+
+        Loading is not waited for: a download goes on where it stopped, and the rest only reads.
+        """
+        patience_s = _LOADING_S if self._models.state == 'loading' else None
         self._dispatch.active = False
         self._worker.stop()
-        self._follower.stop()
+        self._tracker.stop()
         self._refuse_waiting('the node is ending')
         self._page.stop()
-        self._worker.join()
-        self._follower.join()
+        self._worker.join(patience_s)
+        self._tracker.join()
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -127,11 +127,17 @@ PARAMETERS = (
         'preset', 'onboard', 'Reading of the method that answers.',
         choices=tuple(sorted(PRESETS))),
     ParameterSpec(
-        'mode', 'full', 'Ablation of the method: full uses both scores and the segmentor.',
+        'mode', 'full',
+        'Ablation of the method: full uses both scores and the segmentor. Only what the mode '
+        'needs is loaded: a mode that needs more is reached by cleanup and configure.',
         choices=tuple(mode.value for mode in Mode)),
     ParameterSpec(
         'seed', 0, 'Seed of the diffusion noise; the same seed gives the same answer.',
         low=0, high=2**31 - 1),
+    ParameterSpec(
+        'check_expressions', True,
+        "Refuse a text that is more or less than one expression ('put it on the tray', 'not the "
+        "mug', 'stop') with a sentence; off for data sets, whose texts are answered as they are."),
     ParameterSpec(
         'image_transport', 'raw',
         "raw subscribes to 'image', compressed to 'image/compressed'.", 'activate',
@@ -168,6 +174,10 @@ PARAMETERS = (
         'sync_tolerance', 0.02,
         'Depth belongs to an image when their stamps differ by at most this many seconds.',
         low=0.0, high=10.0),
+    ParameterSpec(
+        'first_wait', 1.0,
+        'After the first image, an answer waits at most this many seconds for the first depth '
+        'and the first camera_info, where somebody publishes them.', low=0.0, high=60.0),
     ParameterSpec(
         'rectified', False,
         'The image is rectified: take the intrinsics from P of camera_info, not from K.'),
@@ -214,6 +224,7 @@ class NodeConfig:
     preset: str = 'onboard'
     mode: str = 'full'
     seed: int = 0
+    check_expressions: bool = True
     image_transport: str = 'raw'
     reliability: str = 'auto'
     max_rate: float = 5.0
@@ -223,6 +234,7 @@ class NodeConfig:
     max_megapixels: float = 2.1
     max_input_megapixels: float = MAX_MEGAPIXELS
     sync_tolerance: float = 0.02
+    first_wait: float = 1.0
     rectified: bool = False
     queue_size: int = 8
     service_timeout: float = 10.0

@@ -1,9 +1,35 @@
-"""Service requests that wait their turn: a bounded queue with a deadline for each."""
+"""What is asked of the node: the standing expression, and calls that wait their turn."""
 
 from collections import deque
 from dataclasses import dataclass
 import threading
 from typing import Any
+
+from refdiff_ros.results import Status
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The standing expression, which every new frame is answered for.
+
+    Attributes:
+        text: as it was said; '' for none.
+        number: counts what was said, so that a sentence which is cleared and said again is
+            another question.
+        said_s: when it came, seconds on the monotonic clock.
+    """
+
+    text: str = ''
+    number: int = 0
+    said_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a question is not put to the models: a status and a sentence that says what to do."""
+
+    status: Status
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -3,28 +3,55 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
 import threading
 from typing import Any
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.stages import listen
 
 
 class WorkerStoppedError(RefDiffError, RuntimeError):
-    """The worker was stopped before a job began."""
+    """The worker was stopped before a job began, or between two stages of it."""
+
+
+class _EndsJobs:
+    """Ends a job of a stopped worker where its next stage would begin."""
+
+    def __init__(self, worker: 'Worker'):
+        self._worker = worker
+
+    def enter(self, name: str) -> None:
+        """A stage begins."""
+        if self._worker.stopping:
+            raise WorkerStoppedError(f'the node is ending: stopped before the stage {name}')
+
+    def leave(self, name: str) -> None:
+        """A stage ends."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """There is no job now; the worker asks again after `seconds`, or when it is woken."""
+
+    seconds: float
+
+
+Job = Callable[[], None]
 
 
 class Worker:
     """Runs jobs one at a time on its own thread.
 
     Jobs given to `submit` (loading, unloading) come first. When there is none, `next_job` is
-    asked: it returns a job, or a number of seconds after which to ask again, or None to wait
-    until `wake` is called. A job from `next_job` must not raise; one that does ends up in
-    `on_error` and the thread goes on.
+    asked: it returns a job, or how long to wait before it is asked again, or None to wait until
+    `wake` is called. A job from `next_job` must not raise; one that does ends up in `on_error`
+    and the thread goes on.
     """
 
     def __init__(
         self,
-        next_job: Callable[[], Callable[[], None] | float | None],
+        next_job: Callable[[], Job | Wait | None],
         on_error: Callable[[Exception], None],
     ):
         self._next_job = next_job
@@ -60,7 +87,7 @@ class Worker:
             self._changed.notify()
 
     def stop(self) -> None:
-        """Take no further job; what runs now runs to its end."""
+        """Take no further job; what runs now ends before its next stage."""
         with self._changed:
             self._stopping = True
             for future, _ in self._submitted:
@@ -74,11 +101,12 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not self._stopping:
-            try:
-                self._step()
-            except Exception as error:  # the thread must outlive any one job
-                self._on_error(error)
+        with listen(_EndsJobs(self)):
+            while not self._stopping:
+                try:
+                    self._step()
+                except Exception as error:  # the thread must outlive any one job
+                    self._on_error(error)
 
     def _step(self) -> None:
         with self._changed:
@@ -93,7 +121,8 @@ class Worker:
             return
         with self._changed:
             self._changed.wait_for(
-                lambda: self._woken or self._submitted or self._stopping, timeout=job)
+                lambda: self._woken or self._submitted or self._stopping,
+                timeout=None if job is None else job.seconds)
 
 
 def _fulfil(future: Future, job: Callable[[], Any]) -> None:

@@ -7,6 +7,7 @@ would be solid. Hollow bodies are rings of small boxes around a base. Metres, in
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import itertools
 import math
 
 import numpy as np
@@ -97,7 +98,7 @@ def _mug(form: Shape) -> list[Solid]:
     path = [(near, low), (corner, low), (far, height * 0.52 - 0.012), (far, height * 0.52 + 0.012),
             (corner, high), (near, high)]
     points = [np.array([x, 0.0, z]) for x, z in path]
-    handle = [_capsule(a, b, 0.0068, 0.03) for a, b in zip(points, points[1:], strict=False)]
+    handle = [_capsule(a, b, 0.0068, 0.03) for a, b in itertools.pairwise(points)]
     return [_cylinder(radius * 0.93, 0.0, 0.009, 0.35),
             *_ring((radius, 0.006), (radius, height), _WALL_M, 16, 0.5), *handle]
 
@@ -107,7 +108,7 @@ def _bowl(form: Shape) -> list[Solid]:
     start = 0.22 * np.pi
     profile = [(radius * np.sin(a), height * (1 - np.cos(a) / np.cos(start)))
                for a in np.linspace(start, 0.5 * np.pi, 4)]
-    walls = [solid for low, high in zip(profile, profile[1:], strict=False)
+    walls = [solid for low, high in itertools.pairwise(profile)
              for solid in _ring(low, high, _WALL_M, 16, 0.2)]
     return [_cylinder(profile[0][0], 0.0, 0.004, 0.4), *walls]
 

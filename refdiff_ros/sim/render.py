@@ -110,7 +110,8 @@ def render_scenes(
             yield picture(mujoco, model, data, renderer, scene, number, depth)
 
 
-def picture(
+# MuJoCo's model, data and renderer go together but have no common object.
+def picture(  # noqa: PLR0913
     mujoco: ModuleType, model: Any, data: Any, renderer: Any, scene: Scene, number: int = 0,
     depth: bool = True,
 ) -> SceneView:
@@ -178,7 +179,7 @@ def _objects(scene: Scene) -> tuple[SceneObject, ...]:
         cos, sin = math.cos(thing.yaw), math.sin(thing.yaw)
         turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
         base = np.array([*thing.xy, thing.z])
-        centre = base + [0.0, 0.0, thing.form.extents[2] / 2]
+        centre = [*base, 0.0, 0.0, thing.form.extents[2] / 2]
         found.append(SceneObject(
             thing.name, thing.shape, thing.colour, optical.T @ (centre - position),
             optical.T @ turn, thing.form.extents, thing.form.round,

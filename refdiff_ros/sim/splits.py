@@ -23,7 +23,8 @@ _BATCH = 16
 @dataclass(frozen=True)
 class Split:
     """Scenes `0 .. count - 1`; seeds start at `first_seed`; scenes from `unseen_from` on are
-    those with a pair that training lacks."""
+    those with a pair that training lacks.
+    """
 
     first_seed: int
     count: int

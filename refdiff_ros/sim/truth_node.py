@@ -33,7 +33,7 @@ class TruthNode(Node):
     def __init__(self, **kwargs: Any):
         super().__init__('refdiff', **kwargs)
         reliable = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-        self._meant: dict[str, int] = {}
+        self._meant: dict[str, int] | None = None  # until the objects have been told
         self._camera: CameraInfo | None = None
         # By stamp, newest last.
         self._depth: dict[tuple[int, int], Image] = {}
@@ -63,7 +63,7 @@ class TruthNode(Node):
     def _answer(self, request: ReferSegmentation.Request, _response: Any,
                 ) -> ReferSegmentation.Response:
         both = [stamp for stamp in self._instances if stamp in self._depth]
-        if not both or self._camera is None:
+        if not both or self._camera is None or self._meant is None:
             return service_response(Answer(
                 Status.NO_IMAGE, 'no frame with depth and truth has come yet: wait',
                 request.expression))

@@ -48,7 +48,7 @@ def test_the_table_and_the_file_have_what_they_promise(tmp_path, capsys):
     unet = first['stages']['unet 1']
     assert unet['flops']['float32'] > 1e6 and unet['bytes'] > 1e6 and unet['peak_bytes'] > 1e6
     assert 1e6 < unet['tensor_bytes'] <= first['tensor_bytes'] < first['peak_bytes']
-    assert 0 < unet['compute_share'] and 0 < unet['memory_share']
+    assert unet['compute_share'] > 0 and unet['memory_share'] > 0
     assert first['flops'] == sum(
         sum(stage['flops'].values()) for stage in first['stages'].values())
     assert first['seconds']['median'] == pytest.approx(

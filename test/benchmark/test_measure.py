@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from refdiff_ros.benchmark.measure import measure
+from refdiff_ros.benchmark.measure import measure, Passes
 from refdiff_ros.benchmark.memory import PeakMemory
 from refdiff_ros.benchmark.peak import MachinePeak, measure_peak
 from refdiff_ros.stages import listen, OTHER, sort_key, stage, StageTimes
@@ -69,7 +69,7 @@ def test_each_pass_is_prepared_and_timed(clock):
         with stage('vae'):
             clock.now += 3
         clock.now += 1
-    found = measure(work, CPU, repeats=2, prepare=lambda: calls.append('prepare'))
+    found = measure(work, CPU, Passes(2, lambda: calls.append('prepare')))
     assert calls == ['prepare', 'work'] * 3
     assert found.seconds == (4, 4) and found.stages == {'vae': (3, 3), OTHER: (1, 1)}
     assert found.counts is not None and not found.timed_while_counting
@@ -81,7 +81,7 @@ def test_without_repeats_the_counted_pass_is_the_timed_one(clock):
     def work():
         clock.now += 2
         return a @ a
-    found = measure(work, CPU, repeats=0)
+    found = measure(work, CPU, Passes(0))
     assert found.seconds == (2,) and found.timed_while_counting
     assert found.counts.flops == {OTHER: {'float32': 128}}
 

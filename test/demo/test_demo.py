@@ -17,7 +17,9 @@ from refdiff_ros.demo import table
 from refdiff_ros.demo.cli import first_line
 from refdiff_ros.models.tabletop import NOTICE
 from refdiff_ros.ros.processes.child_process import ChildDiedError, ChildProcess
-from refdiff_ros.ros.processes.private_domain import claim_domain
+
+# For what loads models on a busy machine.
+_PATIENCE_S = 200.0
 
 
 def _command(out, *arguments):
@@ -39,8 +41,8 @@ def _processes_of(out):
     return found
 
 
-def _wait(predicate, timeout_s, what):
-    end = time.monotonic() + timeout_s
+def _wait(predicate, what):
+    end = time.monotonic() + _PATIENCE_S
     while not predicate():
         assert time.monotonic() < end, what()
         time.sleep(0.05)
@@ -79,6 +81,8 @@ def test_table_has_a_line_for_each_expression_and_splits_the_latency(demo):
         assert model > 0 and total > 0
         assert total == pytest.approx(model + node + transport, abs=0.3)
         assert row[4] == '-' or 0 <= float(row[4]) <= 1
+    # The first call waits for what belongs to the first image.
+    assert 'camera_info' not in demo[1].stdout
 
 
 def test_pictures_show_the_answers(demo):
@@ -101,10 +105,14 @@ def test_ctrl_c_ends_both_processes(tmp_path):
         _command(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, 'DEMO_TEST': str(tmp_path)})
     try:
-        _wait(lambda: len(_processes_of(tmp_path)) >= 3, 60, lambda: _processes_of(tmp_path))
-        time.sleep(1.0)
+        # The first state that the demo tells of its node: both processes have been started.
+        lines = []
+        while 'node:' not in ''.join(lines[-1:]):
+            lines.append(demo.stdout.readline())
+            assert lines[-1], lines
+        assert len(_processes_of(tmp_path)) >= 3
         demo.send_signal(signal.SIGINT)
-        output, _ = demo.communicate(timeout=60)
+        output, _ = demo.communicate(timeout=_PATIENCE_S)
     finally:
         demo.kill()
     assert demo.returncode == 130, output
@@ -115,15 +123,17 @@ def test_the_children_of_a_killed_demo_end_too(tmp_path):
     demo = subprocess.Popen(
         _command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, 'DEMO_TEST': str(tmp_path)})
-    _wait(lambda: len(_processes_of(tmp_path)) >= 3, 60, lambda: _processes_of(tmp_path))
-    demo.kill()
+    try:
+        _wait(lambda: len(_processes_of(tmp_path)) >= 3, lambda: _processes_of(tmp_path))
+    finally:
+        demo.kill()
     demo.wait()
-    _wait(lambda: not _processes_of(tmp_path), 60, lambda: _processes_of(tmp_path))
+    _wait(lambda: not _processes_of(tmp_path), lambda: _processes_of(tmp_path))
 
 
 def test_bundle_that_is_not_there_is_said_at_once(tmp_path):
     done = subprocess.run(_command(tmp_path, '--bundle', str(tmp_path / 'nothing')),
-                          capture_output=True, text=True, timeout=60, check=False)
+                          capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith('refdiff: ') and 'Traceback' not in done.stderr
 
@@ -132,7 +142,7 @@ def test_process_that_dies_is_told_with_its_last_lines(tmp_path):
     child = ChildProcess('parrot', [
         sys.executable, '-c', 'print("one"); print("two"); raise SystemExit(3)'],
         tmp_path / 'log' / 'parrot.log')
-    _wait(lambda: not child.alive, 30, lambda: child.tail())
+    _wait(lambda: not child.alive, lambda: child.tail())
     with pytest.raises(ChildDiedError, match='the parrot to keep running, it ended with status 3'
                        ) as raised:
         child.check()
@@ -143,17 +153,11 @@ def test_process_that_dies_is_told_with_its_last_lines(tmp_path):
 def test_stubborn_process_is_ended(tmp_path):
     child = ChildProcess('mule', [
         sys.executable, '-c', 'import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN)\n'
-        'print("ready", flush=True); time.sleep(60)'], tmp_path / 'mule.log')
-    _wait(lambda: 'ready' in child.tail(), 30, lambda: child.tail())
+        'print("ready", flush=True); time.sleep(600)'], tmp_path / 'mule.log')
+    _wait(lambda: 'ready' in child.tail(), lambda: child.tail())
     child.check()
     assert child.stop(patience_s=0.2) == -signal.SIGTERM
     assert not child.alive
-
-
-def test_two_claims_are_two_domains():
-    (one, first), (other, second) = claim_domain(), claim_domain()
-    with first, second:
-        assert one != other
 
 
 def test_iou_by_hand():

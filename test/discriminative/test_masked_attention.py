@@ -1,4 +1,4 @@
-"""Eq. 7's masked-attention branch against the full computation."""
+"""Eq. (7)'s masked-attention branch against the full computation."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Eq. 6: the positional bias."""
+"""Eq. (6): the positional bias."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The text side of Eq. 10."""
+"""The text side of Eq. (10)."""
 
 import logging
 

@@ -6,9 +6,6 @@ from PIL import Image
 import pytest
 
 from refdiff_ros.cli import main
-from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.cli import override, parse_overrides
-from refdiff_ros.presets import ONBOARD
 
 
 def test_tabletop_prints_notice_table_and_json(tmp_path, capsys):
@@ -77,20 +74,3 @@ def test_a_useless_limit_is_refused(capsys):
     with pytest.raises(SystemExit, match='2'):
         main(['evaluate', 'tabletop', '--limit', '0'])
     assert 'expected a whole number of 1 or more' in capsys.readouterr().err
-
-
-def test_overrides_are_json_or_text():
-    assert parse_overrides(['generative.fit=letterbox', 'generative.layers=["a"]', 'root=rules',
-                            'selection.min_score=null']) == {
-        'generative': {'fit': 'letterbox', 'layers': ['a']}, 'root': 'rules',
-        'selection': {'min_score': None}}
-    for texts in (['=1'], ['a.=1'], ['a=1', 'a.b=2']):
-        with pytest.raises(BadRequestError, match='expected'):
-            parse_overrides(texts)
-
-
-@pytest.mark.parametrize('values', [
-    {'selection': 3}, {'selection': {'alpha': 'much'}}, {'generative': {'layers': 3}}])
-def test_values_of_another_type_are_refused(values):
-    with pytest.raises(BadRequestError, match='expected'):
-        override(ONBOARD, values)

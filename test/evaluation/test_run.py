@@ -11,9 +11,8 @@ from refdiff_ros.errors import (
     OutOfMemoryError,
     RefDiffError,
 )
-from refdiff_ros.evaluation.figures import table, tagged_report
-from refdiff_ros.evaluation.run import Answer, answer_samples, UNREADABLE
-from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.evaluation.figures import table, tagged_figures
+from refdiff_ros.evaluation.run import Answer, answer_samples, Sample, UNREADABLE
 from refdiff_ros.results import Frame, Status
 
 TRUTH = np.zeros((8, 8), bool)
@@ -28,7 +27,7 @@ class _Engine:
     def __init__(self, **errors):
         self._errors = errors
 
-    def segment(self, frame, expression, mode=None):
+    def segment(self, frame, expression):
         if expression in self._errors:
             raise self._errors[expression]
         return SimpleNamespace(mask=HALF, status=Status.FOUND, proposals=TRUTH[None],
@@ -50,15 +49,16 @@ def test_answers_in_order_with_their_figures():
     seen = []
     answers = answer_samples(
         _Engine(), (sample(name, kind=kind) for name, kind in (('a', 'plain'), ('b', 'x'))),
-        on_case=lambda *told: seen.append(told))
+        on_answer=lambda *told: seen.append(told))
     assert [answer.sample_id for answer in answers] == ['a', 'b']
     first = answers[0]
     assert (first.iou, first.intersection, first.union) == (0.5, 8, 16)
     assert (first.pointing, first.oracle_iou, first.status) == (1.0, 1.0, 'FOUND')
     assert first.scored and not first.error and first.seconds >= 0
-    assert seen[0][0] == first and seen[0][1].size_hw == (8, 8)
-    assert seen[0][2] is TRUTH and seen[0][3].mask is HALF
-    found = tagged_report(answers)
+    reply = seen[0][1]
+    assert seen[0][0] == first and reply.frame.size_hw == (8, 8)
+    assert reply.truth is TRUTH and reply.segmentation.mask is HALF
+    found = tagged_figures(answers)
     assert found['mean_iou'] == 0.5 and list(found['by_kind']) == ['plain', 'x']
     assert 'plain' in table(found)
 
@@ -70,14 +70,16 @@ def test_errors_cost_no_other_sample():
         _Engine(b=BadRequestError('what'), c=OutOfMemoryError('full')),
         [sample('a', failing(RefDiffError('a broken picture'))), sample('b'), sample('c'),
          sample('d', lambda: (small, TRUTH)), sample('e')],
-        on_case=lambda *told: seen.append([value is None for value in told]))
+        on_answer=lambda _, reply: seen.append([value is None for value in (
+            reply.frame, reply.truth, reply.segmentation, reply.error)]))
     assert [answer.status for answer in answers] == [
         'UNREADABLE', 'BAD_REQUEST', 'OUT_OF_MEMORY', 'UNREADABLE', 'FOUND']
     assert answers[0].error == 'a broken picture'
     assert "of the picture's size (4, 8) (height, width), got (8, 8)" in answers[3].error
     assert answers[1].union == 16 and answers[1].iou == 0
-    assert seen[0] == [False, True, True, True] and seen[1] == [False, False, False, True]
-    found = tagged_report(answers)
+    assert seen[0] == [True, True, True, False] and seen[1] == [False, False, True, False]
+    assert seen[4] == [False, False, False, True]
+    found = tagged_figures(answers)
     # What has no truth is not scored; what has no answer counts 0.
     assert (found['cases'], found['errors'], found['unreadable']) == (3, 2, 2)
     assert found['mean_iou'] == pytest.approx(0.5 / 3, abs=1e-4)
@@ -97,7 +99,7 @@ def test_whatever_an_answer_raises_counts_as_one_bad_case(caplog):
     class Faulty:
         """An engine of which two answers fail, one of them by a fault of its own."""
 
-        def segment(self, frame, expression, mode=None):
+        def segment(self, frame, expression):
             if expression == 'a':
                 raise ZeroDivisionError('no word')
             raise BadRequestError('expected another')

@@ -72,13 +72,13 @@ def _explicit_pass(models, latents, timestep, hidden):
 
 
 def _square(row):
-    side = int(round(row.shape[-1] ** 0.5))
+    side = round(row.shape[-1] ** 0.5)
     return row.reshape(side, side)
 
 
 @torch.no_grad()
 def _direct_paper(models, frame, expression, config):
-    """Softmax (Eq. 4), conditional passes, mean of everything, one min-max, bilinear."""
+    """Softmax (Eq. (4)), conditional passes, mean of everything, one min-max, bilinear."""
     latents = _latents(models, frame, config, timestep=51)
     hidden = _hidden(models, expression.text)
     token = 3  # start, the, red, mug
@@ -163,7 +163,7 @@ def test_a_map_is_float32_of_the_pictures_size_in_0_to_1(models, frame, expressi
     prepared = correlation.prepare_frame(models, frame, CONFIGS[name], seed=0)
     c = prepared.correlation(expression)
     assert c.shape == frame.size_hw and c.dtype == np.float32
-    assert 0 <= c.min() and c.max() <= 1 and c.std() > 0
+    assert c.min() >= 0 and c.max() <= 1 and c.std() > 0
 
 
 def test_the_first_unconditional_pass_is_kept_with_the_frame(models, frame, expression):
@@ -322,7 +322,7 @@ def _direct_unpadded(models, picture, expression):
     maps = []
     for row in wanted:
         places = recorder.probabilities[row][0].mean(dim=0)[:, 3]
-        height = int(round((len(places) / 2) ** 0.5))
+        height = round((len(places) / 2) ** 0.5)
         maps.append(places.reshape(1, 1, height, 2 * height))
     finest = max(tuple(m.shape[-2:]) for m in maps)
     mean = sum(functional.interpolate(m, size=finest, mode='bilinear') for m in maps) / len(maps)

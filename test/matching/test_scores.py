@@ -74,7 +74,7 @@ def test_otsu_prefers_the_region_that_parts_the_map_best():
     by_difference = scores.generative(c, masks)
     by_otsu = scores.otsu(by_difference, masks)
     c[0, 0] = 2.0
-    assert scores.generative(c, masks).argmax() == 0  # Eq. 9 alone takes the brightest pixel
+    assert scores.generative(c, masks).argmax() == 0  # Eq. (9) alone takes the brightest pixel
     assert by_otsu.argmax() == 1
     assert by_otsu[1] == pytest.approx(by_difference[1] * 0.5)
     assert by_otsu[0] == pytest.approx(by_difference[0] * np.sqrt(1 / 16 * 15 / 16))

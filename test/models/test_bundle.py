@@ -92,6 +92,23 @@ def test_sam_checkpoint_needs_a_known_type():
         parse_manifest(changed(lambda v: v['parts'].update(sam=sam)))
 
 
+@pytest.mark.parametrize('url', [
+    'file:///etc', 'http://example.org/sam', 'ftp://example.org', 'https://', '/etc',
+    'https://me:secret@example.org', 'https://example.org/a?b', 'HTTPS://example.org'])
+def test_plain_url_is_https(url):
+    sam = {'layout': 'segment-anything', 'url': url, 'type': 'vit_b',
+           'files': [{'path': 'sam.pth', 'sha256': SHA}]}
+    with pytest.raises(BundleError, match='url of part sam as https://host/folder'):
+        parse_manifest(changed(lambda v: v['parts'].update(sam=sam)))
+
+
+@pytest.mark.parametrize('package', ['/etc', '../x', 'antigravity', 'os', 'En_core', 'a.b_c'])
+def test_parser_package_is_a_pipelines_name(package):
+    parser = {'layout': 'spacy', 'package': package}
+    with pytest.raises(BundleError, match="such as 'en_core_web_sm'"):
+        parse_manifest(changed(lambda v: v['parts'].update(parser=parser)))
+
+
 @pytest.mark.parametrize('path', ['', '.', '/a', 'a/../b', 'a//b', 'a/', 'a\\b'])
 def test_path_must_stay_inside(path):
     with pytest.raises(BundleError, match='path'):
@@ -109,20 +126,32 @@ def test_read_manifest_names_the_path(tmp_path):
         read_manifest(tmp_path)
 
 
-def test_shipped_manifest_is_pinned():
-    bundle = store.locate('sd15_vit_h').bundle
-    assert bundle.trained
-    assert bundle.part('sam').type == 'vit_h'
+@pytest.mark.parametrize(('name', 'layout', 'kind'), [
+    ('sd15_vit_h', 'segment-anything', 'vit_h'), ('sd15_vit_b', 'segment-anything', 'vit_b'),
+    ('sd15_sam2_tiny', 'transformers', '')])
+def test_known_manifest_is_pinned(name, layout, kind):
+    bundle = store.locate(name).bundle
+    assert (bundle.name, bundle.trained) == (name, True)
+    assert bundle.part('parser') is None
+    assert (bundle.part('sam').layout, bundle.part('sam').type) == (layout, kind)
     for part in bundle.parts:
         assert part.hub is None or len(part.hub.revision) == 40
         for file in part.files:
-            if not file.path.endswith(('.json', '.txt')):
-                assert file.sha256 is not None
-                assert file.size is not None
+            assert file.sha256 is not None
+            assert file.size is not None
+
+
+def test_known_bundles_differ_in_the_segmentor_alone():
+    first, *others = (store.locate(name).bundle for name in (
+        'sd15_vit_h', 'sd15_vit_b', 'sd15_sam2_tiny'))
+    for other in others:
+        assert other.part('diffusion') == first.part('diffusion')
+        assert other.part('clip') == first.part('clip')
 
 
 def test_unknown_bundle_lists_the_known_ones():
-    with pytest.raises(BundleError, match="'untrained_mini', 'sd15_vit_h'.*got 'sd99'"):
+    known = "'untrained_mini', 'sd15_sam2_tiny', 'sd15_vit_b', 'sd15_vit_h'"
+    with pytest.raises(BundleError, match=f"{known}.*got 'sd99'"):
         store.locate('sd99')
 
 

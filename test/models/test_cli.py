@@ -3,11 +3,11 @@ import json
 import subprocess
 import sys
 
-from hub_server import COMMIT, hub_server
+from hub_server import COMMIT, hub_server, use_hub
 import pytest
 
 from refdiff_ros.cli import main
-from refdiff_ros.models.cli import progress_text, ProgressLine
+from refdiff_ros.models.progress import Meter, ProgressLine, Step
 from refdiff_ros.models.sizes import size_text
 
 WEIGHTS = bytes(range(256)) * 40
@@ -25,13 +25,9 @@ def folder(monkeypatch, tmp_path):
         'clip': {'layout': 'transformers', 'hub': hub, 'files': [{'path': 'config.json'}]}}}
     (tmp_path / 'mini').mkdir()
     (tmp_path / 'mini/bundle.json').write_text(json.dumps(values))
-    monkeypatch.setenv('REFDIFF_HOME', str(tmp_path / 'home'))
-    monkeypatch.setenv('NO_PROXY', '127.0.0.1')
-    for name in ('HF_HUB_OFFLINE', 'REFDIFF_OFFLINE'):
-        monkeypatch.delenv(name, raising=False)
     with hub_server() as running:
         running.files = {'acme/mini/w.safetensors': WEIGHTS, 'acme/mini/config.json': b'{}'}
-        monkeypatch.setenv('HF_ENDPOINT', running.url)
+        use_hub(monkeypatch, tmp_path / 'home', running)
         yield tmp_path / 'mini'
 
 
@@ -58,7 +54,9 @@ def test_pull_then_verify(capsys, folder):
     assert '2 are missing (first: diffusion/w.safetensors)' in out
     status, out, err = run(capsys, 'pull', folder)
     assert (status, out) == (0, f'mini is complete in {folder} (2 files downloaded)\n')
-    assert 'diffusion/w.safetensors: 10.2 kB of 10.2 kB' in err
+    first, last = err.splitlines()
+    assert first == 'downloading diffusion/w.safetensors: 10.2 kB'
+    assert last.startswith('downloading clip/config.json: 10.2 kB of 10.2 kB')
     status, out, _ = run(capsys, 'pull', folder)
     assert (status, out) == (0, f'mini is complete in {folder} (0 files downloaded)\n')
     status, out, _ = run(capsys, 'verify', folder)
@@ -98,19 +96,36 @@ def test_built_in_bundle_needs_nothing(capsys):
         assert 'built in' in out
 
 
-def test_progress_text_shows_rate_and_time_left():
-    text = progress_text('w', 1_000_000_000, 3_000_000_000, 500_000_000, 10.0)
-    assert text == 'w: 1.0 GB of 3.0 GB, 50.0 MB/s, 0:40 min left'
-    assert progress_text('w', 0, None, 0, 0.0) == 'w: 0 B'
+def test_step_shows_rate_and_time_left():
+    step = Step('downloading', 'w', 1_000_000_000, 3_000_000_000, 50e6)
+    assert str(step) == 'downloading w: 1.0 GB of 3.0 GB, 50.0 MB/s, 0:40 min left'
+    assert str(Step('loading', 'unet', 0, 3_438_167_540)) == 'loading unet: 3.4 GB'
+    assert str(Step('downloading', 'w')) == 'downloading w: 0 B'
+
+
+def test_meter_counts_over_files_and_not_what_was_there():
+    steps = []
+    meter = Meter('downloading', 300, steps.append)
+    meter.begin('a')
+    meter(100, 100)  # there before
+    meter.begin('b')
+    for done in (0, 100, 200):
+        meter(done, 200)
+    assert [(step.item, step.done) for step in steps] == [
+        ('a', 0), ('a', 100), ('b', 100), ('b', 100), ('b', 200), ('b', 300)]
+    assert steps[1].rate == 0
+    assert steps[-1].rate > 0
+    assert steps[-1].is_whole
 
 
 def test_progress_without_a_terminal_is_quiet_until_the_end(capsys):
-    line = ProgressLine('w')
-    for done in (10, 20, 30):
-        line(done, 30)
-    err = capsys.readouterr().err
-    assert err.count('\n') == 1
-    assert err.startswith('w: 30 B of 30 B')
+    with ProgressLine() as line:
+        for done in (10, 20, 30):
+            line(Step('downloading', 'w', done, 30))
+        line(Step('loading', 'clip', 0, 1000))
+        line(Step('loading', 'unet', 0, 3_400_000_000))
+    assert capsys.readouterr().err.splitlines() == [
+        'downloading w: 10 B of 30 B', 'downloading w: 30 B of 30 B', 'loading unet: 3.4 GB']
 
 
 def test_size_text():

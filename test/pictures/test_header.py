@@ -1,5 +1,6 @@
 """Headers of JPEG and PNG against what Pillow and OpenCV write, and against bombs."""
 
+import contextlib
 import io
 import struct
 import tracemalloc
@@ -109,7 +110,5 @@ def test_no_bytes_whatever_raise_anything_else():
         for place in rng.integers(0, len(data), 40):
             data[place] = rng.integers(256)
         data = bytes(data[:rng.integers(1, len(data))])
-        try:
+        with contextlib.suppress(BadRequestError):
             checked_header(data)
-        except BadRequestError:
-            pass

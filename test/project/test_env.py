@@ -36,7 +36,7 @@ def _run(shell: str, script: str, cwd: Path, **environment: str) -> subprocess.C
     environment = {'PATH': '/usr/bin:/bin', **environment}
     return subprocess.run(
         [shutil.which(shell), '-c', script], cwd=cwd, env=environment, capture_output=True,
-        text=True, stdin=subprocess.DEVNULL, timeout=60)
+        text=True, stdin=subprocess.DEVNULL, timeout=250)
 
 
 @pytest.mark.parametrize('shell', _SHELLS)

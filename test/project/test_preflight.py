@@ -25,7 +25,7 @@ def checkout(tmp_path: Path) -> Path:
     _program(programs / 'id', 'echo 1000')
     _program(programs / 'ldconfig', 'echo libEGL.so.1')
     _program(programs / 'apt-get', 'exit 1')
-    for name in ('cc', 'c++', 'make', 'cmake'):
+    for name in ('cc', 'c++', 'make', 'cmake', 'chromium'):
         _program(programs / name, 'exit 0')
     _python(tmp_path, 'python3', 'CPython 3.12')
     return tmp_path
@@ -58,7 +58,7 @@ def _preflight(checkout: Path, **environment: str) -> subprocess.CompletedProces
     environment = {'PATH': str(checkout / 'bin'), 'REFDIFF_MIN_FREE_GB': '0', **environment}
     return subprocess.run(
         ['/bin/sh', str(checkout / 'tools/preflight.sh')], env=environment, capture_output=True,
-        text=True, stdin=subprocess.DEVNULL, timeout=60)
+        text=True, stdin=subprocess.DEVNULL, timeout=250)
 
 
 def _says(result: subprocess.CompletedProcess, *words: str) -> None:
@@ -161,6 +161,44 @@ def test_root_without_network(checkout: Path) -> None:
     result = _preflight(checkout)
     assert result.returncode == 1
     assert "run 'apt-get update && apt-get install -y cmake'" in result.stderr.splitlines()[-1]
+
+
+def test_a_browser_is_installed_by_root(checkout: Path) -> None:
+    (checkout / 'bin/chromium').unlink()
+    _program(checkout / 'bin/id', 'echo 0')
+    calls = checkout / 'calls'
+    _program(checkout / 'bin/apt-get', f'echo "$*" >>{calls}')
+    result = _preflight(checkout)
+    _answers(result, 'python3')
+    assert result.stderr == 'preflight: installing chromium\n'
+    assert calls.read_text() == 'install -y -qq --no-install-recommends chromium\n'
+
+
+@pytest.mark.parametrize('name', ['chromium-browser', 'google-chrome', 'google-chrome-stable'])
+def test_another_browser_will_do(checkout: Path, name: str) -> None:
+    (checkout / 'bin/chromium').rename(checkout / 'bin' / name)
+    result = _preflight(checkout)
+    _answers(result, 'python3')
+    assert result.stderr == ''
+
+
+@pytest.mark.parametrize(('user', 'words'), [
+    (1000, "run 'sudo apt-get install -y chromium'"), (0, 'apt-get install -y chromium\' failed')])
+def test_without_a_browser_the_set_up_goes_on_and_says_so(
+        checkout: Path, user: int, words: str) -> None:
+    (checkout / 'bin/chromium').unlink()
+    _program(checkout / 'bin/id', f'echo {user}')  # apt-get fails
+    result = _preflight(checkout)
+    _answers(result, 'python3')
+    assert 'tests of the operator page will be skipped' in result.stderr.splitlines()[-1]
+    assert words in result.stderr.splitlines()[-1]
+
+
+def test_no_browser_where_none_is_wanted(checkout: Path) -> None:
+    (checkout / 'bin/chromium').unlink()
+    result = _preflight(checkout, REFDIFF_BROWSER='no')
+    _answers(result, 'python3')
+    assert result.stderr == ''
 
 
 def test_full_disk(checkout: Path) -> None:

@@ -53,7 +53,7 @@ def _set_up(checkout: Path) -> tuple[int, list[str]]:
     calls = checkout / 'calls'
     calls.unlink(missing_ok=True)
     result = subprocess.run(
-        ['bash', str(checkout / 'tools/setup.sh')], capture_output=True, text=True, timeout=60,
+        ['bash', str(checkout / 'tools/setup.sh')], capture_output=True, text=True, timeout=250,
         env={'PATH': '/usr/bin:/bin', 'CHECKOUT': str(checkout)}, stdin=subprocess.DEVNULL)
     return result.returncode, calls.read_text().split() if calls.exists() else []
 

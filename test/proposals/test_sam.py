@@ -18,7 +18,8 @@ from refdiff_ros.models.sam_config import set_sam_dtype
 from refdiff_ros.presets import get_preset, ProposalConfig
 from refdiff_ros.proposals import sam as sam_proposals
 from refdiff_ros.proposals import sam_decoder
-from refdiff_ros.proposals.sam import filter_proposals, point_grid, propose
+from refdiff_ros.proposals.points import point_grid
+from refdiff_ros.proposals.sam import filter_proposals, propose
 from refdiff_ros.proposals.sam_embedding import embed
 from refdiff_ros.results import Frame
 

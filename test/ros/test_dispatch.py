@@ -13,6 +13,7 @@ from refdiff_ros.ros.frame_sync import FrameSync
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.requests import PendingRequest
 from refdiff_ros.ros.statistics import Statistics
+from refdiff_ros.ros.worker import Wait
 from refdiff_ros.srv import ReferSegmentation
 
 CONFIG = NodeConfig(bundle='untrained_mini', prefetch=True, max_age=60.0, max_rate=1000.0)
@@ -51,8 +52,8 @@ def frame_comes(dispatch, seed):
 
 def run_next(dispatch):
     job = dispatch.next_job()
-    while isinstance(job, float):
-        time.sleep(job)
+    while isinstance(job, Wait):
+        time.sleep(job.seconds)
         job = dispatch.next_job()
     if job is not None:
         job()

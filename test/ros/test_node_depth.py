@@ -57,7 +57,7 @@ def question():
 
 @fixture(scope='module')
 def node_and_client():
-    with running({'bundle': 'tabletop_mini', 'max_rate': 100.0}) as both:
+    with running({'bundle': 'tabletop_mini', 'max_rate': 100.0, 'max_age': 600.0}) as both:
         yield both
 
 
@@ -203,7 +203,7 @@ def test_depth_on_the_topic_that_does_not_fit_costs_only_the_pose(
             time.sleep(0.3)
             return [g for g in client.grasps
                     if g.header == sent.header and g.pose_status == pose_status]
-        return wait_for(came, 60.0)[0]
+        return wait_for(came)[0]
     client.say(EXPRESSION)
     grasp = heard(question.depth_m[::every, ::every], sent.header.stamp.sec + late_s,
                   GraspRegion.POSE_DEPTH_MISMATCH)
@@ -214,3 +214,36 @@ def test_depth_on_the_topic_that_does_not_fit_costs_only_the_pose(
     assert_pose_is_true(
         heard(question.depth_m, sent.header.stamp.sec, GraspRegion.POSE_VALID), question)
     client.say('')
+
+
+@mark.parametrize(('first_wait', 'pose_status'), [
+    (120.0, GraspRegion.POSE_VALID), (0.0, GraspRegion.POSE_NO_DEPTH)])
+def test_a_call_that_comes_with_the_first_image_waits_for_what_belongs_to_it(
+        client, question, first_wait, pose_status):
+    sent = image(question.rgb)
+    depth, info = metres(question.depth_m), intrinsics(question)
+    depth.header = info.header = sent.header
+    messages = {'image': sent, 'depth': depth, 'camera_info': info}
+    for topic, msg in messages.items():
+        client.publish(topic, msg)  # they are published, as the node knows
+    assert client.set_parameter('first_wait', first_wait).successful
+    try:
+        for step in ('deactivate', 'activate'):
+            assert client.transition(step)
+        client.wait_until_heard(messages)
+        before = client.fresh('inputs')
+        assert before['image received'] == '0'
+        client.publish('image', sent)
+        client.fresh('inputs', lambda values: values['image received'] == '1')
+        call = client.call_async(EXPRESSION, timeout=300.0)
+        if first_wait:
+            client.fresh('answers', lambda values: values['calls waiting'] == '1')
+            client.publish('camera_info', info)
+            client.fresh('inputs', lambda values: values['camera_info received'] == '1')
+            assert not call.done()  # depth may still come
+            client.publish('depth', depth)
+        response = client.result(call)
+        assert response.status == ReferringMask.FOUND, response.reason
+        assert response.grasp.pose_status == pose_status, response.grasp.pose_reason
+    finally:
+        client.set_parameter('first_wait', 1.0)

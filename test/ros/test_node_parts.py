@@ -15,7 +15,7 @@ from refdiff_ros.ros import qos
 from refdiff_ros.ros.messages import box
 from refdiff_ros.ros.parameters import BY_NAME, check_change, NodeConfig, PARAMETERS
 from refdiff_ros.ros.requests import PendingRequest, RequestQueue
-from refdiff_ros.ros.worker import result_of, Worker
+from refdiff_ros.ros.worker import result_of, Wait, Worker
 
 
 def test_the_table_and_the_record_agree():
@@ -103,7 +103,7 @@ def test_the_worker_runs_submitted_jobs_before_others_and_survives_errors():
     assert thread is not threading.current_thread()
     gate.set()
     worker.wake()
-    wait_for(lambda: len(ran) == 2, 10.0)
+    wait_for(lambda: len(ran) == 2)
     assert ran == ['first', 'third']
     assert isinstance(errors[0], ZeroDivisionError)
     with raises(KeyError):
@@ -119,9 +119,9 @@ def test_the_worker_asks_again_after_the_seconds_it_was_told():
 
     def next_job():
         asked.append(time.monotonic())
-        return 0.01 if len(asked) < 3 else None
+        return Wait(0.01) if len(asked) < 3 else None
     worker = Worker(next_job, print)
-    wait_for(lambda: len(asked) >= 3, 10.0)
+    wait_for(lambda: len(asked) >= 3)
     worker.stop()
     worker.join()
 

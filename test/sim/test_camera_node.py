@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -115,13 +114,17 @@ def test_the_next_scene_is_another(client, camera, heard):
 
 
 def test_a_rate_is_changed_at_run_time_and_a_useless_one_refused(client, camera, heard):
-    assert client.set_parameter('rate', 5.0).successful
-    time.sleep(0.3)  # the wait for the next frame may be of the old rate
     frames = heard['color/camera_info']
-    before, started = len(frames), time.monotonic()
-    time.sleep(3.0)
-    per_second = (len(frames) - before) / (time.monotonic() - started)
-    assert 2.5 < per_second < 10.0
+
+    def per_second():
+        """Of the newest frames, by the camera's own clock."""
+        seconds = [msg.header.stamp.sec + msg.header.stamp.nanosec * 1e-9
+                   for msg in list(frames)[-8:]]
+        return (len(seconds) - 1) / (seconds[-1] - seconds[0])
+    assert client.set_parameter('rate', 5.0).successful
+    before = len(frames)
+    wait_for(lambda: len(frames) >= before + 8)
+    wait_for(lambda: 2.5 < per_second() < 10.0, message=lambda: f'{per_second()} Hz')
     refused = client.set_parameter('rate', -1.0)
     assert not refused.successful and refused.reason
 
@@ -132,18 +135,13 @@ def test_a_useless_parameter_at_start_is_said_in_one_line(client):
     assert 'width' in process.output and 'Traceback' not in process.output
 
 
-def test_an_interrupt_ends_it_within_two_seconds(client):
-    took_s = []
-    while not took_s or (took_s[-1] >= 2.0 and len(took_s) < 3):  # a busy machine has three tries
-        process = NodeProcess(
-            {**SIZE, 'seed': 1}, script=CAMERA, arguments=('-r', '__node:=second'))
-        process.wait_for_output('scene 1')
-        started = time.monotonic()
-        process.signal(signal.SIGINT)
-        assert process.wait() == 0
-        took_s.append(time.monotonic() - started)
-        assert 'Traceback' not in process.output
-    assert took_s[-1] < 2.0, took_s
+def test_an_interrupt_ends_it_without_waiting_for_the_next_frame(client):
+    process = NodeProcess({**SIZE, 'seed': 1, 'rate': 0.05}, script=CAMERA,
+                          arguments=('-r', '__node:=second'))
+    process.wait_for_output('scene 1')
+    process.signal(signal.SIGINT)
+    assert process.wait(15.0) == 0  # the next frame is 20 s away
+    assert 'Traceback' not in process.output
 
 
 def test_images_can_be_offered_reliably(client):
@@ -156,6 +154,6 @@ def test_images_can_be_offered_reliably(client):
             return [found.qos_profile.reliability
                     for found in client.node.get_publishers_info_by_topic(f'/third/{topic}')]
         for topic in ('color/image_raw', 'depth/image_raw', 'color/camera_info'):
-            wait_for(lambda topic=topic: offered(topic) == [ReliabilityPolicy.RELIABLE], 10.0)
+            wait_for(lambda topic=topic: offered(topic) == [ReliabilityPolicy.RELIABLE])
     finally:
         process.stop()

@@ -1,5 +1,6 @@
 """Tabletops in motion."""
 
+import itertools
 import math
 
 import pytest
@@ -24,7 +25,7 @@ def test_objects_slide_no_faster_than_they_may_and_the_camera_goes_round():
     for seed in SEEDS:
         scenes = moving_scenes(random_scene(seed), 30, 10.0)
         assert scenes[0].view.azimuth != scenes[-1].view.azimuth
-        for before, after in zip(scenes, scenes[1:]):
+        for before, after in itertools.pairwise(scenes):
             for a, b in zip(before.things, after.things, strict=True):
                 assert math.dist(a.xy, b.xy) <= 0.012 + 1e-9
                 assert (a.shape, a.colour, a.z, a.on) == (b.shape, b.colour, b.z, b.on)

@@ -360,5 +360,5 @@ def test_models_may_be_loaded_after_a_scene_was_rendered():
     result = subprocess.run(
         [sys.executable, '-c', 'from refdiff_ros.sim.render import generate\n'
          'generate(0, (48, 64))\nimport diffusers, triton'],
-        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=250)
     assert result.returncode == 0, result.stderr

@@ -11,10 +11,10 @@ from refdiff_ros.errors import BadRequestError, BundleError
 # Behind the built workspace, which the source folder must not shadow.
 sys.path.append(str(Path(__file__).parents[2]))
 
-from training.parser import checkpoint, ship  # noqa: E402
-from training.parser.report import read_list, relations_are_right, root_is_right  # noqa: E402
-from training.parser.train import main  # noqa: E402
-from training.parser.treebank import fragments, lower, read_trees, training_trees  # noqa: E402
+from training.parser import checkpoint, ship
+from training.parser.report import read_list, relations_are_right, root_is_right
+from training.parser.train import main
+from training.parser.treebank import fragments, lower, read_trees, training_trees
 
 SENTENCE = """# text = We don't see the old goat of Anna.
 1\tWe\twe\tPRON\tPRP\t_\t4\tnsubj\t_\t_

@@ -17,10 +17,10 @@ from refdiff_ros.sim.splits import HELD_OUT
 # Behind the built workspace, which the source folder must not shadow.
 sys.path.append(str(Path(__file__).parents[2]))
 
-from training.tabletop import loop, scenes, unet, views  # noqa: E402
-from training.tabletop.captions import caption  # noqa: E402
-from training.tabletop.data import SceneSet, Thing  # noqa: E402
-from training.tabletop.sam import prompts, refined  # noqa: E402
+from training.tabletop import loop, scenes, unet, views
+from training.tabletop.captions import caption
+from training.tabletop.data import SceneSet, Thing
+from training.tabletop.sam import prompts, refined
 
 
 def thing(shape, colour, box=(0.1, 0.1, 0.2, 0.2), depth_m=1.0):

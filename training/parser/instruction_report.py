@@ -7,25 +7,34 @@ as good in `accept`. A pronoun of another sentence is written as said ('it'), on
 sentence as what it stands for; `pronoun` names the roles that have one. `forbidden`, `missing`
 and `pronoun` are empty where they are not written; `where` and `verb` count where they are.
 
+A row with `act` (`results.DialogueAct`) is compared in every field, and those that it does not
+write are empty: `number`, and in a step `distance_m`, `angle_rad`, `receiver` ('me') and
+`quantity` (by role, where it is not 'one'). `noted` says that the answer must have a note, and
+`root` is the root word of the first object's expression.
+
 A sentence is right when everything in it is: steps in their order, expressions letter by letter,
 relations, what is forbidden, and the reason when there is no object. Besides that the report says
-how often the actions alone are right and how often all expressions with their roles are.
+how often the actions alone are right, how often all expressions with their roles are, and in how
+many sentences something was read wrong without a note on it.
 """
 
 import argparse
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-from refdiff_ros.language.expression import load_parser
+from refdiff_ros.language.expression import load_parser, parse
 from refdiff_ros.language.instruction.reader import read_instruction
-from refdiff_ros.language.instruction.results import Instruction, Reference, Role, Step
+from refdiff_ros.language.instruction.results import Instruction, Reference, Role, Step, THEMES
 
 DATA = Path(__file__).parents[2] / 'test' / 'data'
 DEVELOPMENT, HELD_OUT = DATA / 'instructions.jsonl', DATA / 'instructions_held_out.jsonl'
-_PARTS = ('right', 'actions', 'expressions')
+ORDERS, ORDERS_HELD_OUT = DATA / 'orders.jsonl', DATA / 'orders_held_out.jsonl'
+_PARTS = ('right', 'actions', 'expressions', 'silent')
 
 
 def read_list(path: Path) -> list[dict[str, Any]]:
@@ -49,7 +58,35 @@ def _against(row: dict[str, Any], found: Instruction) -> list[str]:
              [step.action.value for step in found.steps])
     for step, read in zip(expected, found.steps):
         _compare_step(wrong, step, read)
+        if 'act' in row:
+            _compare_details(wrong, step, read)
+    if 'act' in row:
+        _compare_speech(wrong, row, found)
     return wrong
+
+
+def _compare_details(wrong: list[str], step: dict[str, Any], read: Step) -> None:
+    """What only the newer lists say of a step."""
+    for name in ('distance_m', 'angle_rad'):
+        value = getattr(read, name, math.nan)
+        _compare(wrong, name, step.get(name), None if math.isnan(value) else round(value, 6))
+    _compare(wrong, 'receiver', step.get('receiver', ''), getattr(read, 'receiver', ''))
+    quantities = {one.role.value: one.quantity.value for one in read.references
+                  if getattr(one, 'quantity', None) and one.quantity.value != 'one'}
+    _compare(wrong, 'quantity', step.get('quantity', {}), quantities)
+
+
+def _compare_speech(wrong: list[str], row: dict[str, Any], found: Instruction) -> None:
+    """What only the newer lists say of the whole."""
+    act = getattr(found, 'act', None)
+    _compare(wrong, 'act', row['act'], act and act.value)
+    _compare(wrong, 'number', row.get('number'), getattr(found, 'number', None))
+    if row.get('noted') and not found.notes:
+        wrong.append('notes: expected one, got none')
+    themes = [one for one in found.references if one.role in THEMES and one.expression]
+    if 'root' in row and themes:
+        expression = parse(themes[0].expression, _loaded_parser(), root='rules')
+        _compare(wrong, 'root', row['root'], expression.root)
 
 
 def _compare_step(wrong: list[str], step: dict[str, Any], read: Step) -> None:
@@ -79,17 +116,24 @@ def _said(reference: Reference) -> str:
     return reference.expression or reference.said
 
 
+@cache
+def _loaded_parser() -> Any:
+    return load_parser()
+
+
 def accuracy(rows: Iterable[dict[str, Any]], nlp: Any) -> dict[str, dict[str, float]]:
     """By kind, and 'all': the number `n`, and in percent how many are right, have the right
-    actions, and the right expressions in the right roles."""
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    roles = tuple(f'{role.value}:' for role in Role) + ('forbidden:', 'actions:', 'no_object:')
+    actions, have the right expressions in the right roles, and are wrong without a note."""
+    counts: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_PARTS) + 1))
+    roles = (*tuple(f'{role.value}:' for role in Role), 'forbidden:', 'actions:', 'no_object:')
     for row in rows:
-        wrong = differences(row, read_instruction(row['text'], nlp))
+        found = read_instruction(row['text'], nlp)
+        wrong = differences(row, found)
+        silent = bool(wrong and found.steps and not found.notes)
         actions = not any(line.startswith(('actions:', 'no_object:')) for line in wrong)
         expressions = not any(line.startswith(roles) for line in wrong)
         for kind in (row['kind'], 'all'):
-            for at, one in enumerate((1, not wrong, actions, expressions)):
+            for at, one in enumerate((1, not wrong, actions, expressions, silent)):
                 counts[kind][at] += one
     return {kind: {'n': n, **{part: round(100 * count / n, 1)
                               for part, count in zip(_PARTS, right)}}
@@ -99,7 +143,7 @@ def accuracy(rows: Iterable[dict[str, Any]], nlp: Any) -> dict[str, dict[str, fl
 def main(arguments: list[str] | None = None) -> None:
     """Print a table in Markdown for each list and, as the last line, all as JSON."""
     parser = argparse.ArgumentParser(prog='python -m training.parser.instruction_report')
-    parser.add_argument('--list', type=Path, nargs='+', default=[DEVELOPMENT, HELD_OUT])
+    parser.add_argument('--list', type=Path, nargs='+', default=[DEVELOPMENT, HELD_OUT, ORDERS, ORDERS_HELD_OUT])
     parser.add_argument('--rules', action='store_true', help='without the dependency parser')
     parser.add_argument('--errors', action='store_true', help='print what is wrong')
     options = parser.parse_args(arguments)
@@ -109,8 +153,9 @@ def main(arguments: list[str] | None = None) -> None:
         rows = read_list(path)
         tables[path.stem] = table = accuracy(rows, nlp)
         kinds = [*sorted(set(table) - {'all'}), 'all']
-        print(f'| {path.stem} | n | all right, % | actions, % | expressions and roles, % |')
-        print('|---|---|---|---|---|')
+        print(f'| {path.stem} | n | all right, % | actions, % | expressions and roles, % '
+              '| wrong without a note, % |')
+        print('|---|---|---|---|---|---|')
         for kind in kinds:
             one = table[kind]
             print(f"| {kind} | {one['n']} | " + ' | '.join(

@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
         list(treebank_rows(options.treebank))
     ways = WAYS if nlp is not None else WAYS[1:2]
     table = {way: accuracy(rows, way, nlp) for way in ways}
-    styles = sorted(set(table[ways[0]]) - {'all'}) + ['all']
+    styles = [*sorted(set(table[ways[0]]) - {'all'}), 'all']
     print('| root right, % | ' + ' | '.join(
         f"{style} ({table[ways[0]][style]['n']})" for style in styles) + ' |')
     print('|---|' + '---|' * len(styles))

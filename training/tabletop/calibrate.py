@@ -17,12 +17,12 @@ import numpy as np
 from scipy.optimize import minimize
 
 from refdiff_ros.config import CalibrationConfig, FitWeights
+from refdiff_ros.console import Progress
 from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.evaluation.decisions.asking import RIGHT_IOU
 from refdiff_ros.evaluation.decisions.cases import decision_cases, DecisionCase, SETS
 from refdiff_ros.evaluation.decisions.figures import DECISIONS, macro_f1
-from refdiff_ros.evaluation.metrics.overlap import iou, overlap
-from refdiff_ros.evaluation.progress import Progress
+from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.matching.calibration import (
     clipped,
     EVIDENCE,
@@ -98,12 +98,13 @@ def main(arguments: list[str] | None = None) -> None:
 def collect(bundle: str, split: str, limit: int, device: str) -> Collected:
     """Ask everything and keep what the calibration needs."""
     models = load_bundle(bundle, device=device)
-    engine, progress = Engine(models, resolve_preset(models, _PRESET)), Progress('case')
+    engine = Engine(models, resolve_preset(models, _PRESET))
     rows = []
-    for case in decision_cases(split, limit):
-        answer = engine.segment(case.view.frame, case.text)
-        rows.append(_row(case, answer, engine))
-        progress.step(limit * len(SETS))
+    with Progress('case', limit * len(SETS)) as progress:
+        for case in decision_cases(split, limit):
+            answer = engine.segment(case.view.frame, case.text, check=False)
+            rows.append(_row(case, answer, engine))
+            progress.step()
     return Collected(*(np.stack(column) for column in zip(*rows, strict=True)))
 
 

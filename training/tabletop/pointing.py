@@ -28,7 +28,7 @@ def _vae(path: Path) -> torch.nn.Module:
 def points_right(
     model: Any, tokenizer: Any, scheduler: Any, vae: Path, scenes: SceneSet, count: int = 60,
 ) -> dict[str, float]:
-    """Pointing accuracy, and how often Eq. 9 prefers the right one of the true masks.
+    """Pointing accuracy, and how often Eq. (9) prefers the right one of the true masks.
 
     Each scene is asked for one object by colour and shape, by an expression true of it alone.
     """

@@ -16,4 +16,4 @@ survivors score below zero. The authors' code was read for the order of work; no
 from refdiff_ros.benchmark.published_order.answer import answer, prepare, PublishedAnswer
 from refdiff_ros.benchmark.published_order.settings import PublishedSettings, settings_of
 
-__all__ = ('answer', 'prepare', 'PublishedAnswer', 'PublishedSettings', 'settings_of')
+__all__ = ('PublishedAnswer', 'PublishedSettings', 'answer', 'prepare', 'settings_of')

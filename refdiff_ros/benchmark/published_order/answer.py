@@ -42,7 +42,8 @@ class PublishedAnswer:
 
 def prepare(models: ModelSet) -> ModelSet:
     """`models` with SAM in float32, as published: its generator mixes weights and float32
-    coordinates. Done once, before answers are asked."""
+    coordinates. Done once, before answers are asked.
+    """
     if all(weight.dtype == torch.float32 for weight in models.sam.parameters()):
         return models
     return replace(models, sam=copy.deepcopy(models.sam).float())

@@ -11,8 +11,8 @@ from torchvision import transforms
 
 from refdiff_ros.models.model_set import ClipModels
 
-# A crop longer than this many times its short side is squeezed to it.
-_MAX_ASPECT = 16
+# A crop of more patches than this is squeezed to it: attention over more does not fit in memory.
+_MOST_PATCHES = 16_384
 
 
 def text_feature(clip: ClipModels, text: str) -> torch.Tensor:
@@ -57,9 +57,11 @@ def crop_pixels(
 ) -> torch.Tensor:
     """What the encoder sees of one mask: (1, 3, h, w) normalised, the short side `side`."""
     crop = _cut(image, mask, side)
+    patch = clip.model.vision_model.embeddings.patch_size
+    longest = max(side, _MOST_PATCHES // (side // patch) * patch)
     short, long = sorted(crop.size)
-    size = side if long <= _MAX_ASPECT * short else tuple(
-        side if length == short else side * _MAX_ASPECT for length in crop.size[::-1])
+    size = side if side * long // short <= longest else tuple(
+        side if length == short else longest for length in crop.size[::-1])
     return _normalised(clip, transforms.Resize(size)(crop))
 
 

@@ -32,7 +32,7 @@ def correlation_map(
         image_rgb: (H, W, 3) uint8.
         text: the expression.
         token: position of the root's last token in the encoded prompt.
-        noises: of the VAE's posterior and of Eq. 3, each of the latents' shape.
+        noises: of the VAE's posterior and of Eq. (3), each of the latents' shape.
         settings: sizes.
     """
     with stage('prompt'):

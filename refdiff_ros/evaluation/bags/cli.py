@@ -8,13 +8,7 @@ import sys
 import time
 from typing import Any, TYPE_CHECKING
 
-from refdiff_ros.evaluation.cli import (
-    add_common,
-    add_method,
-    checked_overrides,
-    prepare_engine,
-    Progress,
-)
+from refdiff_ros.console import Progress
 from refdiff_ros.evaluation.html.cli import add_html_option, open_gallery
 from refdiff_ros.evaluation.online.cli import (
     add_online_options,
@@ -22,13 +16,19 @@ from refdiff_ros.evaluation.online.cli import (
     run_answers,
     run_online,
 )
+from refdiff_ros.evaluation.options import (
+    add_common,
+    add_method,
+    add_requirements,
+    read_request,
+)
+from refdiff_ros.evaluation.request import BagRequest, load_engine
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
-    from refdiff_ros.evaluation.bags.grasp_scoring import GraspScorer
+    from refdiff_ros.evaluation.bags.grasps import GraspScorer
     from refdiff_ros.evaluation.html.gallery import Gallery
-    from refdiff_ros.evaluation.run import Answer
-    from refdiff_ros.evaluation.sample import Sample
+    from refdiff_ros.evaluation.run import Answer, Reply, Sample
 
 
 def add_bag(commands: argparse._SubParsersAction) -> None:
@@ -46,9 +46,7 @@ def add_bag(commands: argparse._SubParsersAction) -> None:
     add_method(parser)
     parser.add_argument('--unverified', action='store_true',
                         help="take labels that are the model's own answers as well")
-    parser.add_argument('--require', action='append', default=[], metavar='NAME=NUMBER',
-                        help='exit with 1 unless it holds, e.g. miou=0.5 or p95_ms=300; '
-                        'repeatable')
+    add_requirements(parser, 'miou=0.5 or p95_ms=300')
     add_common(parser, 'labels')
     add_html_option(parser)
     add_online_options(parser)
@@ -79,10 +77,16 @@ def run_bag(args: argparse.Namespace) -> int:
         RefDiffError: the requirements, the labels, the bag, the bundle or the preset's values
             cannot be used.
     """
-    if args.online or args.answers is not None:
-        return run_online(args) if args.online else run_answers(args)
-    refuse_online_options(args)
-    from refdiff_ros.evaluation.bags.grasp_scoring import GraspScorer, true_grasps
+    request = read_request(BagRequest, args)
+    if request.online:
+        return run_online(request)
+    refuse_online_options(request)
+    return run_offline(request) if request.answers is None else run_answers(request)
+
+
+def run_offline(request: BagRequest) -> int:
+    """As `run_bag`, asked in this process."""
+    from refdiff_ros.evaluation.bags.grasps import GraspScorer, true_grasps
     from refdiff_ros.evaluation.bags.labelled_bag import (
         checked_labels,
         finish,
@@ -90,39 +94,37 @@ def run_bag(args: argparse.Namespace) -> int:
         Outcome,
     )
     from refdiff_ros.evaluation.bags.samples import bag_samples
-    from refdiff_ros.evaluation.requirements import parse_requirements
-    requirements = parse_requirements(args.require)
-    checked_overrides(args)
-    labels = checked_labels(args)
-    with labelled_bag(args, labels) as labelled:
-        engine = _engine(args)
+    labels = checked_labels(request)
+    with labelled_bag(request, labels) as labelled:
+        engine = _engine(request)
         matched = labelled.matched
-        samples = islice(bag_samples(labelled.bag, labelled.index, matched), args.limit)
-        count = min(matched.count, args.limit or matched.count)
-        gallery, grasps = open_gallery(args.html, engine), GraspScorer(true_grasps(matched))
+        samples = islice(bag_samples(labelled.bag, labelled.index, matched), request.limit)
+        count = min(matched.count, request.limit or matched.count)
+        gallery = open_gallery(request.html, engine)
+        grasps = GraspScorer(true_grasps(matched))
         began = time.perf_counter()
         answers, stopped, status = _ask(engine, samples, count, gallery, grasps)
         aside_s = grasps.seconds + (0.0 if gallery is None else gallery.seconds)
         wall_s = time.perf_counter() - began - aside_s
         found = _figures(answers, wall_s)
-        title = f'{args.bag.name}, {engine.models.name}, {args.preset}, {args.mode}'
-        return finish(args, requirements, labelled, Outcome(
-            title, answers, grasps.cases, {**_asked(args, engine), **found}, [_speed(found)], {},
-            stopped, status), gallery)
+        title = f'{request.bag.name}, {engine.models.name}, {request.preset}, {request.mode}'
+        return finish(request, labelled, Outcome(
+            title, answers, grasps.cases, {**_asked(request, engine), **found}, [_speed(found)],
+            {}, stopped, status), gallery)
 
 
-def _engine(args: argparse.Namespace) -> 'Engine':
+def _engine(request: BagRequest) -> 'Engine':
     """The engine, warm: the first answer is timed like any other."""
-    engine = prepare_engine(args)
-    from refdiff_ros.models.manager import warm_up
+    engine = load_engine(request)
+    from refdiff_ros.warming import warm_up
     warm_up(engine.models, engine.preset)
     return engine
 
 
-def _asked(args: argparse.Namespace, engine: 'Engine') -> dict[str, Any]:
+def _asked(request: BagRequest, engine: 'Engine') -> dict[str, Any]:
     return {
-        'bundle': engine.models.name, 'trained': engine.models.trained, 'preset': args.preset,
-        'overrides': checked_overrides(args), 'mode': args.mode, 'seed': args.seed}
+        'bundle': engine.models.name, 'trained': engine.models.trained, 'preset': request.preset,
+        'overrides': request.overrides, 'mode': request.mode, 'seed': request.seed}
 
 
 def _figures(answers: Sequence['Answer'], wall_s: float) -> dict[str, Any]:
@@ -150,19 +152,19 @@ def _ask(
     from refdiff_ros.evaluation.bags.reading import BagError
     from refdiff_ros.evaluation.run import answer_samples
     answers: list[Answer] = []
-    progress = Progress('label')
 
-    def on_case(answer: 'Answer', frame: Any, truth: Any, found: Any) -> None:
+    def on_answer(answer: 'Answer', reply: 'Reply') -> None:
         answers.append(answer)
-        grasps.add(answer, frame, found)
+        grasps.add(answer, reply)
         if gallery is not None:
-            gallery.add(answer, frame, truth, found)
+            gallery.add(answer.sample_id, answer.iou, reply)
         if answer.error:
-            print(f'{answer.sample_id}: {answer.error}', file=sys.stderr)
-        progress.step(count)
+            progress.say(f'{answer.sample_id}: {answer.error}')
+        progress.step()
 
     try:
-        answer_samples(engine, samples, on_case=on_case)
+        with Progress('label', count) as progress:
+            answer_samples(engine, samples, on_answer)
     except KeyboardInterrupt:
         print(f'stopped after {len(answers)} of {count} labels', file=sys.stderr)
         return answers, 'interrupted', 130

@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-import sys
 from typing import TYPE_CHECKING
 
-from refdiff_ros.errors import BadRequestError, MissingPackageError
+from refdiff_ros.console import Progress
+from refdiff_ros.errors import BadRequestError, error_text, MissingPackageError
 from refdiff_ros.evaluation.bags.cli import add_frame_options
-from refdiff_ros.evaluation.cli import add_models, checked_overrides, prepare, Progress
+from refdiff_ros.evaluation.options import add_models, read_request
+from refdiff_ros.evaluation.request import load_engine, RunRequest
 from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.presets import Mode
 
@@ -60,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from refdiff_ros.evaluation.bags.labels import write_labels
     from refdiff_ros.evaluation.bags.pairing import index_bag, Topics
     from refdiff_ros.evaluation.bags.reading import Bag
-    from refdiff_ros.evaluation.run import error_text
-    checked_overrides(args)
+    request = read_request(RunRequest, args)
     stamps = [parse_stamp(text) for text in args.stamps or ()]
     if args.out.exists():
         raise BadRequestError(f'expected a new labels file, but {args.out} is there already and '
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         index = index_bag(bag, Topics((args.topic,), args.depth_topic, args.info_topic,
                                       args.sync_tolerance, args.rectified))
         pictures = _chosen(args, index, stamps)
-        lines_of, progress, failed = _lines(args), Progress('image'), []
+        lines_of, failed = _lines(args, request), []
 
         def lines() -> Iterator[str]:
             for recorded in read_frames(bag, index, pictures):
@@ -79,11 +79,12 @@ def run(args: argparse.Namespace) -> int:
                 except MissingPackageError:
                     raise
                 except Exception as error:  # one bad picture must not end the others
-                    print(f'left out: {error_text(error)}', file=sys.stderr)
+                    progress.say(f'left out: {error_text(error)}')
                     failed.append(recorded.picture)
-                progress.step(len(pictures))
+                progress.step()
 
-        write_labels(args.out, lines())
+        with Progress('image', len(pictures)) as progress:
+            write_labels(args.out, lines())
     done = len(pictures) - len(failed)
     print(f'{done} of {len(pictures)} images in {args.stills}, their labels in {args.out}; '
           + ('correct each mask and set its "source" to who did' if args.expression else
@@ -100,14 +101,12 @@ def _chosen(
     return list(dict.fromkeys(at_stamps(index, args.topic, stamps)))
 
 
-def _lines(args: argparse.Namespace) -> Lines:
+def _lines(args: argparse.Namespace, request: RunRequest) -> Lines:
     """What makes the lines of one image; the models are loaded where they answer."""
     from refdiff_ros.evaluation.bags.label_drafts import answered_lines, Stills, unfilled_lines
     stills = Stills(args.stills)
     if not args.expression:
         return lambda recorded: unfilled_lines(recorded, args.topic, stills)
-    from refdiff_ros.engine import Engine
-    models, preset = prepare(args)
-    engine = Engine(models, preset, Mode(args.mode))
+    engine = load_engine(request)
     texts = list(dict.fromkeys(args.expression))
     return lambda recorded: answered_lines(recorded, args.topic, stills, engine, texts)

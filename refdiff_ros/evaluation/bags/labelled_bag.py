@@ -1,21 +1,21 @@
-"""What each evaluation of a bag begins and ends with: bag and labels, and the figures' way out."""
+"""How each evaluation of a bag begins and ends: bag and labels, and the printed figures."""
 
-import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, TYPE_CHECKING
 
+from refdiff_ros.console import write_figures
+from refdiff_ros.evaluation.bags.grasps import grasp_figures, grasp_lines, GraspCase
 from refdiff_ros.evaluation.bags.labels import Label, read_labels, UNVERIFIED
 from refdiff_ros.evaluation.bags.pairing import Index, index_bag, Topics
 from refdiff_ros.evaluation.bags.reading import Bag
 from refdiff_ros.evaluation.bags.samples import image_topics, match, Matched
 from refdiff_ros.evaluation.bags.unmatched import check_verified, tell_unmatched, unmatched_json
-from refdiff_ros.evaluation.figures import LEGEND, table, tagged_report
-from refdiff_ros.evaluation.grasp_report import grasp_figures, grasp_lines, GraspCase
+from refdiff_ros.evaluation.figures import LEGEND, table, tagged_figures
 from refdiff_ros.evaluation.html.cli import finish_report
-from refdiff_ros.evaluation.output import write_figures
-from refdiff_ros.evaluation.requirements import judge, Requirement
+from refdiff_ros.evaluation.request import BagRequest
+from refdiff_ros.evaluation.requirements import judge
 from refdiff_ros.evaluation.run import Answer
 from refdiff_ros.json_text import to_json
 
@@ -50,30 +50,31 @@ class Labelled:
 
 
 @contextmanager
-def labelled_bag(args: argparse.Namespace, labels: Sequence[Label]) -> Iterator[Labelled]:
+def labelled_bag(request: BagRequest, labels: Sequence[Label]) -> Iterator[Labelled]:
     """Open the bag that is asked for, match its labels and say what has no counterpart.
 
     Raises:
         RefDiffError: the labels or the bag cannot be used.
     """
-    read_from = image_topics(labels, args.image_topic)
-    with Bag(args.bag) as bag:
-        index = index_bag(bag, Topics(tuple(read_from.values()), args.depth_topic,
-                                      args.info_topic, args.sync_tolerance, args.rectified))
+    read_from = image_topics(labels, request.image_topic)
+    with Bag(request.bag) as bag:
+        index = index_bag(bag, Topics(tuple(read_from.values()), request.depth_topic,
+                                      request.info_topic, request.sync_tolerance,
+                                      request.rectified))
         matched = match(labels, index, read_from)
         tell_unmatched(index, matched)
         yield Labelled(bag, index, matched, sum(label.source == UNVERIFIED for label in labels),
-                       {'what': 'bag', 'bag': args.bag.name, 'labels': args.labels.name})
+                       {'what': 'bag', 'bag': request.bag.name, 'labels': request.labels.name})
 
 
-def checked_labels(args: argparse.Namespace) -> list[Label]:
+def checked_labels(request: BagRequest) -> list[Label]:
     """The labels that are asked for.
 
     Raises:
         RefDiffError: they cannot be used.
     """
-    labels = read_labels(args.labels)
-    check_verified(labels, args.unverified)
+    labels = read_labels(request.labels)
+    check_verified(labels, request.unverified)
     return labels
 
 
@@ -103,8 +104,8 @@ class Outcome:
 
 
 def finish(
-    args: argparse.Namespace, requirements: Sequence[Requirement], labelled: Labelled,
-    outcome: Outcome, gallery: 'Gallery | None' = None,
+    request: BagRequest, labelled: Labelled, outcome: Outcome,
+    gallery: 'Gallery | None' = None,
 ) -> int:
     """Print the table, the requirements and the JSON line; write what is asked for.
 
@@ -113,10 +114,10 @@ def finish(
         missed or no case could be answered.
     """
     grasps = grasp_figures(outcome.grasps)
-    found = {**labelled.asked, **tagged_report(outcome.answers), **outcome.figures,
+    found = {**labelled.asked, **tagged_figures(outcome.answers), **outcome.figures,
              'grasp': grasps, **labelled.figures(), 'stopped': outcome.stopped}
     # Half a run meets or misses nothing.
-    verdicts = [] if outcome.stopped else judge(requirements, found)
+    verdicts = [] if outcome.stopped else judge(request.requirements, found)
     found['requirements'] = [verdict.as_json() for verdict in verdicts]
     stopped = f' (stopped early: {outcome.stopped.splitlines()[0]})' if outcome.stopped else ''
     print(f'{outcome.title}{stopped}\n{table(found)}\n{LEGEND}')
@@ -125,10 +126,10 @@ def finish(
                  *verdicts):
         print(line)
     results = [asdict(answer) for answer in outcome.answers]
-    written = write_figures(args.json, {
+    written = write_figures(request.json, {
         **found, 'unmatched': unmatched_json(labelled.matched), **outcome.details,
         'grasps': [case.as_json() for case in outcome.grasps], 'results': results})
     print(to_json(found), flush=True)
-    finish_report(args.html, {**found, 'results': results}, gallery)
+    finish_report(request.html, {**found, 'results': results}, gallery)
     good = found['errors'] < found['cases'] and all(verdict.met for verdict in verdicts)
     return outcome.status or written or (0 if good else 1)

@@ -18,7 +18,14 @@ from refdiff_ros.evaluation.bags.expanding import BagError
 from refdiff_ros.evaluation.bags.readers import MessageTypes, open_reader
 
 __all__ = (
-    'Bag', 'BagError', 'CAMERA_INFO', 'COMPRESSED_IMAGE', 'IMAGE', 'IMAGE_TYPES', 'Recorded')
+    'CAMERA_INFO',
+    'COMPRESSED_IMAGE',
+    'IMAGE',
+    'IMAGE_TYPES',
+    'Bag',
+    'BagError',
+    'Recorded',
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -170,7 +177,8 @@ class Bag:
 
     def _stamp_ns(self, data: bytes) -> int:
         """The header's stamp from the message's first bytes, so that a scan decodes nothing; 0
-        for a message that is too short to have one."""
+        for a message that is too short to have one.
+        """
         if len(data) < 12:
             return 0
         # CDR: two bytes of representation (its lowest bit: little endian), two of options, then

@@ -92,8 +92,8 @@ def record(
         for number, view in enumerate(_views(recording)):
             _write_frame(writer, view, recording, number)
             rng = np.random.default_rng((recording.seed, number))
-            for said in choose(expressions(view), rng):
-                found.append(_label(view, said, recording, number))
+            found += [_label(view, said, recording, number)
+                      for said in choose(expressions(view), rng)]
             if on_frame is not None:
                 on_frame()
     write_labels(labels, map(label_line, found))

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 import re
 
-from refdiff_ros.evaluation.cli import positive, Progress
+from refdiff_ros.console import Progress
+from refdiff_ros.evaluation.options import positive
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -42,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     from refdiff_ros.evaluation.bags import record
     recording = record.Recording(args.scenes, args.seed, args.size, args.rate, args.compressed,
                                  not args.exact_depth)
-    progress = Progress('scene')
-    count = record.record(args.out, args.labels, recording, lambda: progress.step(args.scenes))
+    with Progress('scene', args.scenes) as progress:
+        count = record.record(args.out, args.labels, recording, progress.step)
     print(f'{args.scenes} frames in {args.out}, {count} labels in {args.labels}; next:\n'
           f'refdiff evaluate bag {args.out} --labels {args.labels} '
           f'--depth-topic {record.DEPTH_TOPIC} --info-topic {record.INFO_TOPIC}')

@@ -11,7 +11,7 @@ from refdiff_ros.evaluation.bags.frames import read_frames, RecordedFrame, secon
 from refdiff_ros.evaluation.bags.labels import Label
 from refdiff_ros.evaluation.bags.pairing import Index, Picture
 from refdiff_ros.evaluation.bags.reading import Bag
-from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.evaluation.run import Sample
 from refdiff_ros.results import Frame
 
 # Labels of other tools are rounded to milliseconds; no two frames of a camera are that close.

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 import sys
 from typing import Any
 
+from refdiff_ros.console import some
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.bags.frames import seconds_text
 from refdiff_ros.evaluation.bags.labels import Label, UNVERIFIED
 from refdiff_ros.evaluation.bags.pairing import Index
 from refdiff_ros.evaluation.bags.samples import Matched
-from refdiff_ros.evaluation.output import some
 
 _NAMED = 5  # of each kind of trouble; --json has them all
 

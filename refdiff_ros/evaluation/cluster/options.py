@@ -1,11 +1,14 @@
 """The options that spread a run over processes."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.cli import positive
 from refdiff_ros.evaluation.cluster.connection import import_ray, LOCAL
+from refdiff_ros.evaluation.options import positive
+from refdiff_ros.evaluation.request import DatasetRequest
 
 
 def add_ray(parser: argparse.ArgumentParser) -> None:
@@ -18,27 +21,27 @@ def add_ray(parser: argparse.ArgumentParser) -> None:
                         'the models in memory')
 
 
-def check_ray(args: argparse.Namespace) -> None:
+def check_ray(request: DatasetRequest) -> None:
     """Nothing, if the options go together.
 
     Raises:
         BadRequestError: they do not.
         MissingPackageError: Ray is not installed.
     """
-    if args.ray is None:
-        if args.workers is not None:
+    if request.ray is None:
+        if request.workers is not None:
             raise BadRequestError('expected --ray with --workers: one process answers otherwise')
         return
-    if args.device not in ('auto', 'cpu', 'cuda'):
+    if request.device not in ('auto', 'cpu', 'cuda'):
         raise BadRequestError("expected --device 'auto', 'cpu' or 'cuda' with --ray, got "
-                              f'{args.device!r}: Ray gives each worker a GPU of its own')
-    import_ray(args.ray)
+                              f'{request.device!r}: Ray gives each worker a GPU of its own')
+    import_ray(request.ray)
 
 
-def with_whole_paths(args: argparse.Namespace) -> argparse.Namespace:
-    """`args` with paths that hold whatever folder a process works in."""
-    whole = {name: path.absolute() for name, path in (
-        ('root', args.root), ('images', args.images)) if path is not None}
-    if args.bundle and Path(args.bundle).is_dir():
-        whole['bundle'] = str(Path(args.bundle).absolute())
-    return argparse.Namespace(**{**vars(args), **whole})
+def with_whole_paths(request: DatasetRequest) -> DatasetRequest:
+    """`request` with paths that hold whatever folder a process works in."""
+    whole: dict[str, Any] = {name: path.absolute() for name, path in (
+        ('root', request.root), ('images', request.images)) if path is not None}
+    if request.bundle and Path(request.bundle).is_dir():
+        whole['bundle'] = str(Path(request.bundle).absolute())
+    return replace(request, **whole)

@@ -1,27 +1,26 @@
-"""One process of several that answer: a Ray actor around what answers in one process."""
+"""Ray actor that answers the samples of one picture at a time."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 import platform
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.run import Answer
-from refdiff_ros.evaluation.runs.answering import InProcess
-from refdiff_ros.evaluation.runs.loaded import Loaded
-from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.evaluation.request import DatasetRequest
+from refdiff_ros.evaluation.run import Answer, Sample
+from refdiff_ros.evaluation.runs.answerer import InProcess
+from refdiff_ros.evaluation.runs.record import Loaded
 
 
 class Worker:
     """Loads by itself when it is first asked, so that one that Ray has restarted does it again.
 
     Args:
-        args: the options of `refdiff evaluate dataset`, the same for all workers.
+        request: what is asked, the same for all workers.
         folders: that its samples are read from.
     """
 
-    def __init__(self, args: argparse.Namespace, folders: Sequence[Path] = ()):
-        self._args = args
+    def __init__(self, request: DatasetRequest, folders: Sequence[Path] = ()):
+        self._request = request
         self._folders = folders
         self._inner: InProcess | None = None
 
@@ -37,7 +36,7 @@ class Worker:
                     raise BadRequestError(
                         f'expected the data at {path} on {platform.node()} as well, got no such '
                         'folder: every node needs it at the same place')
-            inner = InProcess(self._args)
+            inner = InProcess(self._request)
             inner.warm_up()
             self._inner = inner
         return self._inner.loaded

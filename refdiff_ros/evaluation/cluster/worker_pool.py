@@ -1,4 +1,4 @@
-"""Workers kept busy: each gets a picture, and the next one when it has answered.
+"""Ray worker pool: each worker gets a picture, and the next one when it has answered.
 
 Where workers run, that one that died is started again, and that it is then asked again what it
 was being asked, is Ray's part.
@@ -12,14 +12,14 @@ from typing import Any
 
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.evaluation.cluster.connection import ClusterError
-from refdiff_ros.evaluation.runs.loaded import Loaded
+from refdiff_ros.evaluation.runs.record import Loaded
 
 # A lost node's workers use up a try a second until Ray knows that it is lost.
 _JOIN_RETRIES = 100
 _LOG = logging.getLogger(__name__)
 
 
-class Crew:
+class WorkerPool:
     """Ray actors with the methods of `worker.Worker`.
 
     A worker joins when it has loaded what the first one has; one that cannot is left out, which

@@ -1,34 +1,34 @@
-"""Several processes answer a run's samples, one picture a process at a time."""
+"""Answerer of many processes: a pool of Ray workers, one picture a worker at a time."""
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
+from dataclasses import replace
 import itertools
 import os
 import sys
 
+from refdiff_ros.console import some
 from refdiff_ros.evaluation.cluster.connection import ClusterError, connected, LOCAL
 from refdiff_ros.evaluation.cluster.plan import plan_workers
 from refdiff_ros.evaluation.cluster.worker import Worker
-from refdiff_ros.evaluation.cluster.worker_pool import Crew
-from refdiff_ros.evaluation.output import some
-from refdiff_ros.evaluation.run import Answer
-from refdiff_ros.evaluation.runs.loaded import Loaded
-from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.evaluation.cluster.worker_pool import WorkerPool
+from refdiff_ros.evaluation.request import DatasetRequest
+from refdiff_ros.evaluation.run import Answer, Sample
+from refdiff_ros.evaluation.runs.record import Loaded
 
 _RETRIES = 1  # of a picture that its worker did not survive
 _NAMED = 20
 
 
 class Workers:
-    """Answers with a crew; see `runs.answering.Answering`."""
+    """Answers with a pool; see `runs.answerer.Answerer`."""
 
-    def __init__(self, crew: Crew):
-        self._crew = crew
-        self.loaded: Loaded = crew.loaded
+    def __init__(self, pool: WorkerPool):
+        self._pool = pool
+        self.loaded: Loaded = pool.loaded
 
     def answer(self, samples: Sequence[Sample], on_answer: Callable[[Answer], None]) -> None:
-        """As `Answering.answer`; the answers to a picture come together, pictures in any order.
+        """As `Answerer.answer`; the answers to a picture come together, pictures in any order.
 
         Raises:
             ClusterError: some samples have no answer: no worker survived them, or none is left.
@@ -41,7 +41,7 @@ class Workers:
             for answer in answers:
                 on_answer(answer)
 
-        lost = [pictures[row] for row in self._crew.answer(pictures, on_result)]
+        lost = [pictures[row] for row in self._pool.answer(pictures, on_result)]
         if lost:
             names = [picture[0].image_id for picture in lost]
             raise ClusterError(
@@ -52,11 +52,11 @@ class Workers:
 
 
 @contextlib.contextmanager
-def ray_workers(args: argparse.Namespace, samples: Sequence[Sample]) -> Iterator[Workers]:
+def ray_workers(request: DatasetRequest, samples: Sequence[Sample]) -> Iterator[Workers]:
     """Workers on Ray, at work when the first of them has loaded; they end with the block.
 
     Args:
-        args: the options of `refdiff evaluate dataset`, with paths that hold on every node.
+        request: what is asked, with paths that hold on every node.
         samples: that are going to be asked.
 
     Raises:
@@ -65,19 +65,19 @@ def ray_workers(args: argparse.Namespace, samples: Sequence[Sample]) -> Iterator
     """
     pictures = len({sample.image_id for sample in samples})
     output = sys.stdout
-    with connected(args.ray, args.workers, args.verbose) as ray:
+    with connected(request.ray, request.workers, request.verbose) as ray:
         threads = os.environ.get('OMP_NUM_THREADS', '')
-        plan = plan_workers(ray.nodes(), args.device, args.workers, pictures,
+        plan = plan_workers(ray.nodes(), request.device, request.workers, pictures,
                             int(threads) if threads.isdecimal() else None)
-        where = 'this machine' if args.ray == LOCAL else f'the Ray at {args.ray}'
+        where = 'this machine' if request.ray == LOCAL else f'the Ray at {request.ray}'
         print(f'starting {plan} on {where}', file=sys.stderr)
         actor = ray.remote(Worker).options(
             num_cpus=plan.cores, num_gpus=int(plan.device == 'cuda'), max_restarts=-1,
             max_task_retries=_RETRIES, scheduling_strategy='SPREAD',
             runtime_env={'env_vars': {'OMP_NUM_THREADS': str(plan.threads)}})
-        options = argparse.Namespace(**{**vars(args), 'device': plan.device, 'run': None})
-        folders = [path for path in (args.root, args.images) if path is not None]
-        crew = Crew(ray, [actor.remote(options, folders) for _ in range(plan.workers)])
-        if crew.loaded.notice:
-            print(f'NOTE: {crew.loaded.notice}', file=output, flush=True)
-        yield Workers(crew)
+        asked = replace(request, device=plan.device)
+        folders = [path for path in (request.root, request.images) if path is not None]
+        pool = WorkerPool(ray, [actor.remote(asked, folders) for _ in range(plan.workers)])
+        if pool.loaded.notice:
+            print(f'NOTE: {pool.loaded.notice}', file=output, flush=True)
+        yield Workers(pool)

@@ -7,7 +7,7 @@ from refdiff_ros.evaluation.datasets.phrasecut import PhraseCutFolder
 from refdiff_ros.evaluation.datasets.published import require_split, splits_of
 from refdiff_ros.evaluation.datasets.refer import ReferFolder, VARIANTS
 from refdiff_ros.evaluation.datasets.referred import samples
-from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.evaluation.run import Sample
 
 DataFolder = ReferFolder | PhraseCutFolder
 

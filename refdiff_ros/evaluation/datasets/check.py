@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from refdiff_ros.console import some
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.datasets.catalog import DataFolder, image_folder, open_dataset
 from refdiff_ros.evaluation.datasets.published import PUBLISHED, require_split, Size, splits_of
 from refdiff_ros.evaluation.datasets.referred import Referred
-from refdiff_ros.evaluation.output import some
 from refdiff_ros.optional import require_package
 
 

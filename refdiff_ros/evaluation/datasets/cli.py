@@ -8,7 +8,7 @@ from refdiff_ros.evaluation.datasets.published import PUBLISHED
 _NAMES_SHOWN = 5
 
 
-def add_check_parser(commands: argparse._SubParsersAction) -> None:
+def add_check(commands: argparse._SubParsersAction) -> None:
     """Register the subcommand."""
     parser = commands.add_parser(
         'check', help='count a data set against its published size',

@@ -10,7 +10,7 @@ import numpy as np
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.datasets.expression_kind import expression_kind
-from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.evaluation.run import Sample
 from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.pictures.files import read_image
 from refdiff_ros.results import Frame

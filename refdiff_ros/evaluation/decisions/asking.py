@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-import time
+from itertools import tee
+
+import numpy as np
 
 from refdiff_ros.engine import Engine
 from refdiff_ros.evaluation.decisions.cases import DecisionCase
 from refdiff_ros.evaluation.decisions.question_truth import question_holds
-from refdiff_ros.evaluation.metrics.overlap import iou, overlap
-from refdiff_ros.evaluation.run import attempt, error_text, status_of
+from refdiff_ros.evaluation.metrics.iou import iou, overlap
+from refdiff_ros.evaluation.run import ask_samples, Reply, Sample
 from refdiff_ros.results import Segmentation
 
 # An answer is right from this IoU on, and a region is an object from the same.
@@ -61,45 +63,46 @@ class DecisionResult:
         return self.chosen_iou >= RIGHT_IOU
 
 
-OnResult = Callable[[DecisionResult, DecisionCase, Segmentation | None], None]
-
-
 def evaluate_decisions(
-    engine: Engine, cases: Iterable[DecisionCase], on_result: OnResult | None = None,
+    engine: Engine, cases: Iterable[DecisionCase],
+    on_result: Callable[[DecisionResult], None] | None = None,
 ) -> list[DecisionResult]:
-    """Ask `engine` everything; an error on one case does not lose the others.
+    """Ask `engine` everything, as `ask_samples`.
 
     Args:
         engine: answers, in its own mode.
         cases: as from `decision_cases`.
-        on_result: told of each as it comes, with None after an error.
+        on_result: told of each as it comes.
     """
     results = []
-    for case in cases:
-        began = time.perf_counter()
-        answer, error = attempt(lambda case=case: engine.segment(case.view.frame, case.text))
-        result = _result(case, answer, error, time.perf_counter() - began)
-        results.append(result)
+    cases, asked = tee(cases)
+    for case, reply in zip(cases, ask_samples(engine, map(_sample, asked)), strict=True):
+        results.append(_result(case, reply))
         if on_result is not None:
-            on_result(result, case, answer)
+            on_result(results[-1])
     return results
 
 
-def _result(
-    case: DecisionCase, answer: Segmentation | None, error: Exception | None, seconds: float,
-) -> DecisionResult:
+def _sample(case: DecisionCase) -> Sample:
+    masks = case.view.masks
+    truth = masks[case.meant] if case.meant >= 0 else np.zeros(masks.shape[1:], bool)
+    return Sample(case.text, case.view.frame.digest, case.text, lambda: (case.view.frame, truth))
+
+
+def _result(case: DecisionCase, reply: Reply) -> DecisionResult:
+    answer = reply.segmentation
     asked = {
         'scene': case.scene, 'expression': case.text, 'kind': case.kind, 'sense': case.sense,
-        'source': case.source, 'truth': case.truth.name, 'seconds': seconds}
+        'source': case.source, 'truth': case.truth.name, 'status': reply.status,
+        'seconds': reply.seconds}
     if answer is None:
         return DecisionResult(
-            **asked, status=status_of(error).name, confidence=0.0, presence=None, chosen_iou=0.0,
-            candidates=0, offered=False, question='', tells_apart=False, question_holds=None,
-            error=error_text(error))
+            **asked, confidence=0.0, presence=None, chosen_iou=0.0, candidates=0, offered=False,
+            question='', tells_apart=False, question_holds=None, error=reply.trouble)
     rows = answer.regions if answer.status.has_mask else ()
     ious = [_iou(case, answer, row) for row in rows]
     return DecisionResult(
-        **asked, status=answer.status.name, confidence=answer.confidence,
+        **asked, confidence=answer.confidence,
         presence=answer.presence if answer.calibrated else None,
         chosen_iou=_iou(case, answer, answer.index), candidates=len(rows),
         offered=max(ious, default=0.0) >= RIGHT_IOU,

@@ -5,15 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 import sys
 
-from refdiff_ros.evaluation.cli import (
-    add_common,
-    add_method,
-    add_split,
-    parse_overrides,
-    prepare_engine,
-)
-from refdiff_ros.evaluation.output import write_figures
-from refdiff_ros.evaluation.progress import Progress
+from refdiff_ros.console import Progress, write_figures
+from refdiff_ros.evaluation.options import add_common, add_method, add_split, read_request
+from refdiff_ros.evaluation.request import load_engine, RunRequest
 from refdiff_ros.json_text import to_json
 
 
@@ -43,35 +37,37 @@ def run_decisions(args: argparse.Namespace) -> int:
     """
     from refdiff_ros.evaluation.decisions import figures
     from refdiff_ros.evaluation.decisions.asking import DecisionResult, evaluate_decisions
-    from refdiff_ros.evaluation.decisions.cases import decision_cases, DecisionCase, SETS
+    from refdiff_ros.evaluation.decisions.cases import decision_cases, SETS
     from refdiff_ros.evaluation.tabletop.cases import scene_range
-    scene_range(args.split, args.half)  # a wrong half is told before the models are loaded
-    engine, progress = prepare_engine(args, decide='calibrated'), Progress('case')
+    request = read_request(RunRequest, args)
+    scene_range(request.split, request.half)  # said before the models are loaded
+    engine = load_engine(request, decide='calibrated')
     models, calibrated = engine.models, engine.preset.calibration.mode == engine.mode.value
+    with Progress('case', request.limit and request.limit * len(SETS)) as progress:
+        def on_result(result: DecisionResult) -> None:
+            if result.error:
+                progress.say(f'scene {result.scene}, {result.expression!r}: {result.error}')
+            progress.step()
 
-    def on_result(result: DecisionResult, case: DecisionCase, answer: object) -> None:
-        if result.error:
-            print(f'scene {result.scene}, {result.expression!r}: {result.error}', file=sys.stderr)
-        progress.step(args.limit and args.limit * len(SETS))
-
-    results = evaluate_decisions(
-        engine, decision_cases(args.split, args.limit, args.half), on_result)
+        results = evaluate_decisions(
+            engine, decision_cases(request.split, request.limit, request.half), on_result)
     found = {
         'what': 'decisions', 'bundle': models.name, 'trained': models.trained,
-        'split': args.split, 'half': args.half, 'preset': args.preset, 'mode': args.mode,
-        'seed': args.seed, 'overrides': parse_overrides(args.overrides),
+        'split': request.split, 'half': request.half, 'preset': request.preset,
+        'mode': request.mode, 'seed': request.seed, 'overrides': request.overrides,
         'calibrated': calibrated, **figures.decision_figures(results)}
-    print(f'{models.name}, {args.preset}, {args.mode}, {args.split} ({args.half})')
+    print(f'{models.name}, {request.preset}, {request.mode}, {request.split} ({request.half})')
     if not calibrated:
-        print(f"NOTE: '{models.name}' has no calibration for {args.preset} in mode {args.mode}: "
-              'the confidence is a share of scores, decisions go by score thresholds')
+        print(f"NOTE: '{models.name}' has no calibration for {request.preset} in mode "
+              f'{request.mode}: the confidence is a share of scores, decisions go by score '
+              'thresholds')
     print(f'{figures.decision_table(found)}\n{figures.LEGEND}')
     written = {**found, 'results': [asdict(result) for result in results]}
-    if args.html is not None:
+    if request.html is not None:
         from refdiff_ros.evaluation.html.decisions import write_decisions
-        write_decisions(args.html, written)
-        print(f'wrote {args.html}', file=sys.stderr)
-    status = write_figures(args.json, written)
+        write_decisions(request.html, written)
+        print(f'wrote {request.html}', file=sys.stderr)
+    status = write_figures(request.json, written)
     confidence = {name: {key: value for key, value in some.items() if key != 'bins'}
                   for name, some in found['confidence'].items()}
     print(to_json({**found, 'confidence': confidence}), flush=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from refdiff_ros.evaluation.decisions.asking import DecisionResult
 from refdiff_ros.evaluation.decisions.cases import TRUTHS
+from refdiff_ros.evaluation.figures import aligned, rounded, shown, span
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
 from refdiff_ros.evaluation.metrics.reliability import (
     BINS,
@@ -85,7 +86,7 @@ def macro_f1(
         told = np.count_nonzero(right == decision) + np.count_nonzero(given == decision)
         hits = np.count_nonzero((right == decision) & (given == decision))
         scores.append(2 * hits / told if told else 0.0)
-    return _number(sum(scores) / len(scores)) if len(right) else None
+    return rounded(sum(scores) / len(scores)) if len(right) else None
 
 
 def _share(
@@ -97,7 +98,7 @@ def _share(
             for inside, result in zip(counted, results, strict=True)]
     interval = bootstrap_interval(hits, counted, [result.scene for result in results])
     share = sum(hits) / sum(counted) if any(counted) else math.nan
-    return _number(share), [_number(bound) for bound in interval]
+    return rounded(share), [rounded(bound) for bound in interval]
 
 
 def _confidence(results: Sequence[DecisionResult]) -> dict[str, Any]:
@@ -105,9 +106,9 @@ def _confidence(results: Sequence[DecisionResult]) -> dict[str, Any]:
     right = [result.right for result in results]
     return {
         'cases': len(results), 'right': _mean(right), 'mean_confidence': _mean(claimed),
-        'ece': _number(expected_calibration_error(claimed, right)),
-        'brier': _number(brier_score(claimed, right)),
-        'bins': [{**{name: _number(value) for name, value in vars(each).items()},
+        'ece': rounded(expected_calibration_error(claimed, right)),
+        'brier': rounded(brier_score(claimed, right)),
+        'bins': [{**{name: rounded(value) for name, value in vars(each).items()},
                   'count': each.count} for each in reliability_bins(claimed, right)]}
 
 
@@ -131,48 +132,28 @@ def decision_table(found: dict[str, Any]) -> str:
     """The text tables of `decision_figures`."""
     answers = list(found['confusion'][DECISIONS[0]])
     lines = [('', *answers, 'precision', '95 %', 'recall', '95 %')]
-    for name in DECISIONS:
-        lines.append((
-            name, *(str(found['confusion'][name][answer]) for answer in answers),
-            _text(found['precision'][name]), _interval(found['precision_interval'][name]),
-            _text(found['recall'][name]), _interval(found['recall_interval'][name])))
+    lines += [(
+        name, *(str(found['confusion'][name][answer]) for answer in answers),
+        shown(found['precision'][name]), span(found['precision_interval'][name]),
+        shown(found['recall'][name]), span(found['recall_interval'][name]))
+        for name in DECISIONS]
     lines_of_confidence = [('confidence', 'cases', 'right', 'claimed', 'ECE', 'Brier')]
     for name, some in found['confidence'].items():
         lines_of_confidence.append((name, str(some['cases']), *(
-            _text(some[key]) for key in ('right', 'mean_confidence', 'ece', 'brier'))))
+            shown(some[key]) for key in ('right', 'mean_confidence', 'ece', 'brier'))))
     asked, mean_iou = found['questions'], found['mean_iou']
     return '\n'.join([
-        _aligned(lines),
-        f'macro F1 {_text(found["macro_f1"])}; right decisions by source: '
-        + ', '.join(f'{name} {_text(share)}' for name, share in found['recall_by_source'].items()),
-        f'where one object fits: mIoU of the best region {_text(mean_iou["best_region"])}, '
-        f'{_text(mean_iou["answer"])} with empty masks of NOT_FOUND',
-        '', _aligned(lines_of_confidence), '',
+        *aligned(lines),
+        f'macro F1 {shown(found["macro_f1"])}; right decisions by source: '
+        + ', '.join(f'{name} {shown(share)}' for name, share in found['recall_by_source'].items()),
+        f'where one object fits: mIoU of the best region {shown(mean_iou["best_region"])}, '
+        f'{shown(mean_iou["answer"])} with empty masks of NOT_FOUND',
+        '', *aligned(lines_of_confidence), '',
         f'{asked["asked"]} questions asked where several fit: the object meant is offered in '
-        f'{_text(asked["meant_is_offered"])}, candidates are told apart in '
-        f'{_text(asked["tells_apart"])}, the words hold in {_text(asked["holds"])} of '
+        f'{shown(asked["meant_is_offered"])}, candidates are told apart in '
+        f'{shown(asked["tells_apart"])}, the words hold in {shown(asked["holds"])} of '
         f'{asked["judged"]} that show objects'])
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    return '\n'.join('  '.join(
-        text.ljust(width) if k == 0 else text.rjust(width)
-        for k, (text, width) in enumerate(zip(line, widths, strict=True))) for line in lines)
-
-
 def _mean(values: Sequence[float]) -> float | None:
-    return _number(sum(values) / len(values)) if values else None
-
-
-def _number(value: float) -> float | None:
-    # JSON knows no NaN.
-    return None if math.isnan(value) else round(float(value), 4)
-
-
-def _text(value: float | None) -> str:
-    return '-' if value is None else f'{value:.3f}'
-
-
-def _interval(bounds: Sequence[float | None]) -> str:
-    return '-' if None in bounds else f'{bounds[0]:.2f}-{bounds[1]:.2f}'
+    return rounded(sum(values) / len(values)) if values else None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from refdiff_ros.evaluation.decisions.cases import DecisionCase
-from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.results import Segmentation
 from refdiff_ros.sim.sightings import see, Seen
 

@@ -1,14 +1,18 @@
 """The report's charts as inline SVG: histograms and the precision curve, of one run or two.
 
 Colours come from the page's style sheet, so that they follow its colour scheme; the second run
-is told apart by its hatching or its dashes as well.
+is told apart by its hatching or its dashes as well. By hand, since the SVG of a plotting package
+knows neither, and would bring its fonts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
+from itertools import pairwise
 import math
+from typing import Any
 
 import numpy as np
+
+from refdiff_ros.evaluation.html.templates import render
 
 _WIDTH, _HEIGHT = 400, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 44
@@ -128,7 +132,7 @@ def _histogram(
     top = _nice_top(max((float(each.max()) for each in shares), default=0.0))
     plot = _Plot(title, float(edges[0]), float(edges[-1]), top)
     plot.axes(axis, ticks, written)
-    for k, (low, high) in enumerate(zip(edges[:-1], edges[1:])):
+    for k, (low, high) in enumerate(pairwise(edges)):
         width = (high - low) / len(series)
         for place, (run, share, count) in enumerate(zip(_RUNS, shares, counts)):
             if count[k]:
@@ -150,14 +154,12 @@ class _Plot:
 
     def __init__(self, title: str, low: float, high: float, top: float):
         self._title, self._low, self._high, self._top = title, low, high, top
-        self._parts: list[str] = []
+        self._parts: list[dict[str, Any]] = []
 
     def axes(self, axis: str, ticks: Sequence[float], written: Callable[[float], str]) -> None:
         for share in np.linspace(0, self._top, 5):
             y = self._y(share)
-            kind = 'base' if share == 0 else 'grid'
-            self._add(f'<line class="{kind}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" '
-                      f'y2="{y}"/>')
+            self._add('rule', name='grid' if share else 'base', x1=_LEFT, x2=_WIDTH - _RIGHT, y=y)
             digits = 0 if self._top >= 0.04 else 1
             self._text(_LEFT - 6, y + 4, f'{100 * share:.{digits}f}%', 'end')
         for tick in ticks:
@@ -167,23 +169,20 @@ class _Plot:
     def bar(self, start: float, width: float, share: float, run: str, text: str) -> None:
         x, y = self._x(start) + 0.5, self._y(share)
         wide = max(self._x(start + width) - self._x(start) - 1, 0.5)
-        self._add(f'<rect class="bar {run}" x="{x:.1f}" y="{y}" width="{wide:.1f}" '
-                  f'height="{_HEIGHT - _BOTTOM - y:.1f}"><title>{escape(text)}</title></rect>')
+        self._add('bar', run=run, x=f'{x:.1f}', y=y, width=f'{wide:.1f}',
+                  height=f'{_HEIGHT - _BOTTOM - y:.1f}', text=text)
 
     def line(self, points: Sequence[tuple[float, float]], run: str) -> None:
         path = ' '.join(f'{self._x(x)},{self._y(y)}' for x, y in points)
-        self._add(f'<polyline class="curve {run}" points="{path}"/>')
+        self._add('curve', run=run, points=path)
 
     def dot(self, x: float, y: float, run: str, text: str) -> None:
-        self._add(f'<circle class="dot {run}" cx="{self._x(x)}" cy="{self._y(y)}" r="4">'
-                  f'<title>{escape(text)}</title></circle>')
+        self._add('dot', run=run, x=self._x(x), y=self._y(y), text=text)
 
     def svg(self, said: str) -> str:
         """The whole; `said` is what a reader who cannot see it hears."""
-        label = escape(f'{self._title}: {said}')
-        return (f'<figure class="chart"><figcaption>{escape(self._title)}</figcaption>'
-                f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
-                f'{"".join(self._parts)}</svg></figure>')
+        return render('chart.html', title=self._title, said=said, parts=self._parts,
+                      size=(_WIDTH, _HEIGHT))
 
     def _x(self, value: float) -> float:
         share = (value - self._low) / (self._high - self._low)
@@ -193,10 +192,10 @@ class _Plot:
         return round(_HEIGHT - _BOTTOM - share / self._top * (_HEIGHT - _BOTTOM - _TOP), 1)
 
     def _text(self, x: float, y: float, text: str, anchor: str) -> None:
-        self._add(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>')
+        self._add('text', x=f'{x:.1f}', y=f'{y:.1f}', anchor=anchor, text=text)
 
-    def _add(self, part: str) -> None:
-        self._parts.append(part)
+    def _add(self, kind: str, **values: Any) -> None:
+        self._parts.append({'kind': kind, **values})
 
 
 def _nice(value: float) -> float:

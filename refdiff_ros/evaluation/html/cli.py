@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from refdiff_ros.evaluation.html.gallery import Gallery
 
 
-def add_html_parser(commands: argparse._SubParsersAction) -> None:
+def add_html(commands: argparse._SubParsersAction) -> None:
     """Register the subcommand."""
     parser = commands.add_parser(
         'html', help='a report from the JSON of a run, or of two side by side',

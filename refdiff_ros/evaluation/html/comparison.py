@@ -40,6 +40,11 @@ class Comparison:
         return sum(difference < 0 for difference in self.differences)
 
     @property
+    def equal(self) -> int:
+        """Cases in which both have the same IoU."""
+        return len(self.differences) - self.better - self.worse
+
+    @property
     def alone(self) -> tuple[int, int]:
         """How many cases the first and the second run have alone."""
         return (sum(second is None for _, second in self.rows),
@@ -56,7 +61,7 @@ def compare(first: Run, second: Run) -> Comparison:
         rows.append((row, place))
         if place is not None and answer.scored and second.answers[place].scored:
             differences.append(second.answers[place].iou - answer.iou)
-            groups.append(answer.group)
+            groups.append(answer.image_id)
     rows += [(None, place) for place in places.values()]
     return Comparison(tuple(rows), tuple(differences),
                       bootstrap_interval(differences, groups=groups))

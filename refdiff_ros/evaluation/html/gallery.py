@@ -1,20 +1,17 @@
 """Keeps pictures of the worst, the best and randomly drawn middle cases during a run."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 import time
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.evaluation.html.cases import case_id
 from refdiff_ros.evaluation.html.pictures import case_pictures
-from refdiff_ros.evaluation.run import Answer
+from refdiff_ros.evaluation.run import Reply
 from refdiff_ros.optional import require_package
-from refdiff_ros.results import Frame, Segmentation
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
-    from refdiff_ros.evaluation.tabletop.cases import Case
 
 CASES = 12  # of each sort
 
@@ -57,15 +54,18 @@ class Gallery:
         self._middle: list[Kept] = []
         self._in_the_middle = 0
 
-    def add(
-        self, case: 'Case | Answer', frame: Frame | None, truth: np.ndarray | None,
-        answer: Segmentation | None,
-    ) -> None:
-        """Take one case in; one without picture or truth is passed over."""
-        if frame is None or truth is None:
+    def add(self, case_id: str, iou: float, reply: Reply) -> None:
+        """Take one case in; one without picture or truth is passed over.
+
+        Args:
+            case_id: as from `cases.case_id`.
+            iou: of the answer.
+            reply: what was asked and answered.
+        """
+        if reply.frame is None or reply.truth is None:
             return
         began = time.perf_counter()
-        self._add(case, frame, truth, answer)
+        self._add(case_id, iou, reply)
         self.seconds += time.perf_counter() - began
 
     def sorts(self) -> dict[str, list[Kept]]:
@@ -73,15 +73,14 @@ class Gallery:
         return {'worst': list(self._worst), 'best': list(self._best),
                 'middle': sorted(self._middle, key=lambda each: each.iou)}
 
-    def _add(self, case: 'Case | Answer', frame: Frame, truth: np.ndarray,
-             answer: Segmentation | None) -> None:
-        low = len(self._worst) < self._size or case.iou < self._worst[-1].iou
-        high = len(self._best) < self._size or case.iou > self._best[-1].iou
+    def _add(self, case_id: str, iou: float, reply: Reply) -> None:
+        low = len(self._worst) < self._size or iou < self._worst[-1].iou
+        high = len(self._best) < self._size or iou > self._best[-1].iou
         slot = None if low or high else self._slot()
         if not (low or high) and slot is None:
             return
-        pushed_out = Kept(case_id(asdict(case)), case.iou,
-                          case_pictures(self._engine, frame, truth, answer))
+        pushed_out = Kept(case_id, iou, case_pictures(
+            self._engine, reply.frame, reply.truth, reply.segmentation))
         # What leaves the worst may be one of the best; what leaves both is of the middle.
         if low:
             pushed_out = self._place(self._worst, pushed_out, 1)

@@ -1,21 +1,15 @@
 """The report as a file: text and charts from here, the table and the cases by its own script."""
 
-import base64
 from collections.abc import Sequence
-import hashlib
-from html import escape
-import json
 from pathlib import Path
-import re
 from typing import Any
 
-from refdiff_ros.errors import RefDiffError
 from refdiff_ros.evaluation.html import charts, summary
 from refdiff_ros.evaluation.html.cases import Run, tag_names
 from refdiff_ros.evaluation.html.comparison import compare, Comparison
 from refdiff_ros.evaluation.html.gallery import Gallery, Kept
+from refdiff_ros.evaluation.html.templates import asset, render_page, write_page
 
-_ASSETS = Path(__file__).parent / 'assets'
 _SCRIPTS = ('dom.js', 'table.js', 'case.js', 'report.js')
 
 
@@ -31,61 +25,35 @@ def write_report(path: Path, run: Run, other: Run | None = None,
 
     Raises:
         RefDiffError: the file cannot be written, as on a full disk.
+        MissingPackageError: Jinja2 is not installed.
     """
-    text = page(run, other, {} if gallery is None else gallery.sorts())
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding='utf-8')
-    except OSError as error:
-        raise RefDiffError(f'expected to write the report to {path}, got: {error}') from error
+    write_page(path, _page(run, other, {} if gallery is None else gallery.sorts()))
 
 
-def page(run: Run, other: Run | None, sorts: dict[str, list[Kept]]) -> str:
-    """The whole document.
-
-    Args:
-        run, other: as in `write_report`.
-        sorts: cases with pictures, as `Gallery.sorts` gives them.
-    """
+def _page(run: Run, other: Run | None, sorts: dict[str, list[Kept]]) -> str:
+    """The whole document; cases with pictures in `sorts`, as `Gallery.sorts` gives them."""
     runs = [run] if other is None else [run, other]
     found = None if other is None else compare(run, other)
-    script = '\n'.join(asset(name) for name in _SCRIPTS)
-    style = asset('report.css')
-    filled = {
-        'title': escape(' against '.join(each.name for each in runs)),
-        'policy': content_policy(script, style),
-        'style': style, 'script': script,
-        'warnings': ''.join(
-            summary.warnings(each, '' if other is None else f'{label}: ')
-            for each, label in zip(runs, 'AB')),
-        'comparison': '' if found is None else summary.comparison_words(found),
-        'tiles': summary.tiles(runs), 'settings': summary.settings_table(runs),
-        'charts': _charts(runs, found), 'breakdown': summary.breakdown(runs),
-        'pictured': _pictured(sorts, len(run.answers)),
-        'data': _embedded(_data(runs, found, sorts)),
-    }
-    # In one pass: what is filled in is not looked at again.
-    return re.sub(r'\{\{(\w+)\}\}', lambda place: filled[place.group(1)], asset('report.html'))
+    labels = ('',) if other is None else ('A: ', 'B: ')
+    return render_page(
+        'report.html', '\n'.join(asset(name) for name in _SCRIPTS),
+        title=' against '.join(each.name for each in runs), runs=len(runs),
+        warnings=[text for each, label in zip(runs, labels, strict=True)
+                  for text in summary.warnings(each, label)],
+        comparison=found, tiles=summary.tiles(runs), settings=summary.settings(runs),
+        charts=_charts(runs, found), breakdown=summary.breakdown(runs),
+        pictured=sum(len(kept) for kept in sorts.values()), cases=len(run.answers),
+        data=_data(runs, found, sorts))
 
 
-def _charts(runs: Sequence[Run], found: Comparison | None) -> str:
+def _charts(runs: Sequence[Run], found: Comparison | None) -> list[str]:
     answers = [summary.scored(run) for run in runs]
     ious = [[answer.iou for answer in some] for some in answers]
     drawn = [charts.iou_chart(ious), charts.precision_chart(ious),
              charts.latency_chart([[answer.seconds for answer in some] for some in answers])]
     if found is not None:
         drawn.append(charts.difference_chart(found.differences))
-    return ''.join(drawn)
-
-
-def _pictured(sorts: dict[str, list[Kept]], cases: int) -> str:
-    """Which cases have pictures, in words."""
-    count = sum(len(kept) for kept in sorts.values())
-    if not count:
-        return ('No case has pictures: they are kept while a run goes on, by its option '
-                '<code>--html</code>.')
-    return (f'{count:,} of {cases:,} cases have pictures: the worst, the best, and some drawn '
-            'from all others.')
+    return drawn
 
 
 def _data(runs: Sequence[Run], found: Comparison | None,
@@ -134,24 +102,3 @@ def _coded(values: Sequence[str]) -> dict[str, list]:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def _embedded(data: dict[str, Any]) -> str:
-    """JSON that ends no script element, whatever texts are in it."""
-    text = json.dumps(data, separators=(',', ':'), allow_nan=False)
-    for character in '<>&':
-        text = text.replace(character, f'\\u{ord(character):04x}')
-    return text
-
-
-def content_policy(script: str, style: str) -> str:
-    """A content security policy: this script, this style and embedded pictures, nothing else."""
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-              for text in (script, style)]
-    return (f"default-src 'none'; img-src data:; script-src 'sha256-{hashes[0]}'; "
-            f"style-src 'sha256-{hashes[1]}'; base-uri 'none'; form-action 'none'")
-
-
-def asset(name: str) -> str:
-    """A file of the page's own."""
-    return (_ASSETS / name).read_text(encoding='utf-8')

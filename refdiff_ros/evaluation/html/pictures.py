@@ -15,7 +15,7 @@ import numpy as np
 
 from refdiff_ros.engine import Engine
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.generative.token_index import root_token_indices
 from refdiff_ros.grasp.rectangle import Rectangle
 from refdiff_ros.grasp.region import grasp_region

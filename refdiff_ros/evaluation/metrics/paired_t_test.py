@@ -11,7 +11,7 @@ from refdiff_ros.optional import require_package
 def paired_t_test(
     before: Sequence[float], after: Sequence[float],
 ) -> tuple[float | None, float | None]:
-    """t and the two-sided p of `after - before`, by Student's test for pairs.
+    """Student's test for pairs: t and the two-sided p of `after - before`.
 
     t = mean(d) / (s(d) / sqrt(N)) of the differences d with their sample standard deviation s, and
     N - 1 degrees of freedom. It takes pairs for independent: where several belong to one picture,

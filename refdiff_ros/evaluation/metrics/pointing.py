@@ -1,4 +1,4 @@
-"""Pointing: whether the root token's map c (Eq. 5) peaks on the object that is meant."""
+"""Pointing: whether the root token's map c (Eq. (5)) peaks on the object that is meant."""
 
 import numpy as np
 

@@ -77,7 +77,8 @@ def decode_rle(rle: Mapping[str, Any]) -> np.ndarray:
 
 def _compressed(runs: Sequence[int]) -> str:
     """Five bits a character, low ones first; from the fourth run on as a difference to the run
-    of the same colour before it."""
+    of the same colour before it.
+    """
     characters = []
     for k, run in enumerate(runs):
         value, more = run - (runs[k - 2] if k > 2 else 0), True

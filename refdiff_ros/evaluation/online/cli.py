@@ -10,6 +10,7 @@ from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.baselines import BASELINES
+from refdiff_ros.evaluation.request import BagRequest
 
 if TYPE_CHECKING:
     from refdiff_ros.evaluation.bags.labelled_bag import Labelled, Outcome
@@ -43,19 +44,19 @@ def add_online_options(parser: argparse.ArgumentParser) -> None:
                         '(default 180)')
 
 
-def refuse_online_options(args: argparse.Namespace) -> None:
+def refuse_online_options(request: BagRequest) -> None:
     """Check that nothing is asked of a graph that is not there.
 
     Raises:
         BadRequestError: an option of `--online` without it.
     """
     for name in _ONLY_ONLINE:
-        if getattr(args, name) not in (None, []):
+        if getattr(request, name) not in (None, {}):
             option = '--param' if name == 'parameters' else f'--{name}'
             raise BadRequestError(f'expected {option} together with --online, got it without')
 
 
-def run_online(args: argparse.Namespace) -> int:
+def run_online(request: BagRequest) -> int:
     """Play, record, score, print the table, the requirements and the JSON line.
 
     Returns:
@@ -71,71 +72,57 @@ def run_online(args: argparse.Namespace) -> int:
     from refdiff_ros.evaluation.online.answer_bag import require_new
     from refdiff_ros.evaluation.online.plan import plan
     from refdiff_ros.evaluation.online.recording import check_parameters, record, Recording
-    from refdiff_ros.evaluation.requirements import parse_requirements
-    requirements = parse_requirements(args.require)
-    _check_options(args)
-    require_new(args.out)
-    labels = checked_labels(args)
-    parameters = check_parameters(_parameters(args))
-    with labelled_bag(args, labels) as labelled:
+    _check_options(request)
+    require_new(request.out)
+    labels = checked_labels(request)
+    parameters = check_parameters(_parameters(request))
+    with labelled_bag(request, labels) as labelled:
         _check_one_topic(labelled)
-        rate = 1.0 if args.rate is None else args.rate
+        rate = 1.0 if request.rate is None else request.rate
         recording = Recording(
-            labelled.bag, labelled.index, plan(labelled.matched, args.limit), args.out, rate,
-            parameters, args.timeout or 180.0)
+            labelled.bag, labelled.index, plan(labelled.matched, request.limit), request.out, rate,
+            parameters, request.timeout or 180.0)
         bundle = parameters['bundle']
         print(first_line(bundle), flush=True)
-        settings = {'bag': args.bag.name, 'labels': args.labels.name, 'rate': rate,
+        settings = {'bag': request.bag.name, 'labels': request.labels.name, 'rate': rate,
                     'parameters': parameters, 'trained': _trained(bundle)}
         ending = record(recording, settings)
-        return _score(args, requirements, labelled, args.out, settings, ending)
+        return _score(request, labelled, request.out, settings, ending)
 
 
-def run_answers(args: argparse.Namespace) -> int:
+def run_answers(request: BagRequest) -> int:
     """Score an answer bag once more; as `run_online`, without playing."""
     from refdiff_ros.evaluation.bags.labelled_bag import checked_labels, labelled_bag
     from refdiff_ros.evaluation.bags.reading import Bag
     from refdiff_ros.evaluation.online.recording import Ending
-    from refdiff_ros.evaluation.requirements import parse_requirements
-    requirements = parse_requirements(args.require)
-    refuse_online_options(args)
-    with Bag(args.answers) as answers:
+    with Bag(request.answers) as answers:
         settings = _settings(answers.custom)
-    with labelled_bag(args, checked_labels(args)) as labelled:
-        return _score(args, requirements, labelled, args.answers, settings, Ending())
+    with labelled_bag(request, checked_labels(request)) as labelled:
+        return _score(request, labelled, request.answers, settings, Ending())
 
 
-def _check_options(args: argparse.Namespace) -> None:
-    if args.out is None:
+def _check_options(request: BagRequest) -> None:
+    if request.out is None:
         raise BadRequestError('expected --out FOLDER with --online, for the answers, got none')
-    if args.mode in BASELINES:
-        raise BadRequestError(f"expected a mode of the node with --online, got '{args.mode}', "
+    if request.mode in BASELINES:
+        raise BadRequestError(f"expected a mode of the node with --online, got '{request.mode}', "
                               'which is one of evaluation alone: ask the bag without --online')
-    if args.overrides:
+    if request.override_texts:
         raise BadRequestError('expected no --set with --online: the node takes the values of its '
                               "preset from its bundle; --param sets the node's own parameters")
     for name in ('rate', 'timeout'):
-        value = getattr(args, name)
+        value = getattr(request, name)
         if value is not None and not 0 < value < math.inf:
             raise BadRequestError(f'expected --{name} above 0, got {value:g}')
 
 
-def _parameters(args: argparse.Namespace) -> dict[str, Any]:
+def _parameters(request: BagRequest) -> dict[str, Any]:
     """Of the node; `--param` has the last word."""
-    import yaml
-    values = {'bundle': args.bundle or _BUNDLE, 'preset': args.preset, 'mode': args.mode,
-              'seed': args.seed, 'device': args.device}
-    if args.rectified:
+    values = {'bundle': request.bundle or _BUNDLE, 'preset': request.preset,
+              'mode': request.mode, 'seed': request.seed, 'device': request.device}
+    if request.rectified:
         values['rectified'] = True
-    for text in args.parameters:
-        name, equals, value = text.partition('=')
-        if not equals:
-            raise BadRequestError(f'expected NAME=VALUE such as max_rate=30, got {text!r}')
-        try:
-            values[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise BadRequestError(f'expected a value for {name}, got {value!r}') from error
-    return values
+    return {**values, **request.parameters}
 
 
 def _check_one_topic(labelled: 'Labelled') -> None:
@@ -163,8 +150,8 @@ def _settings(custom: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _score(
-    args: argparse.Namespace, requirements: Sequence[Any], labelled: 'Labelled', folder: Path,
-    settings: Mapping[str, Any], ending: Any,
+    request: BagRequest, labelled: 'Labelled', folder: Path, settings: Mapping[str, Any],
+    ending: Any,
 ) -> int:
     from refdiff_ros.evaluation.bags.labelled_bag import finish
     from refdiff_ros.evaluation.bags.reading import Bag
@@ -172,15 +159,14 @@ def _score(
     with Bag(folder) as answers:
         heard = score(answers, labelled.matched)
     made_of = settings.get('bag'), settings.get('labels')
-    if made_of != (args.bag.name, args.labels.name):
+    if made_of != (request.bag.name, request.labels.name):
         print(f'NOTE: {folder} is a recording of a bag {made_of[0]} with labels {made_of[1]}',
               file=sys.stderr)
-    return finish(args, requirements, labelled, _outcome(args, labelled, settings, heard, ending))
+    return finish(request, labelled, _outcome(labelled, settings, heard, ending))
 
 
 def _outcome(
-    args: argparse.Namespace, labelled: 'Labelled', settings: Mapping[str, Any], heard: 'Heard',
-    ending: Any,
+    labelled: 'Labelled', settings: Mapping[str, Any], heard: 'Heard', ending: Any,
 ) -> 'Outcome':
     from refdiff_ros.evaluation.bags.labelled_bag import Outcome
     from refdiff_ros.evaluation.online.figures import lines, online_figures

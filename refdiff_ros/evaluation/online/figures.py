@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from refdiff_ros.console import some
 from refdiff_ros.evaluation.metrics.latency import latency_ms
 from refdiff_ros.evaluation.online.scoring import Heard
-from refdiff_ros.evaluation.output import some
 
 # Played later than this, the bag's timing was not kept.
 _LATE_MS = 50.0

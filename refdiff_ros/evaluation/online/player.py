@@ -17,7 +17,13 @@ from refdiff_ros.evaluation.bags.pairing import Topics
 from refdiff_ros.evaluation.bags.reading import Recorded
 from refdiff_ros.evaluation.online.answer_bag import AnswerBagWriter, RecordingClock
 from refdiff_ros.evaluation.online.timeline import Event
-from refdiff_ros.evaluation.online.topics import EXPRESSION, FRAME, MASK, PlayedFrame
+from refdiff_ros.evaluation.online.topics import (
+    DIAGNOSTICS,
+    EXPRESSION,
+    FRAME,
+    MASK,
+    PlayedFrame,
+)
 
 _LOOK_S = 0.05
 # Before the first picture of a play, for its expression to arrive.
@@ -30,9 +36,11 @@ _SILENCE_S, _SLOWEST_TIMES = 10.0, 3.0
 class Graph(Protocol):
     """What the player sends to; see `refdiff_ros.evaluation.online.replay_graph`."""
 
-    def send(self, role: str, data: bytes) -> None: ...
+    def send(self, role: str, data: bytes) -> None:
+        """Publish a serialised message."""
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """Publish a standing expression."""
 
 
 @dataclass
@@ -48,6 +56,7 @@ class Player:
         watch: called again and again; raises when something has ended.
         on_frame: called after each picture.
         frames: pictures sent so far.
+        diagnoses: how many have come.
         left_out: why messages could not be sent, by topic, with how many.
     """
 
@@ -60,6 +69,7 @@ class Player:
     watch: Callable[[], None]
     on_frame: Callable[[], None] = lambda: None
     frames: int = 0
+    diagnoses: int = 0
     left_out: dict[str, tuple[str, int]] = field(default_factory=dict)
     _clock: RecordingClock = field(default_factory=RecordingClock)
     _play: int = 0
@@ -74,6 +84,8 @@ class Player:
     def heard(self, topic: str, data: bytes) -> None:
         """Record an answer; called on another thread."""
         now_s = time.monotonic()
+        if topic == DIAGNOSTICS:
+            self.diagnoses += 1
         if topic == MASK:
             stamp_ns = _stamp_ns(data)
             self._answered_s = now_s

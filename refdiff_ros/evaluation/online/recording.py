@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any, TYPE_CHECKING
 
+from refdiff_ros.console import Progress
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.evaluation.bags.pairing import Index
 from refdiff_ros.evaluation.bags.reading import Bag, COMPRESSED_IMAGE, IMAGE
@@ -18,7 +19,6 @@ from refdiff_ros.evaluation.online.plan import Play
 from refdiff_ros.evaluation.online.player import Player
 from refdiff_ros.evaluation.online.timeline import timeline
 from refdiff_ros.evaluation.online.topics import message_store
-from refdiff_ros.evaluation.progress import Progress
 from refdiff_ros.optional import require_package, require_ros
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ _TAIL_S = 1.0
 _FIXED = ('autostart', 'follow', 'image_transport')
 # A new expression must not be answered on the picture before it, which is at least this old.
 _MAX_AGE_S = 0.01
-# The node tells each second how many images it has received.
-_DIAGNOSIS_S = 1.5
+# The node tells each second how many images it has received; a busy one tells it later.
+_DIAGNOSIS_S = 20.0
 # For both sides of every topic to find each other, once the node is active.
 _CONNECT_S = 30.0
 
@@ -123,7 +123,10 @@ def record(recording: Recording, settings: Mapping[str, Any]) -> Ending:
         print(f'starting the node on ROS domain {domain}, on this machine only; its log is '
               f'{recording.out / NODE_LOG}', flush=True)
         graph, node = _start(recording, stack)
-        player = _player(recording, graph, writer, node)
+        progress = stack.enter_context(Progress('frame'))
+        player = Player(
+            graph, writer, recording.index.topics, recording.bag.as_cdr, recording.rate,
+            recording.timeout_s, node.check, progress.step)
         graph.heard = player.heard
         return play_all(recording, player, writer)
 
@@ -167,15 +170,6 @@ def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"'{value}'" if isinstance(value, str) else repr(value)
-
-
-def _player(
-    recording: Recording, graph: 'ReplayGraph', writer: AnswerBagWriter, node: 'ChildProcess',
-) -> Player:
-    progress = Progress('frame')
-    return Player(
-        graph, writer, recording.index.topics, recording.bag.as_cdr, recording.rate,
-        recording.timeout_s, node.check, lambda: progress.step(None))
 
 
 def play_all(recording: Recording, player: Player, writer: AnswerBagWriter) -> Ending:
@@ -222,9 +216,12 @@ def _ended(writer: AnswerBagWriter, stopped: str, status: int) -> Ending:
 
 
 def _wait_for_diagnosis(player: Player) -> None:
-    """Until the node has once more told how many images it has received."""
-    end_s = time.monotonic() + _DIAGNOSIS_S
-    while time.monotonic() < end_s:
+    """Until the node has once more told how many images it has received.
+
+    The next diagnosis may have been made before the last picture came; the one after it was not.
+    """
+    end_s, enough = time.monotonic() + _DIAGNOSIS_S, player.diagnoses + 2
+    while player.diagnoses < enough and time.monotonic() < end_s:
         player.watch()
         time.sleep(0.05)
 

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.evaluation.bags.grasps import GraspCase
 from refdiff_ros.evaluation.bags.labels import Label
 from refdiff_ros.evaluation.bags.pairing import Picture
 from refdiff_ros.evaluation.bags.reading import Bag, Recorded
 from refdiff_ros.evaluation.bags.samples import identity, Matched
-from refdiff_ros.evaluation.grasp_report import GraspCase
 from refdiff_ros.evaluation.metrics.grasp_error import grasp_error
-from refdiff_ros.evaluation.metrics.overlap import iou, overlap
+from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.evaluation.online.topics import (
     DIAGNOSTICS,
     FRAME,
@@ -42,7 +42,8 @@ _ANSWERED = (Status.FOUND, Status.NOT_FOUND, Status.AMBIGUOUS)
 @dataclass
 class Span:
     """When a play sent its first and its last picture, and when the last thing of it went or came;
-    nanoseconds on the clock of recording."""
+    nanoseconds on the clock of recording.
+    """
 
     first_ns: int
     sent_ns: int

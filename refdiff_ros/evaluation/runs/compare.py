@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.figures import by_tag, tags_of
+from refdiff_ros.evaluation.figures import aligned, by_tag, tags_of
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
 from refdiff_ros.evaluation.metrics.paired_t_test import paired_t_test
 from refdiff_ros.evaluation.run import Answer
@@ -92,7 +92,7 @@ def paired_figures(pairs: Sequence[Pair]) -> PairedFigures:
     before = np.array([a.iou for a, _ in pairs])
     after = np.array([b.iou for _, b in pairs])
     differences = after - before
-    interval = bootstrap_interval(differences, groups=[a.group for a, _ in pairs])
+    interval = bootstrap_interval(differences, groups=[a.image_id for a, _ in pairs])
     t, p = paired_t_test(before, after)
     return PairedFigures(len(pairs), float(before.mean()), float(after.mean()),
                          float(differences.mean()), interval, t, p)
@@ -118,11 +118,8 @@ def comparison_table(found: Mapping[str, Any]) -> str:
     for name, values in found.items():
         if name.startswith('by_'):
             lines += [_cells(f'{name[3:]}: {value}', some) for value, some in values.items()]
-    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    texts = ['  '.join(text.ljust(width) if k == 0 else text.rjust(width)
-                       for k, (text, width) in enumerate(zip(line, widths, strict=True)))
-             for line in lines]
-    return '\n'.join([texts[0], '-' * len(texts[0]), *texts[1:]])
+    head, *rows = aligned(lines)
+    return '\n'.join([head, '-' * len(head), *rows])
 
 
 def _cells(name: str, some: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
-from refdiff_ros.evaluation.output import some
+from refdiff_ros.console import some
 from refdiff_ros.json_text import to_json
 
 _NAMED = 5

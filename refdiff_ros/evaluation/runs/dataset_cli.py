@@ -9,24 +9,26 @@ import shlex
 import sys
 from typing import Any, TYPE_CHECKING
 
+from refdiff_ros.console import Progress, some, write_figures
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.cli import add_common, add_method, checked_overrides
 from refdiff_ros.evaluation.cluster.options import add_ray, check_ray, with_whole_paths
 from refdiff_ros.evaluation.datasets.published import PUBLISHED
-from refdiff_ros.evaluation.output import some, write_figures
-from refdiff_ros.evaluation.progress import Progress
+from refdiff_ros.evaluation.options import (
+    add_common,
+    add_method,
+    add_requirements,
+    read_request,
+)
+from refdiff_ros.evaluation.request import DatasetRequest, TABLETOP
 from refdiff_ros.json_text import to_json
 
 if TYPE_CHECKING:
     from refdiff_ros.evaluation.requirements import Verdict
-    from refdiff_ros.evaluation.run import Answer
-    from refdiff_ros.evaluation.runs.answering import Answering
+    from refdiff_ros.evaluation.run import Answer, Sample
+    from refdiff_ros.evaluation.runs.answerer import Answerer
     from refdiff_ros.evaluation.runs.folder import Answers
-    from refdiff_ros.evaluation.runs.loaded import Loaded
-    from refdiff_ros.evaluation.runs.question import Question
-    from refdiff_ros.evaluation.sample import Sample
+    from refdiff_ros.evaluation.runs.record import Loaded, Question
 
-TABLETOP = 'tabletop'
 _NAMED = 20  # errors; the run's folder and --json have them all
 
 
@@ -51,8 +53,7 @@ def add_dataset(commands: argparse._SubParsersAction) -> None:
                         help='keep the run here; go on with it if it is there already')
     parser.add_argument('--retry-errors', action='store_true',
                         help='ask again what the run in --out could not read or answer')
-    parser.add_argument('--require', action='append', default=[], metavar='NAME=NUMBER',
-                        help='exit with 1 unless it holds, e.g. miou=0.5; repeatable')
+    add_requirements(parser, 'miou=0.5')
     add_common(parser, 'expressions')
     add_ray(parser)
     parser.set_defaults(run=run_dataset)
@@ -69,99 +70,102 @@ def run_dataset(args: argparse.Namespace) -> int:
         RefDiffError: the requirements, the data set, the bundle, the preset's values or the run's
             folder cannot be used.
     """
-    from refdiff_ros.evaluation.requirements import judge, parse_requirements
+    from refdiff_ros.evaluation.requirements import judge
     from refdiff_ros.evaluation.runs.folder import Answers, RunFolder
-    requirements = parse_requirements(args.require)
-    checked_overrides(args)
-    _check(args)
-    args = with_whole_paths(args) if args.ray else args
-    samples = _samples(args)
-    with _answering(args, samples) as answering:
-        question = _question(args, answering.loaded, samples)
-        with (contextlib.nullcontext(Answers()) if args.out is None
-              else RunFolder(args.out, question, command(args))) as kept:
-            stop = _ask(answering, _left(args, samples, kept), kept, len(samples))
+    request = read_request(DatasetRequest, args)
+    _check(request)
+    request = with_whole_paths(request) if request.ray else request
+    samples = _samples(request)
+    with _answerer(request, samples) as answerer:
+        question = _question(request, answerer.loaded, samples)
+        with (contextlib.nullcontext(Answers()) if request.out is None
+              else RunFolder(request.out, question, command(request))) as kept:
+            stop = _ask(answerer, _left(request, samples, kept), kept, len(samples))
             answers = kept.of(samples)
     found = {'what': 'dataset', **question.summary(), **_figures(answers), 'stopped': stop.reason}
     # Half a run meets or misses nothing.
-    verdicts = [] if stop.reason else judge(requirements, found)
+    verdicts = [] if stop.reason else judge(request.requirements, found)
     found['requirements'] = [verdict.as_json() for verdict in verdicts]
     _print(question, found, answers, verdicts)
-    written = write_figures(args.json, {
+    written = write_figures(request.json, {
         **found, 'values': question.values, 'results': [asdict(answer) for answer in answers]})
     print(to_json(found), flush=True)
     good = found['errors'] < found['cases'] and all(verdict.met for verdict in verdicts)
     return stop.status or written or (0 if good else 1)
 
 
-def command(args: argparse.Namespace) -> str:
-    """The command that asks what `args` ask."""
-    words = ['refdiff', 'evaluate', 'dataset', args.dataset, '--split', args.split]
+def command(request: DatasetRequest) -> str:
+    """The command that asks the same."""
+    words = ['refdiff', 'evaluate', 'dataset', request.dataset, '--split', request.split]
     for name, default in (('root', None), ('images', None), ('half', 'all'), ('mode', None),
                           ('preset', None), ('bundle', ''), ('seed', 0), ('limit', None),
                           ('device', 'auto'), ('out', None)):
-        value = getattr(args, name)
+        value = getattr(request, name)
         if value != default:
             words += [f'--{name}', str(value)]
-    for text in args.overrides:
+    for text in request.override_texts:
         words += ['--set', text]
     return shlex.join(words)
 
 
-def _check(args: argparse.Namespace) -> None:
-    if (args.dataset == TABLETOP) != (args.root is None):
-        need = 'no --root' if args.dataset == TABLETOP else '--root DIR'
-        raise BadRequestError(f'expected {need} with {args.dataset}')
-    if args.dataset != TABLETOP and args.half != 'all':
-        raise BadRequestError(f'expected --half with {TABLETOP} only, got {args.dataset}')
-    if args.retry_errors and args.out is None:
+def _check(request: DatasetRequest) -> None:
+    if (request.dataset == TABLETOP) != (request.root is None):
+        need = 'no --root' if request.dataset == TABLETOP else '--root DIR'
+        raise BadRequestError(f'expected {need} with {request.dataset}')
+    if request.dataset != TABLETOP and request.half != 'all':
+        raise BadRequestError(f'expected --half with {TABLETOP} only, got {request.dataset}')
+    if request.retry_errors and request.out is None:
         raise BadRequestError('expected --out with --retry-errors: it names the run')
-    check_ray(args)
+    check_ray(request)
 
 
-def _samples(args: argparse.Namespace) -> Sequence['Sample']:
-    if args.dataset != TABLETOP:
+def _samples(request: DatasetRequest) -> Sequence['Sample']:
+    if request.dataset != TABLETOP:
         from refdiff_ros.evaluation.datasets.catalog import read_samples
-        return read_samples(args.dataset, args.root, args.split, args.images)[:args.limit]
-    if args.split not in ('val', 'test'):
+        samples = read_samples(request.dataset, request.root, request.split, request.images)
+        return samples[:request.limit]
+    if request.split not in ('val', 'test'):
         raise BadRequestError(f"expected a split of {TABLETOP}, 'val' or 'test', "
-                              f'got {args.split!r}')
+                              f'got {request.split!r}')
     from refdiff_ros.evaluation.tabletop.samples import tabletop_samples
-    progress = Progress('rendered')
-    return tabletop_samples(args.split, args.limit, args.half,
-                            on_sample=lambda: progress.step(args.limit))
+    samples = []
+    with Progress('rendered', request.limit) as progress:
+        for sample in tabletop_samples(request.split, request.limit, request.half):
+            samples.append(sample)
+            progress.step()
+    return samples
 
 
-def _answering(
-    args: argparse.Namespace, samples: Sequence['Sample'],
-) -> contextlib.AbstractContextManager['Answering']:
-    if args.ray is not None:
+def _answerer(
+    request: DatasetRequest, samples: Sequence['Sample'],
+) -> contextlib.AbstractContextManager['Answerer']:
+    if request.ray is not None:
         from refdiff_ros.evaluation.cluster.workers import ray_workers
-        return ray_workers(args, samples)
-    from refdiff_ros.evaluation.runs.answering import InProcess
-    return contextlib.nullcontext(InProcess(args))
+        return ray_workers(request, samples)
+    from refdiff_ros.evaluation.runs.answerer import InProcess
+    return contextlib.nullcontext(InProcess(request))
 
 
 def _question(
-    args: argparse.Namespace, loaded: 'Loaded', samples: Sequence['Sample'],
+    request: DatasetRequest, loaded: 'Loaded', samples: Sequence['Sample'],
 ) -> 'Question':
-    from refdiff_ros.evaluation.runs.question import Question, samples_sha256
-    cut = args.limit is not None and len(samples) == args.limit
+    from refdiff_ros.evaluation.runs.record import Question, samples_sha256
+    cut = request.limit is not None and len(samples) == request.limit
     return Question(
-        dataset=args.dataset, split=args.split, half=args.half,
-        limit=args.limit if cut else None, samples=len(samples),
+        dataset=request.dataset, split=request.split, half=request.half,
+        limit=request.limit if cut else None, samples=len(samples),
         samples_sha256=samples_sha256(samples), bundle=loaded.bundle, trained=loaded.trained,
-        weights_sha256=loaded.weights_sha256, preset=args.preset,
-        overrides=checked_overrides(args), values=loaded.values, mode=args.mode, seed=args.seed,
+        weights_sha256=loaded.weights_sha256, preset=request.preset,
+        overrides=request.overrides, values=loaded.values, mode=request.mode, seed=request.seed,
         device=loaded.device, dtype=loaded.dtype)
 
 
 def _left(
-    args: argparse.Namespace, samples: Sequence['Sample'], kept: 'Answers',
+    request: DatasetRequest, samples: Sequence['Sample'], kept: 'Answers',
 ) -> list['Sample']:
     """What is still to be asked, in order: samples of one picture stay together."""
     done = {name for name, answer in kept.by_id.items()
-            if not (args.retry_errors and answer.error)}
+            if not (request.retry_errors and answer.error)}
     left = [sample for sample in samples if sample.sample_id not in done]
     if done:
         print(f'going on: {len(samples) - len(left)} of {len(samples)} are answered',
@@ -178,13 +182,13 @@ class _Stop:
 
 
 def _ask(
-    answering: 'Answering', left: Sequence['Sample'], kept: 'Answers', count: int,
+    answerer: 'Answerer', left: Sequence['Sample'], kept: 'Answers', count: int,
 ) -> _Stop:
     from refdiff_ros.evaluation.cluster.connection import ClusterError
     from refdiff_ros.evaluation.runs.folder import RunError
-    progress = Progress('expression', count - len(left))
     try:
-        answering.answer(left, _on_answer(kept, progress, count))
+        with Progress('expression', count, count - len(left)) as progress:
+            answerer.answer(left, _on_answer(kept, progress))
     except KeyboardInterrupt:
         print(f'stopped after {len(kept.by_id)} of {count} expressions', file=sys.stderr)
         return _Stop('interrupted', 130)
@@ -195,7 +199,7 @@ def _ask(
 
 
 def _on_answer(
-    kept: 'Answers', progress: Progress, count: int,
+    kept: 'Answers', progress: Progress,
 ) -> Callable[['Answer'], None]:
     named = 0
 
@@ -205,18 +209,18 @@ def _on_answer(
         if answer.error:
             named += 1
             if named <= _NAMED:
-                print(f'{answer.sample_id}: {answer.error}', file=sys.stderr)
+                progress.say(f'{answer.sample_id}: {answer.error}')
             if named == _NAMED:
-                print('further errors are counted only', file=sys.stderr)
-        progress.step(count)
+                progress.say('further errors are counted only')
+        progress.step()
 
     return on_answer
 
 
 def _figures(answers: Sequence['Answer']) -> dict[str, Any]:
-    from refdiff_ros.evaluation.figures import tagged_report, tags_of
+    from refdiff_ros.evaluation.figures import tagged_figures, tags_of
     from refdiff_ros.evaluation.metrics.latency import latency_ms
-    return {**tagged_report(answers, tags_of(answers)),
+    return {**tagged_figures(answers, tags_of(answers)),
             **latency_ms([answer.seconds for answer in answers if answer.scored])}
 
 

@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
-from refdiff_ros.evaluation.run import Answer
-from refdiff_ros.evaluation.runs.answer_lines import answer_line, parse_answers
-from refdiff_ros.evaluation.runs.question import Question
-from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.evaluation.run import Answer, Sample
+from refdiff_ros.evaluation.runs.record import answer_line, parse_answers, Question
 from refdiff_ros.json_text import from_json
 
 RUN, ANSWERS = 'run.json', 'answers.jsonl'
@@ -131,7 +129,7 @@ class RunFolder(Answers):
             values = {'format': FORMAT, 'question': question.as_json(), 'command': command}
             new = self.path / f'{RUN}.new'
             new.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
-            os.replace(new, self.path / RUN)
+            new.replace(self.path / RUN)
 
 
 @dataclass(frozen=True)

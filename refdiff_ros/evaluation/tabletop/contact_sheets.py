@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.evaluation.tabletop.cases import Case
+from refdiff_ros.evaluation.run import Answer, Reply
+from refdiff_ros.evaluation.tabletop.samples import scene_of
 from refdiff_ros.optional import require_package
-from refdiff_ros.results import Segmentation
-from refdiff_ros.sim.expressions import SceneExpression
-from refdiff_ros.sim.render import SceneView
 
 _CASES, _COLUMNS = 12, 4
 _CELL_PX = 384  # width of a cell's picture
@@ -22,7 +20,7 @@ _TRUTH, _ANSWER, _CASING = (240, 228, 66), (86, 180, 233), (20, 20, 20)
 
 @dataclass(frozen=True)
 class _Shown:
-    case: Case
+    case: Answer
     image_rgb: np.ndarray
     truth: np.ndarray
     answer: np.ndarray
@@ -42,13 +40,11 @@ class ContactSheets:
         self._best: list[_Shown] = []
         self._random: list[_Shown] = []
 
-    def add(
-        self, case: Case, view: SceneView, said: SceneExpression, answer: Segmentation | None,
-    ) -> None:
-        """Take one case in; an `on_case` of `evaluate`."""
-        truth = view.masks[said.row]
-        shown = _Shown(case, view.frame.image_rgb, truth,
-                       np.zeros_like(truth) if answer is None else answer.mask)
+    def add(self, answer: Answer, reply: Reply) -> None:
+        """Take one case in; an `on_answer` of `answer_samples`."""
+        found, truth = reply.segmentation, reply.truth
+        shown = _Shown(answer, reply.frame.image_rgb, truth,
+                       np.zeros_like(truth) if found is None else found.mask)
         self._worst = sorted([*self._worst, shown], key=lambda s: s.case.iou)[:_CASES]
         self._best = sorted([*self._best, shown], key=lambda s: -s.case.iou)[:_CASES]
         # Reservoir sampling: each case so far is in with the same chance.
@@ -104,7 +100,7 @@ def _cell(shown: _Shown) -> Any:
     pen = require_package('PIL.ImageDraw', 'models').Draw(cell)
     font = require_package('PIL.ImageFont', 'models').load_default(_FONT_PX)
     pen.text((5, 2), shown.case.expression, fill=(255, 255, 255), font=font)
-    line = f'IoU {shown.case.iou:.2f}  {shown.case.status}  scene {shown.case.scene}'
+    line = f'IoU {shown.case.iou:.2f}  {shown.case.status}  scene {scene_of(shown.case)}'
     pen.text((5, _FONT_PX + 6), line, fill=(190, 190, 190), font=font)
     for text, colour, right in (('truth', _TRUTH, 108), ('answer', _ANSWER, 64)):
         pen.text((size[0] - right, _FONT_PX + 6), text, fill=colour, font=font)

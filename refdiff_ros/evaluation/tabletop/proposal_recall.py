@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.metrics.overlap import best_iou
-from refdiff_ros.evaluation.metrics.recall import recall
-from refdiff_ros.evaluation.tabletop.cases import scene_range
+from refdiff_ros.evaluation.metrics.iou import best_iou, recall
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Preset
 from refdiff_ros.proposals.sam import filter_proposals, propose
@@ -19,40 +17,36 @@ THRESHOLDS = (0.5, 0.75)
 
 
 def proposal_recall(
-    models: ModelSet, preset: Preset, split: str, half: str = 'all', limit: int | None = None,
-    on_scene: Callable[[int, int], None] | None = None,
+    models: ModelSet, preset: Preset, split: str, scenes: range,
+    on_scene: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Recall over the objects of which enough is seen to speak of them.
 
     Args:
         models: a bundle with a segmentor.
         preset: its `proposals` are used; those that its filter drops do not count.
-        split, half: as in `tabletop.cases`.
-        limit: how many scenes at most; None for all.
-        on_scene: told after each scene how many are done, and of how many.
+        split, scenes: which scenes, as from `scene_range`.
+        on_scene: called after each scene.
 
     Returns:
         'scenes', 'objects', 'recall' by threshold, 'mean_best_iou', 'mean_proposals' (before the
         filter) and 'mean_kept' (after it), ready for JSON.
 
     Raises:
-        BadRequestError: no such split or half, a limit below 1, or no segmentor.
+        BadRequestError: no such split, or no segmentor.
     """
     if models.sam is None:
         raise BadRequestError(
             f"expected a bundle with a segmentor, got '{models.name}' without one")
-    if limit is not None and limit < 1:
-        raise BadRequestError(f'expected a limit of 1 or more, got {limit}')
-    scenes = scene_range(split, half)[:limit]
     best, proposed, kept = [], [], []
-    for done, view in enumerate(split_views(split, scenes, depth=False), 1):
+    for view in split_views(split, scenes, depth=False):
         masks = propose(models.sam, view.frame, preset.proposals).masks
         rows = filter_proposals(masks, preset.proposals)
         best += [best_iou(masks[rows], view.masks[seen.row]) for seen in see(view) if seen.clear]
         proposed.append(len(masks))
         kept.append(len(rows))
         if on_scene is not None:
-            on_scene(done, len(scenes))
+            on_scene()
     return {
         'scenes': len(scenes), 'objects': len(best),
         'recall': {str(t): round(recall(best, t), 4) if best else None for t in THRESHOLDS},

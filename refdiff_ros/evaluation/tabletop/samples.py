@@ -1,9 +1,9 @@
-"""The tabletop set as samples, so that whatever asks a data set can ask it.
+"""The tabletop set as samples, so that it is asked as any data set is.
 
 Letters: H W image height and width.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 import zlib
@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 
 from refdiff_ros.evaluation.metrics.rle import decode_rle, encode_rle
-from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.evaluation.run import Answer, Sample
 from refdiff_ros.evaluation.tabletop.cases import case_half, cases
 from refdiff_ros.results import Camera, Frame
 from refdiff_ros.sim.splits import SIZE_HW
@@ -19,20 +19,19 @@ from refdiff_ros.sim.splits import SIZE_HW
 
 def tabletop_samples(
     split: str, limit: int | None = None, half: str = 'all',
-    size_hw: tuple[int, int] = SIZE_HW, on_sample: Callable[[], None] | None = None,
-) -> list[Sample]:
-    """The questions of `tabletop.cases`, rendered now and kept packed (some 100 kB a picture).
+    size_hw: tuple[int, int] = SIZE_HW,
+) -> Iterator[Sample]:
+    """The questions of `tabletop.cases`, rendered as they are needed.
 
-    The samples can be pickled. Tags are 'kind', 'half' and, where there is one, 'sense'.
+    The samples can be kept and pickled: pictures are packed, some 100 kB each. Tags are 'kind',
+    'half' and, where there is one, 'sense'.
 
     Args:
         split, limit, half, size_hw: as in `tabletop.cases`.
-        on_sample: told of each, since rendering them all takes minutes.
 
     Raises:
         BadRequestError, MissingPackageError, RefDiffError: as in `tabletop.cases`.
     """
-    found: list[Sample] = []
     packed, last, place = b'', None, 0
     for view, said, scene in cases(split, limit, half, size_hw):
         if scene != last:
@@ -42,11 +41,13 @@ def tabletop_samples(
         tags = {'kind': said.kind, 'half': case_half(view, said)}
         tags |= {'sense': said.sense} if said.sense else {}
         image_id = f'{split}_{scene}'
-        found.append(Sample(f'{image_id}_{place}', image_id, said.text, load, tags))
+        yield Sample(f'{image_id}_{place}', image_id, said.text, load, tags)
         place += 1
-        if on_sample is not None:
-            on_sample()
-    return found
+
+
+def scene_of(answer: Answer) -> int:
+    """The number of the scene, in its split, that an answer is about."""
+    return int(answer.image_id.rpartition('_')[2])
 
 
 def _load(

@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 import re
 
 from refdiff_ros.language.instruction.results import Reference, Role, Step, THEMES
-from refdiff_ros.language.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES, split_words
+from refdiff_ros.language.words import (
+    COLOURS,
+    DETERMINERS,
+    ORDINALS,
+    PREPOSITIONS,
+    SIZES,
+    split_words,
+)
 
 # '' is said in 'pick up the mug and place on the tray'.
 _RESOLVED = frozenset(
@@ -13,7 +20,7 @@ _RESOLVED = frozenset(
 _INNER = re.compile(r'\b(it|them)\b', re.IGNORECASE)
 _ONE = re.compile(r'\bone\b', re.IGNORECASE)
 # Words that tell two of a kind apart, by what they tell.
-_CONTRASTS = (COLOURS, SIZES | frozenset('thick thin tall short'.split()))
+_CONTRASTS = (COLOURS, SIZES | frozenset('thick thin tall short'.split()), ORDINALS)
 
 _FOR_CONTAINERS = frozenset('open close lock'.split())
 
@@ -27,6 +34,7 @@ class _Named:
     row: int
     step: int
     reference: Reference
+    verb: str = ''
 
 
 def resolve(
@@ -48,7 +56,7 @@ def resolve(
             new = [_with_noun(one, [*(n.reference for n in named), *forbidden], head_noun)
                    for one in _resolved(reference, named, at, step.verb)]
             for one in new:
-                named.append(_Named(len(named), at, one))
+                named.append(_Named(len(named), at, one, step.verb))
             found += new
         alternatives = tuple(
             tuple(one for reference in _completed(split, head_noun)
@@ -58,6 +66,30 @@ def resolve(
     left_alone = tuple(one for reference in forbidden
                        for one in _resolved(reference, named, len(steps)))
     return tuple(resolved), left_alone
+
+
+def reordered(steps: Sequence[Step], order: Sequence[int]) -> tuple[Step, ...]:
+    """Resolved steps in another order, the rows of their antecedents likewise.
+
+    Args:
+        steps: of `resolve`.
+        order: the row of each step in the new order.
+    """
+    starts, total = [], 0
+    for step in steps:
+        starts.append(total)
+        total += len(step.references)
+    places: dict[int, int] = {}
+    for at in order:
+        for row in range(len(steps[at].references)):
+            places[starts[at] + row] = len(places)
+
+    def moved(references: Sequence[Reference]) -> tuple[Reference, ...]:
+        return tuple(one if one.antecedent is None else replace(
+            one, antecedent=places[one.antecedent]) for one in references)
+    return tuple(replace(
+        steps[at], references=moved(steps[at].references),
+        alternatives=tuple(moved(one) for one in steps[at].alternatives)) for at in order)
 
 
 def _resolved(
@@ -92,6 +124,9 @@ def _antecedents(before: Sequence[_Named], plural: bool, verb: str) -> list[_Nam
     """
     if verb in _FOR_CONTAINERS and before and before[-1].reference.relation == 'in':
         return [before[-1]]
+    opened = [one for one in before if one.verb in _FOR_CONTAINERS and not plural]
+    if verb in _FOR_CONTAINERS and opened:  # 'open the drawer, put it inside and close it'
+        return opened[-1:]
     themes = [one for one in before if one.reference.role in THEMES]
     if not themes:
         return [one for one in before if one.reference.role is Role.PLACE][-1:]

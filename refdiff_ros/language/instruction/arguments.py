@@ -85,7 +85,7 @@ def _person(
     sentence: Sentence, segments: list[Segment], frame: Frame,
 ) -> tuple[Span | None, list[Segment]]:
     """'me' in 'hand me the cup' or 'bring it to me', and the other segments."""
-    given = frame.action is Action.HAND or frame.goal in (Goal.TO, Goal.OPTIONAL, Goal.NEEDED)
+    given = frame.action is Action.HAND or frame.verb == 'show' or frame.goal in (Goal.TO, Goal.OPTIONAL, Goal.NEEDED)
     for at, segment in enumerate(segments):
         first = segment.nouns[0][0] if segment.nouns else segment.start
         to = segment.preposition is not None and sentence.lower[segment.start] in _TO and (
@@ -172,7 +172,7 @@ def _without_place(sentence: Sentence, found: list[Group], frame: Frame) -> Argu
 def _marks(sentence: Sentence, group: Group, frame: Frame) -> list[int]:
     """The segments that are no part of the object, besides the place."""
     return [*roles.sources(group, frame), *roles.tools(sentence, group, frame),
-            *roles.grips(sentence, group, frame), *roles.recipients(group, frame),
+            *roles.grips(sentence, group, frame), *roles.recipients(sentence, group, frame),
             *roles.ways(sentence, group, frame), *roles.passing(sentence, group, frame)]
 
 
@@ -192,7 +192,7 @@ def _others(sentence: Sentence, group: Group, place: int | None, frame: Frame) -
     return Arguments(
         sources=tuple(Phrase(phrase(at), group[at].preposition.relation)
                       for at in roles.sources(group, frame)),
-        recipients=tuple(phrase(at) for at in roles.recipients(group, frame)),
+        recipients=tuple(phrase(at) for at in roles.recipients(sentence, group, frame)),
         tools=tuple(phrase(at) for at in roles.tools(sentence, group, frame)),
         grips=tuple(phrase(at) for at in roles.grips(sentence, group, frame)), where=where)
 

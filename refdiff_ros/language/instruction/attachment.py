@@ -22,6 +22,7 @@ _FURNITURE = frozenset(
 _RANK = {Kind.BESIDE: 1.0, Kind.SIDE: 1.5, Kind.INSIDE: 2.0, Kind.TOWARDS: 3.0}
 _SIDE_OF_A_WAY = 2.5  # 'move it to the left of the box' before 'in' and 'on'
 _AFTER_ADVERB = 5.0
+_BROUGHT = frozenset('bring carry deliver'.split())
 _ANY = frozenset((Kind.BESIDE, Kind.SIDE, Kind.INSIDE, Kind.TOWARDS))
 _PLACES = {
     Goal.NEEDED: _ANY, Goal.OPTIONAL: _ANY, Goal.PUSHED: _ANY - {Kind.INSIDE},
@@ -33,7 +34,8 @@ def candidates(sentence: Sentence, group: Group, frame: Frame) -> list[int]:
     """The segments of a group that may say where something goes."""
     return [at for at, segment in enumerate(group)
             if segment.kind == 'preposition' and not segment.direction
-            and segment.preposition.kind in _PLACES[frame.goal]
+            and (segment.preposition.kind in _PLACES[frame.goal]
+                 or segment.preposition.relation == 'at' and frame.verb in _BROUGHT)
             and (frame.goal is not Goal.TO or segment.preposition.relation != 'away from')
             and not is_grip(sentence, segment, frame)]
 

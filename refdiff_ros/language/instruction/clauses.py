@@ -1,13 +1,15 @@
 """A sentence cut into its clauses: one for each thing to do, or to leave alone."""
 
+from collections.abc import Sequence
 import re
 
 from refdiff_ros.language.instruction.frames import frame_of
 from refdiff_ros.language.instruction.openings import Mood, read_opening
-from refdiff_ros.language.instruction.prepositions import preposition_at
+from refdiff_ros.language.instruction.ordering import connective_at
+from refdiff_ros.language.instruction.prepositions import Kind, preposition_at
 from refdiff_ros.language.instruction.sentence import Sentence, Span
 from refdiff_ros.language.instruction.verbs import verb_at
-from refdiff_ros.language.tokens import is_superlative
+from refdiff_ros.language.tokens import is_can, is_superlative
 from refdiff_ros.language.words import COLOURS, DETERMINERS, SIZES
 
 JOINERS = frozenset('and then but so before'.split())
@@ -29,21 +31,28 @@ _TAILS = tuple(tuple(phrase.split()) for phrase in (
     'please', 'thanks', 'thank you', 'thank you very much', 'now', 'right now', 'right away',
     'robot', 'ok', 'okay', 'for me', 'for us', 'if you can', 'if you could', 'if possible',
     'when you can', 'again', 'too', 'as well', 'will you', 'would you', 'could you', 'can you',
-    'carefully', 'slowly', 'gently', 'quickly', 'immediately', 'instead', 'then', 'first', 'and',
+    'asap', 'carefully', 'slowly', 'gently', 'quickly', 'immediately', 'instead', 'then', 'first', 'and',
     'but', 'if you do not mind', 'as soon as possible', 'for a second', 'for a moment'))
 
 
 def clauses(sentence: Sentence) -> list[Span]:
     """The rows of each clause, in the order said; joining words stay with the clause after."""
     lower = sentence.lower
-    starts, opened = [0], read_opening(lower, 0, len(sentence.tokens)).end
+    starts, opened = [0], _opened(lower, 0)
     for row in range(1, len(sentence.tokens)):
         if row >= opened and _starts(sentence, row):
             starts.append(row)
-            opened = read_opening(lower, row, len(sentence.tokens)).end
+            opened = _opened(lower, row)
     spans = zip(starts, [*starts[1:], len(sentence.tokens)])
     return [span for span in ((start, _without_tail(sentence, start, end))
                               for start, end in spans) if span[0] < span[1]]
+
+
+def _opened(lower: Sequence[str], row: int) -> int:
+    """The first row after the opening of a clause, and after the verb that a word of order has."""
+    ordered = connective_at(lower, row, len(lower))
+    opened = read_opening(lower, row, len(lower)).end
+    return opened if ordered is None else max(opened, ordered.end + 1)
 
 
 def _without_tail(sentence: Sentence, start: int, end: int) -> int:
@@ -58,22 +67,47 @@ def _without_tail(sentence: Sentence, start: int, end: int) -> int:
         end -= tail
 
 
+def first_mark(sentence: Sentence) -> int:
+    """How many words stand before the first comma or full stop."""
+    return next((row for row in range(1, len(sentence.tokens))
+                 if sentence.tokens[row].comma or opens_sentence(sentence, row)),
+                len(sentence.tokens))
+
+
+def opens_sentence(sentence: Sentence, row: int) -> bool:
+    """Whether a full stop or the like stands before a row, or nothing."""
+    if row == 0:
+        return True
+    token, before = sentence.tokens[row], sentence.tokens[row - 1]
+    between = sentence.marked[before.word.end:token.word.start]
+    return _STOP.search(between) is not None and not (
+        between.startswith('.') and before.lower in _ABBREVIATIONS)
+
+
 def _starts(sentence: Sentence, row: int) -> bool:
     token, before = sentence.tokens[row], sentence.tokens[row - 1]
-    between = sentence.heard.text[before.word.end:token.word.start]
-    if _STOP.search(between) and not (
-            between.startswith('.') and before.lower in _ABBREVIATIONS):
+    if opens_sentence(sentence, row):
         return True
     if _excludes(sentence, row) or _condition(sentence, row) or _remark(sentence, row):
         return True
+    ordered = connective_at(sentence.lower, row, len(sentence.tokens))
+    if ordered is not None and (ordered.inflected or verb_at(
+            sentence, ordered.end, len(sentence.tokens)) is not None):
+        return before.lower not in JOINERS or row == 1
+    if token.lower == 'but' and _object_follows(sentence, row):
+        return True
+    if token.comma and sentence.lower[0] == 'not' and token.lower in DETERMINERS:
+        return True  # 'not the left one, | the right one'
     if token.lower in JOINERS or token.comma:
-        return _command_follows(sentence, row) or (
-            token.lower == 'but' and _object_follows(sentence, row))
+        return _command_follows(sentence, row)
     return _unjoined(sentence, row)
 
 
 def _remark(sentence: Sentence, row: int) -> bool:
-    """'pick up the cup, | it is on the left'."""
+    """'pick up the cup, | it is on the left', '..., | the mug stays there'."""
+    stays = any(word in ('stays', 'remains') for word in sentence.lower[row:row + 5])
+    if stays and sentence.tokens[row].comma and sentence.lower[row] in DETERMINERS:
+        return True
     if not sentence.tokens[row].comma or sentence.lower[row] not in _SUBJECTS:
         return False
     following = sentence.tokens[row + 1:row + 2]
@@ -86,22 +120,32 @@ def _excludes(sentence: Sentence, row: int) -> bool:
     lower = sentence.lower
     after = lower[row + 1] if row + 1 < len(lower) else ''
     if lower[row] == 'not':
-        return lower[row - 1] not in _AUXILIARIES and after in DETERMINERS | COLOURS
+        place = sentence.tokens[row].comma and preposition_at(
+            lower, row + 1, len(lower)) is not None  # '..., not in front of it'
+        return place or lower[row - 1] not in _AUXILIARIES and after in DETERMINERS | COLOURS
     if lower[row] == 'without':
         return after.endswith('ing') and frame_of(after) is not None
     return any(lower[row:row + len(words)] == words for words in _EXCEPT)
 
 
 def _object_follows(sentence: Sentence, row: int) -> bool:
-    """'not the red one | but the blue one'."""
+    """'not the red one | but the blue one', 'not on the tray | but in the box'."""
     lower = sentence.lower
-    return row + 1 < len(lower) and lower[row + 1] in DETERMINERS and any(
-        word in ('not', 'never') for word in lower[:row])
+    named = row + 1 < len(lower) and (
+        lower[row + 1] in DETERMINERS or _place_follows(sentence, row + 1))
+    return named and any(word in ('not', 'never') for word in lower[:row])
+
+
+def _place_follows(sentence: Sentence, row: int) -> bool:
+    found = preposition_at(sentence.lower, row, len(sentence.tokens))
+    return found is not None and found.kind >= Kind.BESIDE
 
 
 def _condition(sentence: Sentence, row: int) -> bool:
     """'... if it is clean', '... until I say stop'; not the polite '... if you can'."""
     lower = sentence.lower
+    if is_time(lower, row):
+        return True
     if lower[row] == 'only' and lower[row + 1:row + 2] and lower[row + 1] in CONDITIONS:
         return True
     if lower[row] == 'so' and lower[row + 1:row + 2] and lower[row + 1] in ('that', 'it', 'its'):
@@ -109,6 +153,14 @@ def _condition(sentence: Sentence, row: int) -> bool:
     if lower[row] not in CONDITIONS or lower[row - 1] == 'only' or row + 1 >= len(sentence.tokens):
         return False
     return lower[row + 1] not in ('you', 'possible', 'necessary')
+
+
+def is_time(lower: Sequence[str], row: int) -> bool:
+    """Whether a clause about the time begins: 'when I am done', 'once it is dry'."""
+    if lower[row] not in ('when', 'once', 'after', 'before') or row + 2 >= len(lower):
+        return False
+    subject = lower[row + 1] in _SUBJECTS - {'you', 'we', 'there'}
+    return subject and lower[row + 2] in _AUXILIARIES | {'am', 'say', 'tell', 'finish', 'finished'}
 
 
 def _command_follows(sentence: Sentence, row: int) -> bool:
@@ -150,7 +202,8 @@ def _unjoined(sentence: Sentence, row: int) -> bool:
         preposition_at(lower, row - 2, row - 1) is not None)
     if lower[row] == 'please' and row + 1 < len(lower):
         return verb_at(sentence, row + 1, len(lower)) is not None
-    if lower[row - 1] in _BINDING and not seen or preposition_at(
+    tin = lower[row - 1] == 'can' and is_can([token.word for token in sentence.tokens], row - 1)
+    if lower[row - 1] in _BINDING and not (seen or tin) or preposition_at(
             lower, row - 1, row) is not None:
         return False
     if lower[row] in ('i', 'we', 'you') and row > 1:

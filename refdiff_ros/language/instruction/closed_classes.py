@@ -10,7 +10,7 @@ PEOPLE = frozenset('me us him her you myself yourself himself herself'.split())
 POINTING = frozenset('this that these those'.split())
 PRONOUNS = frozenset('it them they'.split()) | POINTING
 PICTURE = frozenset('picture image photo photograph screen frame view'.split())
-RELATIVES = frozenset('that which who whose whom where'.split())
+RELATIVES = frozenset('that which who whose whom where what'.split())
 SUBJECTS = frozenset('i you we they he she'.split())
 BE = frozenset('is are was were be been being'.split())
 # Verbs with which a clause goes on after 'and': 'that is red and | has a handle'.
@@ -36,11 +36,16 @@ _ADVERBS = frozenset(tuple(phrase.split()) for phrase in (
     'downward', 'downwards', 'upright', 'vertically', 'clockwise', 'counterclockwise',
     'anticlockwise', 'now', 'please', 'again', 'instead', 'too', 'out', 'off', 'on', 'over', 'in',
     'home', 'around', 'through', 'along', 'by', 'past'))
+_AFTER_A_LITTLE = frozenset(
+    'to more left right closer nearer further farther up down back forward forwards backward '
+    'backwards away higher lower towards toward and please aside in on behind over above below '
+    'under beside next from off into onto out'.split())
 # Adverbs at the end alone: 'push it left', 'pull the drawer open'.
 SIDEWAYS = frozenset('left right'.split())
-RESULTS = frozenset('open closed shut'.split())
+RESULTS = frozenset('open closed shut inside outside underneath'.split())
 COORDINATORS = frozenset('and or nor plus'.split())
-AS_AND = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'))
+AS_AND = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'), ('and', 'then'),
+          ('and', 'also'), ('and', 'finally'))
 
 
 _LONGEST_ADVERB = max(map(len, _ADVERBS))
@@ -49,7 +54,13 @@ _LONGEST_ADVERB = max(map(len, _ADVERBS))
 def adverb_length(lower: Sequence[str], row: int, end: int) -> int:
     """How many words the longest adverb has that begins at `row`; 0 for none."""
     return next((length for length in range(min(_LONGEST_ADVERB, end - row), 0, -1)
-                 if tuple(lower[row:row + length]) in _ADVERBS), 0)
+                 if tuple(lower[row:row + length]) in _ADVERBS
+                 and not _names_size(lower, row, row + length, end)), 0)
+
+
+def _names_size(lower: Sequence[str], row: int, after: int, end: int) -> bool:
+    """Whether 'a little' and 'a bit' describe a noun: 'a little girl', not 'a little to the left'."""
+    return lower[row] == 'a' and after < end and lower[after] not in _AFTER_A_LITTLE
 
 
 def is_body(words: Sequence[str]) -> bool:

@@ -72,7 +72,7 @@ _OTHER = 'open close press turn switch wipe cut touch fill shake rotate clean co
     'hit kick click use track empty pack unpack sort count measure tilt twist crank bend break ' \
     'tear light paint spray fix repair assemble connect disconnect unplug rinse heat cook bake ' \
     'boil eat drink smell taste read wear clear park pat pet rub pin plant sand wave feed bump ' \
-    'describe crush clip'
+    'describe crush clip avoid'
 _STAY = 'stop wait stand stay park'
 
 _NOUNS = frozenset(

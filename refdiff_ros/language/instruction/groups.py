@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from refdiff_ros.language.instruction.closed_classes import POSTURES
 from refdiff_ros.language.instruction.segments import describes, Segment
 from refdiff_ros.language.instruction.sentence import Sentence
-from refdiff_ros.language.words import COLOURS, SIZES
+from refdiff_ros.language.words import COLOURS, DETERMINERS, ING_NOUNS, SIZES
 
 _DEFINITE = frozenset('the that this those these my your'.split())
+_HAVING = frozenset('with wearing holding carrying has having containing'.split())
 _INDEFINITE = frozenset('a an another other two three four some'.split())
 
 
@@ -17,8 +19,10 @@ def groups(sentence: Sentence, segments: Sequence[Segment]) -> list[list[Segment
     """
     found: list[list[Segment]] = [[]]
     for at, segment in enumerate(segments):
-        if segment.kind == 'and' and (not _names(sentence, segments[at + 1:])
-                                      or _describes_on(sentence, found[-1], segments[at + 1])):
+        if segment.kind == 'and' and (
+                not _names(sentence, segments[at + 1:])
+                or _describes_on(sentence, found[-1], segments[at + 1])
+                or _belongs(sentence, found[-1], segments[at + 1])):
             found[-1].append(segment)
         elif segment.kind == 'and':
             found.append([])
@@ -48,6 +52,24 @@ def _describes_on(sentence: Sentence, group: Sequence[Segment], noun: Segment) -
         return False
     return sentence.lower[group[0].start] in _DEFINITE and any(
         word in _INDEFINITE for word in sentence.words((group[-1].start, group[-1].end)))
+
+
+def _belongs(sentence: Sentence, group: Sequence[Segment], noun: Segment) -> bool:
+    """Whether a phrase after 'and' still tells what the object has or does.
+
+    'a bowl filled with soup | and vegetables', 'a man wearing glasses | and a tie', 'the boy
+    wearing a hat | and riding a bicycle'.
+    """
+    if len(group) < 2 or group[-1].kind not in ('preposition', 'clause'):
+        return False
+    first = sentence.tokens[noun.start]
+    if first.lower.endswith('ing') and first.lower not in ING_NOUNS and noun.end > noun.start + 1 \
+            or first.lower in POSTURES and noun.end > noun.start + 1:
+        return True
+    before = sentence.words((group[-1].start, group[-1].end))
+    having = any(word in _HAVING for word in before)
+    bare = before[-2:-1] and before[-2] in _HAVING and first.lower not in DETERMINERS
+    return having and (bool(bare) or group[-1].kind == 'clause' and first.lower in _INDEFINITE)
 
 
 def _is_next(sentence: Sentence, before: Segment, segment: Segment) -> bool:

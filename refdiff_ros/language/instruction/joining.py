@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from refdiff_ros.language.instruction.clause import read_clause
-from refdiff_ros.language.instruction.clauses import clauses, JOINERS
+from refdiff_ros.language.instruction.clauses import clauses, JOINERS, opens_sentence
+from refdiff_ros.language.instruction.details import with_details
 from refdiff_ros.language.instruction.openings import Mood, read_opening
+from refdiff_ros.language.instruction.ordering import without_denial
 from refdiff_ros.language.instruction.results import (
     Action,
     NoObjectReason,
     Reference,
     Role,
+    Step,
     THEMES,
 )
 from refdiff_ros.language.instruction.sentence import Sentence
@@ -22,16 +25,20 @@ _VIEWS = ('view', 'perspective', 'position', 'side', 'left', 'right')
 
 def read_clauses(sentence: Sentence) -> list[ClauseReading]:
     """The readings of all clauses, in the order said."""
-    return _implied(_fronted(_contrasted(_on_body(_one_by_one(sentence)))))
+    return _implied(_topical(_fronted(_contrasted(without_denial(_on_body(_one_by_one(sentence)))))))
 
 
 def _one_by_one(sentence: Sentence) -> list[ClauseReading]:
     """'do not | <something> | touch it' forbids up to the next mark or 'and'."""
     found, negated = [], False
-    for start, end in clauses(sentence):
+    spans = clauses(sentence)
+    follow = [*(start for start, _ in spans[1:]), len(sentence.tokens)]
+    for (start, end), after in zip(spans, follow, strict=True):
         first = sentence.tokens[start]
         reading = replace(
-            read_clause(sentence, (start, end)), joined=first.lower in JOINERS)
+            read_clause(sentence, (start, end)), joined=first.lower in JOINERS,
+            opens_sentence=opens_sentence(sentence, start))
+        reading = with_details(sentence, reading, (start, after))
         if negated and not (reading.joined or first.comma):
             reading = reading.forbidding()
         opening = read_opening(sentence.lower, start, end)
@@ -59,7 +66,11 @@ def _contrasted(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
     for reading in readings:
         named = reading.joined and [step.action for step in reading.steps] == [Action.REFER]
         frames = [one.frame for one in found if one.frame is not None and one.frame.verb]
-        if named and frames and found[-1].forbidden and not found[-1].steps:
+        denied = found[-1].denied if found else ()
+        if named and denied and denied[0].of(Role.PLACE) and _bare_phrase(reading):
+            found[-1], reading = replace(found[-1], forbidden=(), denied=()), _placed(
+                reading, denied[0])
+        elif named and frames and found[-1].forbidden and not found[-1].steps:
             step, frame = reading.steps[0], frames[-1]
             references = tuple(
                 replace(one, role=theme_of(frame.action)) if one.role is Role.OBJECT else one
@@ -68,6 +79,13 @@ def _contrasted(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
                 step, action=frame.action, verb=frame.verb, references=references),))
         found.append(reading)
     return found
+
+
+def _placed(reading: ClauseReading, denied: Step) -> ClauseReading:
+    """'don't put it on the tray | but in the box': the same thing, to the other place."""
+    others = tuple(one for one in denied.references if one.role is not Role.PLACE)
+    step = replace(denied, references=(*others, *_bare_phrase(reading)), alternatives=())
+    return replace(reading, steps=(step,))
 
 
 def _fronted(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
@@ -102,6 +120,34 @@ def _implied(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
                 (replace(step, references=(it, *step.references)),), frame=reading.frame)
         found.append(reading)
     return found
+
+
+def _topical(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
+    """'the green cube, | put it on the red one': the cube is what is put."""
+    found: list[ClauseReading] = []
+    for reading in readings:
+        topic = _topic(found[-1]) if found and not (
+            reading.joined or reading.opens_sentence) else None
+        step = reading.steps[0] if reading.steps else reading.incomplete
+        if topic is None or step is None or step.action is Action.REFER:
+            found.append(reading)
+            continue
+        themes = [one for one in step.references if one.role in THEMES]
+        if themes and themes[0].said.lower() not in ('it', 'them', 'that', 'this', 'these'):
+            found.append(reading)
+            continue
+        others = tuple(one for one in step.references if one not in themes[:1])
+        step = replace(step, references=(replace(topic, role=theme_of(step.action)), *others))
+        found[-1] = replace(reading, steps=(step, *reading.steps[1:]), reason=None)
+    return found
+
+
+def _topic(reading: ClauseReading) -> Reference | None:
+    """The one object that a clause only names; None for other clauses."""
+    if [step.action for step in reading.steps] != [Action.REFER]:
+        return None
+    themes = [one for one in reading.steps[0].references if one.role in THEMES]
+    return themes[0] if len(themes) == 1 and not themes[0].pronoun else None
 
 
 def _bare_phrase(reading: ClauseReading) -> tuple[Reference, ...]:

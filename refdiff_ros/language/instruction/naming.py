@@ -1,5 +1,6 @@
 """A clause without a verb of its own: a noun phrase that is wanted, looked for or only named."""
 
+from refdiff_ros.language.directions import DIRECTION_OF
 from refdiff_ros.language.instruction.arguments import Arguments, Phrase, read_arguments
 from refdiff_ros.language.instruction.closed_classes import PEOPLE, PRONOUNS
 from refdiff_ros.language.instruction.frames import Frame, frame_of, Goal
@@ -17,14 +18,15 @@ from refdiff_ros.language.instruction.step import (
     PRONOUN_PHRASES,
 )
 from refdiff_ros.language.tokens import is_superlative
-from refdiff_ros.language.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES
+from refdiff_ros.language.words import COLOURS, DETERMINERS, ORDINALS, PREPOSITIONS, SIZES
 
 _CHAT = frozenset(
     'help thanks thank hello hi hey bye goodbye yes no ok okay robot abort cancel undo repeat '
     'quit exit reset pause resume continue continues done ready sorry again faster slower good '
     'great nice perfect hold on well careful job work never mind that this is all for today '
     'morning evening you be so very much emergency start begin stop enough welcome right wrong '
-    'done finished'.split())
+    'done finished afterwards afterward later firstly secondly thirdly finally lastly next '
+    'then'.split())
 _NO_NAMES = frozenset('be do i we you he she they'.split())
 _STATES = frozenset('is are was were'.split())
 _PLACED = _STATES | frozenset('at located kept be'.split())
@@ -89,12 +91,20 @@ def _before_state(sentence: Sentence, row: int, end: int) -> int:
     return verb
 
 
+def _is_choice(sentence: Sentence, row: int, end: int) -> bool:
+    """Whether words only tell one of several apart: 'left', 'the first', 'far right'."""
+    words = sentence.words((row, end))
+    content = [word for word in words if word not in DETERMINERS | {'far', 'very'}]
+    alone = end == len(sentence.tokens) and row < 2  # 'first, take the cup' says when
+    return bool(content) and (alone or len(words) > len(content)) and all(word in ORDINALS | DIRECTION_OF.keys() for word in content)
+
+
 def _names_something(sentence: Sentence, row: int, end: int) -> bool:
     """Whether the words may name an object: not 'faster', not 'good job'."""
     words, tokens = sentence.words((row, end)), sentence.tokens[row:end]
     if all(word in _CHAT for word in words) or words[0] in _NO_NAMES or words[:2] == ('it', 'is'):
         return False
-    if ' '.join(words) in PRONOUN_PHRASES:
+    if ' '.join(words) in PRONOUN_PHRASES or _is_choice(sentence, row, end):
         return True
     if words[0].endswith('ing') and tokens[0].pos == 'VERB' and len(words) > 1 and (
             words[1] in DETERMINERS | PREPOSITIONS):  # 'looking at the table, ...'

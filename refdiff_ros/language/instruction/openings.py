@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import enum
 
+from refdiff_ros.language.instruction.frames import frame_of
 from refdiff_ros.language.words import DETERMINERS
 
 
 class Mood(enum.Enum):
     """What the opening makes of what follows: a command, or a noun phrase that is wanted,
-    looked for or only named; or a question that is to be answered in words."""
+    looked for or only named; or a question that is to be answered in words.
+    """
 
     COMMAND = 'command'
     WANT = 'want'
@@ -61,7 +63,12 @@ _ASK = _phrases(
     'be a dear and, be kind enough to, your task is to, your job is to, the task is to',
     'the goal is to, your next task is to, i would appreciate it if you',
     'i would appreciate it if you could, i would be grateful if you',
-    'it would be great if you could, it would be nice if you could, i would be glad if you',
+    'i would be glad if you, i was wondering whether you could, i was wondering if you',
+    'i wonder whether you could, i wonder if you can, may i ask you to, could i ask you to',
+    'can i ask you to, i am asking you to, would it be possible to, is it possible for you to',
+    'would it be possible for you to, is it possible you, is it possible that you, is possible you',
+    'is possible that you, is possible to, is it possible to',
+    'i want that you, i need that you, i would like that you, you can to, please to',
     'make sure to, make sure you, be sure to, remember to, do not forget to, do not hesitate to',
     'you want to, you will want to, you are going to want to, i would ask them to',
     'i would ask you to, i would tell the robot to, i would, i would tell them to',
@@ -75,15 +82,31 @@ _ASK = _phrases(
     'by any means, in any case, at all, ever, on any account, even, accidentally',
     'could you just, can you just, you know, i know, i think, i guess, i believe, note that',
     'please note, in your life, you know that')
+_ASK += [
+    (*'it would be'.split(), adjective, *rest.split())
+    for adjective in 'great nice lovely good wonderful helpful kind awesome perfect best'.split()
+    for rest in ('if you could', 'if you', 'to')]
+_ASK += [
+    ('i', 'would', 'be', *adverb, adjective, *rest.split())
+    for adverb in ((), ('very',), ('so',), ('really',))
+    for adjective in 'grateful glad happy delighted pleased thankful obliged'.split()
+    for rest in ('if you could', 'if you would', 'if you')]
+_ASK += [
+    (*time.split(), *rest.split())
+    for time in ('when you', 'whenever you', 'once you', 'as soon as you', 'if you')
+    for rest in ('are free', 'are ready', 'can', 'like', 'have time', 'have a second', 'want',
+                 'have a moment', 'have a minute', 'are done', 'are finished', 'get a chance')]
 _GERUNDS = _phrases(
-    'would you mind, could you mind, do you mind, start by, begin by, finish by, try, keep')
+    'mind, would you mind, could you mind, do you mind, start by, begin by, finish by, try, keep')
 _ANY_GERUND = _phrases('how about, what about')
 _WANT = _phrases(
     'i want, i need, i would like, i would love, i will have, i will take, i could use',
     'i require, we want, we need, we would like, we will need, i will need, can i have',
     'could i have, may i have, can i get, could i get, may i get, can we have, could we have',
     'can i borrow, what i need is, what i want is, what we need is, all i need is, let me have',
-    'i am going to need, we are going to need, i am after, do you mind giving me')
+    'would it be possible to have, would it be possible to get, is it possible to have',
+    'is it possible to get, i am wanting, i am needing',
+    'i wish for, i am going to need, we are going to need, i am after, do you mind giving me')
 _WHERE = _phrases(
     'where is, where are, whereabouts is, whereabouts are, where did you put',
     'where did you leave, do you see, can you see, could you see, have you seen, is there',
@@ -98,12 +121,14 @@ _NAME = _phrases(
     'there is, there are, this is, that is, these are, those are, here is, here are, it is',
     'you want, you will want, the one you want is, the one i want is, you will see',
     'you will find, you should see, i see, i mean, i meant, i said, a picture of, a photo of',
-    'an image of, picture of, photo of, how about, what about')
+    'an image of, picture of, photo of, how about, what about, what appears to be',
+    'what seems to be, what looks like, looks like')
 _FORBID = _phrases(
     'ignore, forget about, forget, skip, keep your hands off, keep your hands away from',
     'stay away from, keep away from, keep off, keep clear of, steer clear of, hands off',
     'beware of, rather than, instead of, except, except for, apart from, other than, avoid',
-    'but not, watch out, i do not want, i do not need, we do not want, we do not need, without')
+    'but not, watch out, i do not want, i do not need, we do not want, we do not need, without',
+    'i never asked for, i did not ask for, i did not mean, i never said, i did not say')
 _FORBID_GERUND = _phrases(
     'do not bother, do not think about, do not think of, do not even think about, do not start',
     'do not risk, stop, quit, avoid, refrain from, without, instead of, rather than, keep from',
@@ -114,6 +139,7 @@ _FORBID_VERB = _phrases(
     'try not to, be careful not to, take care not to, make sure not to, be sure not to',
     'make sure you do not, make sure that you do not, you had better not',
     'under no circumstances, i do not want you to, i would rather you did not, i do not want to',
+    'i never asked you to, i did not ask you to, i never told you to, i did not tell you to',
     'we do not want you to, on no account, by no means, in no case, be careful you do not')
 # Between subject and verb; with 'not' they forbid.
 _AUXILIARIES = frozenset('do does did must should shall may can could'.split())
@@ -172,6 +198,8 @@ def _one_more(lower: Sequence[str], found: Opening, end: int) -> Opening | None:
         return Opening(after, mood, found.negated or negated, gerund, True)
     word = lower[row]
     if word in FILLERS:
+        return Opening(row + 1, found.mood, found.negated, False, found.said)
+    if word == 'you' and not found.said and row + 1 < end and frame_of(lower[row + 1]) is not None:
         return Opening(row + 1, found.mood, found.negated, False, found.said)
     if word in ('not', 'never'):
         return Opening(row + 1, found.mood, True, False, True)

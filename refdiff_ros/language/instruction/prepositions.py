@@ -41,7 +41,8 @@ _SPELLINGS = {
         'under': 'from under, from underneath', 'behind': 'from behind'},
     Kind.BESIDE: {
         'next to': 'next to, near, near to, close to, closer to, nearer to, by, beside, besides, '
-                   'alongside, adjacent to, against, nearby',
+                   'alongside, adjacent to, against, nearby, '
+                   'in the near of, near of, in the vicinity of, close by, right by',
         'behind': 'behind, in back of, at the back of', 'in front of': 'in front of, before',
         'under': 'under, underneath, beneath, below', 'above': 'above, over',
         'between': 'between, in between, among', 'across': 'across', 'along': 'along',

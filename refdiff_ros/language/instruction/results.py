@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 import enum
+import math
 
 from refdiff_ros.errors import BadRequestError
 
@@ -39,6 +40,38 @@ class Role(str, enum.Enum):
     RECIPIENT = 'recipient'
     TOOL = 'tool'
     GRIP = 'grip'
+
+
+class DialogueAct(str, enum.Enum):
+    """What a text does in a conversation with the robot.
+
+    ORDER asks for something, also to be shown where something is; NAME only names an object;
+    ANSWER names one by what tells it apart, or a place ('the left one', 'yellow', 'on the tray'):
+    it needs the question that it answers. NUMBER is an answer by number ('2', 'the second one':
+    `Instruction.number`). YES, NO, STOP and RESUME are those words; FORBID says what is to be left
+    alone and nothing else; QUESTION wants an answer in words; CHAT is all the rest ('thank you').
+    A text that begins with a stop word is STOP even where an order follows.
+    """
+
+    ORDER = 'order'
+    NAME = 'name'
+    ANSWER = 'answer'
+    NUMBER = 'number'
+    YES = 'yes'
+    NO = 'no'
+    STOP = 'stop'
+    RESUME = 'resume'
+    FORBID = 'forbid'
+    QUESTION = 'question'
+    CHAT = 'chat'
+
+
+class Quantity(str, enum.Enum):
+    """How many objects of its name a reference means: one, both of two, or all of them."""
+
+    ONE = 'one'
+    BOTH = 'both'
+    ALL = 'all'
 
 
 THEMES = (Role.PICK, Role.POINT, Role.OBJECT)
@@ -86,6 +119,7 @@ class Reference:
         pronoun: whether `said` is or holds a pronoun ('it', 'that one', 'the plate behind it').
         antecedent: row, in `Instruction.references`, of what the pronoun stands for; None when
             the instruction does not name it.
+        quantity: whether one object, both or all are meant.
     """
 
     role: Role
@@ -95,6 +129,7 @@ class Reference:
     relation: str = ''
     pronoun: bool = False
     antecedent: int | None = None
+    quantity: Quantity = Quantity.ONE
 
     def __post_init__(self):
         if bool(self.relation) != (self.role in _RELATED):
@@ -124,6 +159,10 @@ class Step:
         missing: roles that the verb needs and nothing fills (the place of 'put the mug').
         alternatives: other ways to read the references, likeliest first, where the grammar
             leaves it open which preposition says the place.
+        receiver: the person who gets it, or for whom it is done: 'me', 'us', 'him', 'her', 'them';
+            '' where none is said. A person who is named by a noun is the reference `RECIPIENT`.
+        distance_m: how far something goes or from its place, metres; NaN where it is not said.
+        angle_rad: how far something turns, radians, 0 or more; NaN where it is not said.
     """
 
     action: Action
@@ -132,6 +171,9 @@ class Step:
     where: str = ''
     missing: tuple[Role, ...] = ()
     alternatives: tuple[tuple[Reference, ...], ...] = ()
+    receiver: str = ''
+    distance_m: float = math.nan
+    angle_rad: float = math.nan
 
     def of(self, role: Role) -> tuple[Reference, ...]:
         """The references in one role."""
@@ -149,6 +191,8 @@ class Instruction:
         no_object: why there are no steps; None when there are some.
         parser: which parser answered: 'spacy:<name>+rules' or 'rules'.
         notes: sentences on guesses ('grap' read as 'grab') and on what was left out.
+        act: what the text does in a conversation.
+        number: the number that answers a question, -1 for 'the last one'; None for no such answer.
     """
 
     text: str
@@ -157,6 +201,8 @@ class Instruction:
     no_object: NoObject | None = None
     parser: str = 'rules'
     notes: tuple[str, ...] = ()
+    act: DialogueAct = DialogueAct.ORDER
+    number: int | None = None
 
     def __post_init__(self):
         if bool(self.steps) == (self.no_object is not None):

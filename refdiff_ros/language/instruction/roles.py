@@ -19,10 +19,18 @@ MOVED = (Goal.NEEDED, Goal.OPTIONAL, Goal.PUSHED)
 NEAR = frozenset(
     'closest closet nearest closer nearer near close farthest furthest farther further far first '
     'second third last'.split())
-_TURNS = frozenset('turn rotate tilt twist'.split())
+_TURNS = frozenset('turn rotate tilt twist spin flip'.split())
 _WHERE = frozenset(
     'down back away aside here there together apart forward forwards backward backwards sideways '
-    'left right home over way'.split())
+    'left right home over way inside outside underneath clockwise counterclockwise '
+    'anticlockwise upright'.split())
+# Of whom 'for' says that they get something: 'fetch a fork for my friend'.
+_PERSONS = frozenset(
+    'man woman boy girl lady guy gentleman person friend child kid baby patient doctor nurse '
+    'mother father mom mum dad sister brother wife husband son daughter grandmother grandfather '
+    'grandma grandpa boss colleague guest customer visitor neighbour neighbor surgeon teacher '
+    'student everyone everybody someone somebody operator worker cook chef'.split())
+_FETCHED = frozenset('get fetch bring retrieve grab take carry'.split())
 _GRIPS = frozenset('handle handles edge rim neck stem base lid cap side sides corner'.split())
 # What has these has them as parts: 'the box with the red lid'.
 _PARTS = frozenset(
@@ -38,7 +46,8 @@ def sources(group: Group, frame: Frame) -> list[int]:
     return [at for at, segment in enumerate(group) if at and segment.kind == 'preposition'
             and not segment.direction and (
                 segment.preposition.kind is Kind.SOURCE
-                or segment.preposition.relation == 'away from' and frame.goal is Goal.TO)][:1]
+                or segment.preposition.relation == 'away from' and frame.goal is Goal.TO
+                and segment.preposition.kind is not Kind.MODIFIER)][:1]
 
 
 def tools(sentence: Sentence, group: Group, frame: Frame) -> list[int]:
@@ -67,10 +76,14 @@ def grips(sentence: Sentence, group: Group, frame: Frame) -> list[int]:
     return [at for at, segment in enumerate(group) if at and is_grip(sentence, segment, frame)]
 
 
-def recipients(group: Group, frame: Frame) -> list[int]:
-    """'to the man', after a verb that gives; the last such, or none."""
-    if frame.action is not Action.HAND:
-        return []
+def recipients(sentence: Sentence, group: Group, frame: Frame) -> list[int]:
+    """'to the man' after a verb that gives, 'for the man' after one that fetches; the last one."""
+    beneficiaries = [
+        at for at, segment in enumerate(group) if at and segment.kind == 'preposition'
+        and segment.preposition.relation == 'for' and sentence.lower[segment.end - 1] in _PERSONS
+        and (frame.action is Action.HAND or frame.verb in _FETCHED)]
+    if frame.action is not Action.HAND or beneficiaries:
+        return beneficiaries[-1:]
     return [at for at, segment in enumerate(group) if at and segment.kind == 'preposition'
             and segment.preposition.kind is Kind.TOWARDS and not segment.direction][-1:]
 
@@ -104,12 +117,15 @@ def passing(sentence: Sentence, group: Group, frame: Frame) -> list[int]:
 
 def adverb(sentence: Sentence, group: Group, frame: Frame) -> Span | None:
     """The rows of 'down', 'there' or 'back', where they say where something goes."""
-    if frame.action not in (Action.PLACE, Action.HAND, Action.PICK) and frame.goal is Goal.NONE:
+    turns = frame.verb in _TURNS
+    if frame.action not in (Action.PLACE, Action.HAND, Action.PICK) and (
+            frame.goal is Goal.NONE and not turns):
         return None
     for segment in group:
         word = sentence.lower[segment.end - 1]
         if segment.kind == 'adverb' and word in _WHERE and (
-                frame.action is not Action.PICK or word == 'away'):
+                frame.action is not Action.PICK or word == 'away'
+                or word in ('here', 'over') and frame.verb in _FETCHED):
             return segment.start, segment.end
     return None
 

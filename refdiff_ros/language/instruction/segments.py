@@ -113,7 +113,9 @@ class _Cutter:
         for phrase in AS_AND:
             if self.lower[row:row + len(phrase)] == phrase and row + len(phrase) < self.end:
                 return len(phrase)
-        return int(self.lower[row] in COORDINATORS and row + 1 < self.end)
+        listed = self.tokens[row].comma and self.lower[row] in ('then', 'next') and (
+            self.lower[row + 1:row + 2] and self.lower[row + 1] in DETERMINERS)
+        return int((self.lower[row] in COORDINATORS or bool(listed)) and row + 1 < self.end)
 
     def adverb(self, row: int, after_noun: bool = True) -> int:
         """How many words of an adverb begin at `row`; 0 for none."""

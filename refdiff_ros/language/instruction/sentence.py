@@ -1,13 +1,12 @@
 """A sentence as the stages after `speech` see it: its words with what the parser says of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from refdiff_ros.language.instruction.speech import Heard, listen
-from refdiff_ros.language.tokens import is_modifier, make_tokens, Token
-from refdiff_ros.language.words import DETERMINERS, PREPOSITIONS, Word
+from refdiff_ros.language.tokens import make_tokens, Token
 
 Span = tuple[int, int]  # rows of tokens: the first, and the one after the last
 
@@ -23,6 +22,11 @@ class Sentence:
 
     heard: Heard
     tokens: tuple[Token, ...]
+
+    @cached_property
+    def marked(self) -> str:
+        """`Heard.marked`."""
+        return self.heard.marked
 
     @cached_property
     def lower(self) -> tuple[str, ...]:
@@ -47,24 +51,7 @@ class Sentence:
 
 
 def parse_sentence(text: str, nlp: Callable[[str], Any] | None) -> Sentence:
-    """The words of `text` with what the parser says of them.
-
-    The parser takes 'can' for a verb wherever it stands: where it must be a noun, another noun
-    is parsed in its place.
-    """
+    """The words of `text` with what the parser says of them."""
     heard = listen(text)
-    shown = tuple(Word('jar', word.start, word.end) if _is_can(heard.words, row) else word
-                  for row, word in enumerate(heard.words))
-    tokens, _ = make_tokens(shown, text, nlp)
-    return Sentence(
-        heard, tuple(replace(token, word=word) for token, word in zip(tokens, heard.words)))
-
-
-def _is_can(words: tuple[Word, ...], row: int) -> bool:
-    if words[row].lower != 'can' or row == 0:
-        return False
-    before = words[row - 1]
-    following = words[row + 1].lower if row + 1 < len(words) else ''
-    described = before.lower in DETERMINERS | PREPOSITIONS | {'empty'} or is_modifier(
-        Token(before))
-    return described and following not in ('you', 'i', 'we', 'not')
+    tokens, _ = make_tokens(heard.words, heard.marked, nlp)
+    return Sentence(heard, tuple(tokens))

@@ -2,12 +2,16 @@
 
 Speech recognition and hurried typing give no punctuation, fillers, repeats, slips of one letter
 and sentences that are taken back half-way. Every word keeps its place in the text, so that what
-is found can be shown there.
+is found can be shown there. How far something goes ('10 cm') is taken out of the words.
 """
 
 from dataclasses import dataclass, replace
+import re
+import unicodedata
 
-from refdiff_ros.language.instruction.frames import frame_of, FRAMES
+from refdiff_ros.language.instruction.amounts import Amount, amounts
+from refdiff_ros.language.instruction.frames import frame_of, FRAMES, Goal
+from refdiff_ros.language.instruction.slips import is_slip_of_verb, mended
 from refdiff_ros.language.tokens import is_modifier, Token
 from refdiff_ros.language.words import COLOURS, DETERMINERS, PREPOSITIONS, SIZES, split_words, Word
 
@@ -39,6 +43,13 @@ _NO_SLIPS = frozenset(
 _NO_REPAIR_AFTER = frozenset('not for until and do'.split())
 _ALL = frozenset('anything everything all any them'.split())
 _LONGEST_REPEAT = 4
+# After these 'too' is 'to'; before a way so is it ('too the left').
+_TOO_AFTER = frozenset('next close closer nearer over'.split())
+_PEOPLE = frozenset('me us him her them it you'.split())
+_STANDS = frozenset('is are was were stands sits lies stood lay goes belongs'.split())
+_KNOWING = frozenset('me us know see find remember forget knows tell show idea'.split())
+_NO_EMOJI = '°©®™'
+_EMOTICON = re.compile(r'(?<!\w)[:;][-o]?[)(DPp](?!\w)')
 
 
 @dataclass(frozen=True)
@@ -51,12 +62,24 @@ class Heard:
             words share their characters.
         changed: character spans that were left out or mended.
         notes: what was guessed, in sentences.
+        amounts: how far something goes or turns; no words.
+        blanks: character spans of amounts and pictures.
     """
 
     text: str
     words: tuple[Word, ...]
     changed: frozenset[tuple[int, int]]
     notes: tuple[str, ...] = ()
+    amounts: tuple[Amount, ...] = ()
+    blanks: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def marked(self) -> str:
+        """The text with blanks where its marks part nothing: in '1.5 cm' and ';)'."""
+        plain = list(self.text)
+        for start, end in self.blanks:
+            plain[start:end] = ' ' * (end - start)
+        return ''.join(plain)
 
     def phrase(self, words: tuple[Word, ...]) -> str:
         """Consecutive words as meant: as the text has them, unless some were changed there."""
@@ -73,9 +96,47 @@ class Heard:
 def listen(text: str) -> Heard:
     """The words of `text` as they were meant."""
     heard = Heard(text, split_words(text), frozenset())
-    for stage in (_spelled_out, _without_fillers, _verbs_mended, _without_repeats, _repaired):
+    for stage in (_without_emoji, _without_amounts, _spelled_out, _without_fillers,
+                  _verbs_mended, _words_mended, _without_repeats, _repaired, _places_named):
         heard = stage(heard)
     return heard
+
+
+def _without_emoji(heard: Heard) -> Heard:
+    """Pictures among the letters are no words: each run of them is noted."""
+    spans = [found.span() for found in _EMOTICON.finditer(heard.text)]
+    start = None
+    for at, character in enumerate(f'{heard.text} '):
+        if _is_emoji(character):
+            start = at if start is None else start
+        elif start is not None:
+            spans.append((start, at))
+            start = None
+    notes = tuple(f'a picture was not read: {heard.text[slice(*span)]!r}' for span in spans)
+    words = tuple(word for word in heard.words
+                  if not any(first <= word.start < last for first, last in spans))
+    return replace(heard, words=words or heard.words, changed=heard.changed.union(spans),
+                   notes=heard.notes + notes, blanks=tuple(spans))
+
+
+def _is_emoji(character: str) -> bool:
+    if character.isascii() or character in _NO_EMOJI:
+        return False
+    # Variation selectors and joiners stand inside emoji, and 0x1F3FB to 0x1F3FF colour a skin.
+    return unicodedata.category(character) in ('So', 'Cs') or character in '\u200d\ufe0f\u20e3' \
+        or '\U0001f3fb' <= character <= '\U0001f3ff'
+
+
+def _without_amounts(heard: Heard) -> Heard:
+    found = [one for one in amounts(heard.text) if one.start > heard.words[0].start]
+    words = tuple(word for word in heard.words
+                  if not any(one.start <= word.start < one.end for one in found))
+    notes = tuple(f'how far was not read: {heard.text[one.start:one.end]!r} is no number'
+                  for one in found if one.vague)
+    spans = tuple((one.start, one.end) for one in found)
+    return replace(
+        heard, words=words, changed=heard.changed.union(spans), notes=heard.notes + notes,
+        amounts=tuple(found), blanks=heard.blanks + spans)
 
 
 def _spelled_out(heard: Heard) -> Heard:
@@ -109,14 +170,22 @@ def _in_full(lower: str) -> list[str]:
 
 def _without_fillers(heard: Heard) -> Heard:
     words, changed = [], set(heard.changed)
-    for word in heard.words:
+    for row, word in enumerate(heard.words):
         before = words[-1].lower if words else ''
         like = word.lower == 'like' and before in ('so', 'just', 'ok', 'okay', 'and', 'then')
-        if (word.lower in _FILLERS or like) and len(heard.words) > 1:
+        polite = word.lower in ('please', 'kindly') and bool(words) and _inside(
+            before, heard.words[row + 1:])
+        if (word.lower in _FILLERS or like or polite) and len(heard.words) > 1:
             changed.add((word.start, word.end))
         else:
             words.append(word)
     return replace(heard, words=tuple(words) or heard.words, changed=frozenset(changed))
+
+
+def _inside(before: str, after: tuple[Word, ...]) -> bool:
+    """Whether a word stands between a verb or its person and the object: 'put | the bottle'."""
+    follows = bool(after) and after[0].lower in DETERMINERS | _PEOPLE
+    return follows and (before in ('me', 'us') or frame_of(before) is not None)
 
 
 def _verbs_mended(heard: Heard) -> Heard:
@@ -129,7 +198,7 @@ def _verbs_mended(heard: Heard) -> Heard:
         object_follows = after in DETERMINERS | {'me', 'it', 'them', 'up'}
         if not (opening and object_follows) or frame_of(word.lower) or not _may_be_slip(word):
             continue
-        meant = [verb for verb in FRAMES if is_one_slip(word.lower, verb)]
+        meant = [verb for verb in FRAMES if is_slip_of_verb(word.lower, verb)]
         if meant:
             words[row] = Word(meant[0], word.start, word.end)
             changed.add((word.start, word.end))
@@ -144,27 +213,32 @@ def _may_be_slip(word: Word) -> bool:
         and not is_modifier(Token(word))
 
 
-def is_one_slip(typed: str, meant: str) -> bool:
-    """Whether `typed` is `meant` (4 letters or more) with one letter wrong; the first is right.
+def _words_mended(heard: Heard) -> Heard:
+    """Slips in nouns, colours and words of place: 'the rde bananna', 'next too the cup'."""
+    words, changed, notes = list(heard.words), set(heard.changed), list(heard.notes)
+    for row, word in enumerate(words):
+        meant = _meant(words, row)
+        if meant is None:
+            continue
+        meant = meant.upper() if word.text.isupper() and len(word.text) > 1 else meant
+        words[row] = Word(meant, word.start, word.end)
+        changed.add((word.start, word.end))
+        notes.append(f'{word.text!r} was read as {meant!r}')
+    return replace(
+        heard, words=tuple(words), changed=frozenset(changed), notes=tuple(notes))
 
-    Wrong is: left out, changed, swapped with the next, or written twice (of 3 letters too).
-    """
-    if typed[0] != meant[0] or typed == meant:
-        return False
-    rows = range(1, len(typed))
-    if len(typed) == len(meant) + 1 and len(meant) > 2:
-        return any(typed[:row] + typed[row + 1:] == meant and typed[row] == typed[row - 1]
-                   for row in rows)
-    if len(meant) < 4:
-        return False
-    if len(typed) == len(meant) - 1:
-        return any(typed == meant[:row] + meant[row + 1:] for row in range(1, len(meant)))
-    if len(typed) != len(meant):
-        return False
-    different = [row for row in rows if typed[row] != meant[row]]
-    swapped = len(different) == 2 and different[1] == different[0] + 1 and (
-        typed[different[0]], typed[different[1]]) == (meant[different[1]], meant[different[0]])
-    return len(different) == 1 or swapped
+
+def _meant(words: list[Word], row: int) -> str | None:
+    """The word that the one at `row` is a slip of; None for no slip, and for a name."""
+    word, last = words[row], row + 1 == len(words)
+    if word.lower == 'too' and not last and (
+            row > 0 and words[row - 1].lower in _TOO_AFTER
+            or words[row + 1].lower in DETERMINERS):
+        return 'to'
+    name = row > 0 and word.text[0].isupper() and not word.text.isupper()
+    if name or frame_of(word.lower) is not None:
+        return None
+    return mended(word.lower)
 
 
 def _without_repeats(heard: Heard) -> Heard:
@@ -175,7 +249,9 @@ def _without_repeats(heard: Heard) -> Heard:
         while row + 2 * size <= len(words):
             first, second = words[row:row + size], words[row + size:row + 2 * size]
             same = [word.lower for word in first] == [word.lower for word in second]
-            if same and not any(word.text.isdigit() for word in first):
+            # 'the orange orange' is a fruit of that colour.
+            twice = any(word.text.isdigit() or word.lower == 'orange' for word in first)
+            if same and not twice:
                 changed.update((word.start, word.end) for word in first)
                 del words[row:row + size]
             else:
@@ -224,3 +300,26 @@ def _taken_back(words: tuple[Word, ...], row: int, after: int) -> int | None:
     if kind is not None:
         return next((at for at in range(row - 1, -1, -1) if lower[at] in kind), None)
     return 0 if frame_of(first) is not None else None
+
+
+def _places_named(heard: Heard) -> Heard:
+    """'put it where the banana is' as 'put it at the banana'."""
+    lower = [word.lower for word in heard.words]
+    for row in range(2, len(lower) - 2):
+        moved = any(_goes_somewhere(word) for word in lower[:row])
+        if lower[row] != 'where' or lower[row + 1] not in DETERMINERS or not moved or (
+                lower[row - 1] in _KNOWING):
+            continue
+        verb = next((at for at in range(row + 2, len(lower)) if lower[at] in _STANDS), None)
+        if verb is None:
+            continue
+        where, stands = heard.words[row], heard.words[verb]
+        words = (*heard.words[:row], Word('at', where.start, where.end),
+                 *heard.words[row + 1:verb], *heard.words[verb + 1:])
+        return replace(heard, words=words, changed=heard.changed | {(stands.start, stands.end)})
+    return heard
+
+
+def _goes_somewhere(word: str) -> bool:
+    frame = frame_of(word)
+    return frame is not None and frame.goal in (Goal.NEEDED, Goal.OPTIONAL, Goal.TO)

@@ -14,6 +14,9 @@ _MODALS = frozenset('goes go belongs belong should must needs need has have ough
 _ASKING = frozenset('can could should may would will'.split())
 _TO_BE = frozenset('to be go stay end up being sit stand not never'.split())
 _RELATIVES = frozenset('that which who'.split())
+_GOING = frozenset('goes go belongs belong comes'.split())
+_STAYING = frozenset('stays stay remains remain'.split())
+_AS_IT_IS = frozenset('there here where it is they are put as alone untouched'.split())
 
 
 def read_statement(
@@ -21,6 +24,14 @@ def read_statement(
 ) -> ClauseReading | None:
     """'the mug goes on the tray', 'the door should be closed'; None where it is none."""
     lower = sentence.lower
+    inverted = _inverted(sentence, row, end, negated)
+    if inverted is not None:
+        return inverted
+    if lower[row] in DETERMINERS:
+        staying = next((at for at in range(row + 1, end) if lower[at] in _STAYING), None)
+        if staying is not None and all(word in _AS_IT_IS for word in lower[staying + 1:end]):
+            found = read_arguments(sentence, row, staying, NAMED)
+            return as_reading(sentence, found, NAMED, negated=True)
     if lower[row] in _ASKING and lower[row + 1:row + 2] and lower[row + 1] in DETERMINERS:
         row += 1  # 'can that cup go in the sink'
     modal = next((at for at in range(row + 1, end - 1) if lower[at] in _MODALS
@@ -43,6 +54,19 @@ def read_statement(
     if not found.objects or frame is None and not found.places:
         return None  # 'it should be near the left' tells where it is
     return as_reading(sentence, (found,), frame or FRAMES['put'], negated)
+
+
+def _inverted(
+    sentence: Sentence, row: int, end: int, negated: bool,
+) -> ClauseReading | None:
+    """'on the tray goes the mug'; None for other sentences."""
+    lower = sentence.lower
+    goes = next((at for at in range(row + 2, end - 1) if lower[at] in _GOING), None)
+    if goes is None or lower[goes - 1] in _RELATIVES or lower[goes + 1] not in DETERMINERS \
+            or preposition_at(lower, row, goes) is None:
+        return None
+    found = moved(sentence, (goes + 1, end), (row, goes), FRAMES['put'])
+    return as_reading(sentence, (found,), FRAMES['put'], negated) if found.places else None
 
 
 def _says_place(sentence: Sentence, row: int, end: int) -> bool:

@@ -35,7 +35,8 @@ _FRESH = 3
 @dataclass(frozen=True)
 class Event:
     """One feedback: seconds since the goal was sent, stage, sentence, and the mask if there is
-    one, (H, W) bool."""
+    one, (H, W) bool.
+    """
 
     at_s: float
     stage: Stage

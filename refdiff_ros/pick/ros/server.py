@@ -5,7 +5,7 @@ either may be replaced. tf is not used: where the camera stands in the base is t
 `camera_in_base`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 import math
 import threading
@@ -37,6 +37,7 @@ from refdiff_ros.pick.stages import (
     Stage,
     StoppedError,
 )
+from refdiff_ros.results import Status
 from refdiff_ros.ros.parameters import ParameterSpec
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.srv import ReferSegmentation
@@ -44,6 +45,10 @@ from refdiff_ros.srv import ReferSegmentation
 NUMBERS = (
     ParameterSpec('goal_timeout', 60.0, 'A pick may take this long, seconds.',
                   low=0.1, high=3600.0),
+    ParameterSpec('node_timeout', 30.0,
+                  'A goal waits this long, seconds, for the refdiff node to be there, active and '
+                  'with a first image; the time of the goal itself begins after that.',
+                  low=0.0, high=3600.0),
     ParameterSpec('motion_timeout', 20.0, 'One motion may take this long, seconds.', 'start',
                   low=0.1, high=600.0),
     ParameterSpec('min_opening', 0.0025, 'Fingers nearer than this hold nothing, m.',
@@ -59,6 +64,47 @@ _BY_NAME = {spec.name: spec for spec in NUMBERS}
 # x, y, z, qx, qy, qz, qw.
 _POSES = {'camera_in_base': [0.0] * 7, 'home': [0.0, 0.95, 0.5, 1.0, 0.0, 0.0, 0.0]}
 _LOOK_S = 0.02
+# A refdiff node that answers this is starting, or its camera is.
+_NOT_YET, _ASK_AGAIN_S = (Status.INACTIVE, Status.NO_IMAGE), 0.2
+
+
+class _Waiting:
+    """The time that a goal has: first for the refdiff node to be ready, then its own.
+
+    A node that is only just starting must not eat up the time of the pick.
+
+    Args:
+        patience_s: for the node to be ready.
+        limit_s: for the pick, from then on.
+    """
+
+    def __init__(self, patience_s: float, limit_s: float):
+        self.limit_s = limit_s
+        self.reason = ''
+        self._patience_s = patience_s
+        self._until_ready_s = time.monotonic() + patience_s
+        self._end_s: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the node has had its time to become ready."""
+        return time.monotonic() > self._until_ready_s
+
+    def begin(self) -> None:
+        """The node can be asked: the time of the pick begins."""
+        self._end_s = time.monotonic() + self.limit_s
+
+    def go_on(self, reason: str) -> None:
+        """The node is not ready after all."""
+        self._end_s, self.reason = None, reason
+
+    def check(self) -> None:
+        """Raise StoppedError when the time is over."""
+        if self._end_s is None and self.is_over:
+            raise StoppedError(
+                PickStatus.TIMEOUT, f'not ready in {self._patience_s:g} s: {self.reason}')
+        if self._end_s is not None and time.monotonic() > self._end_s:
+            raise StoppedError(PickStatus.TIMEOUT, f'not done in {self.limit_s:g} s')
 
 
 class PickServer(Node):
@@ -143,13 +189,14 @@ class PickServer(Node):
         except BadRequestError as error:
             return PickOutcome(PickStatus.REFUSED, str(error))
 
+        waiting = _Waiting(self._values['node_timeout'], limit_s)
+
         def check() -> None:
             if self._ending.is_set():
                 raise StoppedError(PickStatus.CANCELLED, 'the server is ending')
             if goal.is_cancel_requested:
                 raise StoppedError(PickStatus.CANCELLED, 'the client cancelled')
-            if time.monotonic() - began_s > limit_s:
-                raise StoppedError(PickStatus.TIMEOUT, f'not done in {limit_s:g} s')
+            waiting.check()
 
         def tell(stage: Stage, note: str, grounding: Grounding | None) -> None:
             self.get_logger().info(f'{text[:200]!r}: {stage.name.lower()}, {note}')
@@ -160,18 +207,27 @@ class PickServer(Node):
             goal.publish_feedback(feedback)
 
         self._robot.start(check)
-        return pick(lambda: self._ground(text, limit_s, check), self._robot, settings, tell)
+        return pick(lambda: self._ground_when_ready(text, waiting, check), self._robot, settings,
+                    tell)
 
-    def _ground(self, text: str, limit_s: float, check: Any) -> Grounding:
+    def _ground_when_ready(self, text: str, waiting: '_Waiting', check: Callable[[], None],
+                           ) -> Grounding:
+        """Ask the refdiff node once it is there, active and has seen something."""
+        name = self.resolve_service_name(self._segment.srv_name)
+        waiting.reason = (f"the service '{name}' is not there: start the refdiff node, or check "
+                          'the remapping')
         while not self._segment.service_is_ready():
-            try:
-                check()
-            except StoppedError as error:
-                name = self.resolve_service_name(self._segment.srv_name)
-                raise StoppedError(
-                    error.status, f"{error}: the service '{name}' is not there: start the "
-                    'refdiff node, or check the remapping') from None
+            check()
             time.sleep(_LOOK_S)
+        while True:
+            waiting.begin()
+            grounding = self._ground(text, waiting.limit_s, check)
+            if grounding.status not in _NOT_YET or waiting.is_over:
+                return grounding
+            waiting.go_on(f'{grounding.status.name}: {grounding.reason}')
+            time.sleep(_ASK_AGAIN_S)
+
+    def _ground(self, text: str, limit_s: float, check: Callable[[], None]) -> Grounding:
         future = self._segment.call_async(
             ReferSegmentation.Request(expression=text, timeout=float(limit_s)))
         while not future.done():

@@ -1,6 +1,6 @@
 """Programs that are started, watched, and ended with their parent whatever happens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import ctypes
 import os
 from pathlib import Path
@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.ros.processes.private_domain import claim_descriptors
 
 # From <sys/prctl.h>.
 _PR_SET_PDEATHSIG = 1
@@ -23,7 +24,8 @@ class ChildProcess:
 
     A session of its own, because Ctrl-C in a terminal reaches every process of the foreground
     group at once: the parent decides the order of ending. Should the parent be killed, the
-    kernel ends the child (Linux).
+    kernel ends the child (Linux). Until it has ended, it holds the parent's claim to a ROS domain
+    as well.
 
     Args:
         name: how messages call it.
@@ -40,7 +42,8 @@ class ChildProcess:
         with log.open('wb') as output:
             self._process = subprocess.Popen(
                 list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=_end_with_parent(),
+                start_new_session=True, preexec_fn=end_with_parent(),
+                pass_fds=claim_descriptors(),
                 env={**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})})
 
     @property
@@ -88,9 +91,18 @@ class ChildProcess:
         return self._process.wait()
 
 
-def _end_with_parent():
-    """What the child does before its program starts, or None where the kernel cannot help."""
+def end_with_parent() -> Callable[[], object] | None:
+    """What a child does before its program starts, so that the kernel ends it with its parent.
+
+    Returns:
+        For `preexec_fn`; None where the kernel cannot help.
+    """
     if not sys.platform.startswith('linux'):
         return None
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it was killed before this was asked for
+            os._exit(1)
+    return prepare

@@ -27,7 +27,7 @@ _SAME_S = 1.0
 
 
 def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> int:
-    """Spin the node until SIGINT or SIGTERM; a step that runs is finished first.
+    """Spin the node until SIGINT or SIGTERM; a stage of an answer that runs is finished first.
 
     A second signal, a second or more after the first, ends the process at once.
 
@@ -59,7 +59,8 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     spinner = threading.Thread(target=_spin, args=(executor, ended), daemon=True)
     spinner.start()
     ended.wait()
-    node.get_logger().info('ending: the running step is finished first')
+    node.get_logger().info(
+        'ending: the running stage is finished first; a second Ctrl-C ends at once')
     node.stop()
     rclpy.try_shutdown()
     spinner.join(1.0)

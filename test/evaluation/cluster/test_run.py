@@ -4,19 +4,19 @@ Threads change the last digits of scores, so both compute with one. What takes a
 beside the first one is slow.
 """
 
-import argparse
 import importlib.util
 import json
 import os
 from pathlib import Path
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 
+from free_port import free_port
 from phrase_files import write_phrases
+from process_handle import signal_process
 import pytest
 import torch
 
@@ -25,6 +25,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.cluster.connection import import_ray, LOCAL
 from refdiff_ros.evaluation.cluster.options import with_whole_paths
 from refdiff_ros.evaluation.cluster.worker import Worker
+from refdiff_ros.evaluation.request import DatasetRequest
 from refdiff_ros.evaluation.runs.folder import RunFolder
 
 pytestmark = [
@@ -110,18 +111,17 @@ def test_two_workers_go_on_with_a_run_of_one_process_and_the_other_way(
 
 def test_a_worker_without_the_data_says_so(tmp_path):
     with pytest.raises(BadRequestError, match='none on .* as well, .*: every node needs it'):
-        Worker(argparse.Namespace(), [tmp_path, tmp_path / 'none']).load()
+        Worker(DatasetRequest(), [tmp_path, tmp_path / 'none']).load()
 
 
 def test_paths_hold_in_whatever_folder_a_worker_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path('bundle').mkdir()
-    given = argparse.Namespace(root=Path('data'), images=None, bundle='bundle', seed=1)
-    whole = with_whole_paths(given)
-    assert whole == argparse.Namespace(
-        root=tmp_path / 'data', images=None, bundle=str(tmp_path / 'bundle'), seed=1)
-    given.bundle = 'tabletop_mini'
-    assert with_whole_paths(given).bundle == 'tabletop_mini'
+    given = DatasetRequest(root=Path('data'), bundle='bundle', seed=1)
+    assert with_whole_paths(given) == DatasetRequest(
+        root=tmp_path / 'data', bundle=str(tmp_path / 'bundle'), seed=1)
+    named = DatasetRequest(bundle='tabletop_mini')
+    assert with_whole_paths(named) == named
 
 
 def _start(arguments, folder, *more):
@@ -163,16 +163,18 @@ def _below(process):
 
 
 def _gone(pids):
-    return not any(os.path.exists(f'/proc/{pid}') for pid in pids)
+    return not any(Path(f'/proc/{pid}').exists() for pid in pids)
 
 
 @pytest.mark.slow
 def test_a_worker_killed_in_the_middle_costs_nothing(arguments, alone, tmp_path):
     running = _start(arguments, tmp_path, '--json', tmp_path / 'json')
     _await(lambda: _lines(tmp_path) >= 3)
-    busy = [pid for pid, title in _below(running).items() if title.startswith('ray::Worker.')]
+    def is_busy(pid):
+        return _below(running).get(pid, '').startswith('ray::Worker.')
+    busy = [pid for pid in _below(running) if is_busy(pid)]
     for pid in busy:
-        os.kill(pid, signal.SIGKILL)
+        signal_process(pid, signal.SIGKILL, is_busy)
     assert running.wait() == 0 and busy, (tmp_path / 'output').read_text()
     assert _figures(tmp_path / 'json') == alone[1]
     assert 'worker died or was killed' in (tmp_path / 'output').read_text()
@@ -209,7 +211,7 @@ def test_a_full_disk_ends_the_run_with_what_was_done(
     def filling(self, answer):
         if len(kept) == 4:
             self._file.close()
-            self._file = open('/dev/full', 'r+b', buffering=0)
+            self._file = Path('/dev/full').open('r+b', buffering=0)
         add(self, answer)
         kept.append(answer)
 
@@ -224,18 +226,12 @@ def test_a_full_disk_ends_the_run_with_what_was_done(
     assert _figures(tmp_path / 'json') == alone[1]
 
 
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope='module')
 def ports(tmp_path_factory):
     """Of a Ray that runs already: its own, and the one for 'ray://'."""
     import_ray(LOCAL)  # sets what keeps this one to the machine too
     for _ in range(3):  # a busy machine may not let it start in the time that it gives itself
-        found = _free_port(), _free_port()
+        found = free_port(), free_port()
         head = subprocess.Popen(
             [sys.executable, '-u', '-m', 'ray.scripts.scripts', 'start', '--head', '--block',
              '--port', str(found[0]), '--ray-client-server-port', str(found[1]),

@@ -1,4 +1,4 @@
-"""A crew on a real local Ray: workers that die, fail, differ or never come back.
+"""A worker pool on a real local Ray: workers that die, fail, differ or never come back.
 
 These workers load nothing, so that each starts at once; what real ones answer is in
 `test_cluster_run.py`.
@@ -8,13 +8,14 @@ from dataclasses import replace
 import importlib.util
 import os
 import signal
+import time
 
 import pytest
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.cluster.connection import ClusterError, connected, LOCAL
-from refdiff_ros.evaluation.cluster.worker_pool import Crew
-from refdiff_ros.evaluation.runs.loaded import Loaded
+from refdiff_ros.evaluation.cluster.worker_pool import WorkerPool
+from refdiff_ros.evaluation.runs.record import Loaded
 
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec('ray'), reason='no Ray here')
 LOADED = Loaded('b', True, '', 'cd', {'alpha': 0.1}, 'cpu', 'float32', '2')
@@ -30,7 +31,7 @@ def ray():
 
 @pytest.fixture
 def hire(ray, tmp_path):
-    """A crew, one worker for each of what they load; a picture is (name, act, for how often)."""
+    """A pool, one worker for each of what they load; a picture is (name, act, for how often)."""
     # Inside a function a class is sent whole: the workers cannot import the tests.
     class Light:
         def __init__(self, loaded):
@@ -43,9 +44,9 @@ def hire(ray, tmp_path):
 
         def answer(self, wanted, picture):
             name, act, often = picture
-            with open(tmp_path / name, 'a') as visits:
+            with (tmp_path / name).open('a') as visits:
                 visits.write('+')
-            if os.path.getsize(tmp_path / name) <= often:
+            if (tmp_path / name).stat().st_size <= often:
                 if isinstance(act, Exception):
                     raise act
                 if act == 'die':
@@ -53,23 +54,23 @@ def hire(ray, tmp_path):
                 signal.pause()
             return f'{name} by {wanted.bundle}'
 
-    def crew(*loaded, **options):
+    def pool(*loaded, **options):
         actor = ray.remote(Light).options(num_cpus=1, max_restarts=-1, max_task_retries=1)
         workers = [actor.remote(each) for each in loaded]
         made.extend(workers)
-        return Crew(ray, workers, **options)
+        return WorkerPool(ray, workers, **options)
 
     made = []
-    yield crew
+    yield pool
     for worker in made:
         ray.kill(worker)
 
 
 def test_a_worker_that_dies_is_asked_again_and_a_deadly_picture_costs_no_other(hire, tmp_path):
-    came, crew = [], hire(LOADED, LOADED)
+    came, pool = [], hire(LOADED, LOADED)
     pictures = [(name, '', 0) for name in 'abcdef']
     pictures[1:1] = [('once', 'die', 1), ('always', 'die', 9)]
-    assert crew.answer(pictures, came.append) == [2]
+    assert pool.answer(pictures, came.append) == [2]
     assert sorted(came) == sorted(f'{name} by b' for name in ('once', *'abcdef'))
     # Asked again by Ray, and then by another worker and by Ray again; the others were asked once.
     assert len((tmp_path / 'once').read_text()) == 2
@@ -78,10 +79,11 @@ def test_a_worker_that_dies_is_asked_again_and_a_deadly_picture_costs_no_other(h
 
 
 def test_a_worker_that_differs_is_left_out(hire, caplog):
-    crew = hire(LOADED, replace(LOADED, dtype='bfloat16'))
-    for _ in range(500):  # until the other one has said what it loaded
+    pool = hire(LOADED, replace(LOADED, dtype='bfloat16'))
+    until_s = time.monotonic() + 200.0
+    while time.monotonic() < until_s:  # until the other one has said what it loaded
         came = []
-        assert crew.answer([('a', '', 0)], came.append) == [] and came == ['a by b']
+        assert pool.answer([('a', '', 0)], came.append) == [] and came == ['a by b']
         if caplog.text:
             break
     assert 'a worker is left out: expected all processes of a run to load the same' in caplog.text
@@ -103,7 +105,7 @@ def test_a_fault_of_the_program_is_not_hidden(hire):
 
 def test_a_picture_that_stays_out_is_given_to_an_idle_worker(hire, caplog, tmp_path):
     came = []
-    crew = hire(LOADED, LOADED, patience_s=0.5)
-    assert crew.answer([('a', 'pause', 1), ('b', '', 0)], came.append) == []
+    pool = hire(LOADED, LOADED, patience_s=0.5)
+    assert pool.answer([('a', 'pause', 1), ('b', '', 0)], came.append) == []
     assert sorted(came) == ['a by b', 'b by b'] and (tmp_path / 'a').read_text() == '++'
     assert 'waiting for 1 pictures; idle workers are given them too' in caplog.text

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from pathlib import Path
 import sys
 
 from phrase_files import write_phrases
@@ -135,7 +136,7 @@ def test_a_full_disk_ends_the_run_with_what_was_done(evaluate, tmp_path, monkeyp
     def filling(self, answer):
         if len(kept) == 2:
             self._file.close()
-            self._file = open('/dev/full', 'r+b', buffering=0)
+            self._file = Path('/dev/full').open('r+b', buffering=0)
         add(self, answer)
         kept.append(answer)
 

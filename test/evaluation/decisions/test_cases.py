@@ -1,5 +1,7 @@
 """The questions of the three sets, rendered small."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -81,7 +83,7 @@ def test_pictures_follow_each_other(found):
     scenes = [case.scene for case in found]
     assert scenes == sorted(scenes)
     digests = [case.view.frame.digest for case in found]
-    changes = sum(first != second for first, second in zip(digests, digests[1:]))
+    changes = sum(first != second for first, second in itertools.pairwise(digests))
     assert changes == len(set(digests)) - 1
 
 

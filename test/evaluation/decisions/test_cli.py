@@ -1,17 +1,16 @@
 """`refdiff evaluate decisions` on real models, and what refusals do to figures of masks."""
 
-from argparse import Namespace
 import json
 
 import numpy as np
 import pytest
 
 from refdiff_ros.cli import main
-from refdiff_ros.evaluation.cli import prepare
 from refdiff_ros.evaluation.decisions import cases as module
 from refdiff_ros.evaluation.decisions.asking import evaluate_decisions
 from refdiff_ros.evaluation.decisions.cases import DecisionCase
 from refdiff_ros.evaluation.decisions.question_truth import question_holds
+from refdiff_ros.evaluation.request import load_engine, RunRequest
 from refdiff_ros.language.expression import parse
 from refdiff_ros.matching.question import ask
 from refdiff_ros.results import Scores, Segmentation, Status
@@ -53,12 +52,12 @@ def test_a_wrong_half_is_told_before_anything_runs(capsys):
 
 
 def test_figures_of_masks_are_made_without_refusals_unless_asked_for(capsys):
-    args = Namespace(bundle='', preset='onboard', device='cpu', overrides=[])
-    models, preset = prepare(args)
-    assert models.overrides['onboard']['calibration']['not_found_below'] > 0
+    engine = load_engine(RunRequest(device='cpu'))
+    preset = engine.preset
+    assert engine.models.overrides['onboard']['calibration']['not_found_below'] > 0
     assert preset.selection.decide == 'scores' and preset.calibration.mode == 'full'
-    args.overrides = ['selection.decide=calibrated']
-    assert prepare(args)[1].selection.decide == 'calibrated'
+    asked = RunRequest(device='cpu', override_texts=('selection.decide=calibrated',))
+    assert load_engine(asked).preset.selection.decide == 'calibrated'
 
 
 class _Broken:

@@ -16,14 +16,15 @@ from refdiff_ros.evaluation.html.cases import as_run, read_run
 from refdiff_ros.evaluation.html.comparison import compare
 from refdiff_ros.evaluation.html.gallery import Gallery
 from refdiff_ros.evaluation.html.page import write_report
-from refdiff_ros.evaluation.run import Answer, UNREADABLE
-from refdiff_ros.evaluation.tabletop.cases import Case
+from refdiff_ros.evaluation.run import Answer, Reply, Sample, UNREADABLE
 from refdiff_ros.results import Frame, ReferringExpression, Scores, Segmentation, Status
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)> {{data}} & "mug" \u2028'
-CASE = Case(scene=3, expression='the mug', kind='plain', sense='', half='seen', status='FOUND',
-            iou=0.5, intersection=10, union=20, pointing=1.0, oracle_iou=0.8, seconds=0.2)
+CASE = {'scene': 3, 'expression': 'the mug', 'kind': 'plain', 'sense': '', 'half': 'seen',
+        'status': 'FOUND', 'iou': 0.5, 'intersection': 10, 'union': 20, 'pointing': 1.0,
+        'oracle_iou': 0.8, 'seconds': 0.2, 'error': ''}
 SIZE = (48, 64)
+SAMPLE = Sample('a', 'b', 'the mug', lambda: None)
 _VOID = {'meta', 'input', 'br', 'img', 'link'}
 
 
@@ -108,6 +109,11 @@ def shown(size_hw=SIZE, text='the mug'):
         Scores(total, total / 2, total / 4), truth.astype(np.float32), notes=('a note',))
 
 
+def reply(**options):
+    """`shown` as a reply."""
+    return Reply(SAMPLE, *shown(**options))
+
+
 def test_the_page_holds_everything_and_asks_for_nothing(tmp_path):
     found = page(tmp_path, run(*[answer(k, k / 10) for k in range(11)], preset='onboard'))
     assert {'summary', 'charts', 'breakdown', 'gallery', 'cases', 'data'} <= set(found.texts)
@@ -142,7 +148,7 @@ def test_no_text_becomes_markup(tmp_path, tokens):
     hostile = answer(0, sample_id=HOSTILE, image_id=HOSTILE, expression=HOSTILE, error=HOSTILE,
                      status=HOSTILE, tags={HOSTILE: HOSTILE, 'kind': '\ud800'})
     kept = Gallery(_Engine(OutOfMemoryError(HOSTILE)))
-    kept.add(hostile, *shown(text=HOSTILE + ' mug'))
+    kept.add(HOSTILE, 0.5, reply(text=HOSTILE + ' mug'))
     found = page(tmp_path, run(hostile, name=HOSTILE, bundle=HOSTILE, stopped=HOSTILE),
                  run(hostile, name=HOSTILE), gallery=kept)
     assert found.tags.count('script') == 2 and 'img' not in found.tags
@@ -155,8 +161,8 @@ def test_no_text_becomes_markup(tmp_path, tokens):
 
 
 def test_cases_of_a_tabletop_run_and_names_that_repeat():
-    other = {**asdict(CASE), 'sense': 'left'}
-    found = as_run({'results': [asdict(CASE), other]}, 'run').answers
+    other = {**CASE, 'sense': 'left'}
+    found = as_run({'results': [CASE, other]}, 'run').answers
     assert [each.sample_id for each in found] == [
         'scene 3: the mug', 'scene 3: the mug (2)']
     assert found[0].image_id == 'scene 3'
@@ -286,7 +292,7 @@ def test_the_gallery_keeps_the_ends_and_draws_the_middle(monkeypatch):
         kept = Gallery(_Engine(), cases=3, seed=seed)
         order = np.random.default_rng(seed).permutation(30)
         for k in order:
-            kept.add(answer(int(k), k / 30), *shown())
+            kept.add(f'case {k}', k / 30, reply())
         sorts = {name: [each.sample_id for each in some] for name, some in kept.sorts().items()}
         assert sorts['worst'] == ['case 0', 'case 1', 'case 2']
         assert sorts['best'] == ['case 29', 'case 28', 'case 27']
@@ -301,7 +307,7 @@ def test_a_short_run_shows_each_case_once(monkeypatch):
     for count in (0, 1, 4, 5, 7):
         kept = Gallery(_Engine(), cases=3)
         for k in range(count):
-            kept.add(answer(k, 0.5), *shown())
+            kept.add(f'case {k}', 0.5, reply())
         found = [each.sample_id for some in kept.sorts().values() for each in some]
         assert sorted(found) == [f'case {k}' for k in range(count)]
 
@@ -314,8 +320,8 @@ def test_a_gallery_does_not_grow_with_the_run_or_its_pictures(tokens, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (*large, 3)).astype(np.uint8)
     _, truth, found = shown(large)
     for each in answers:
-        kept.add(each, Frame(noise), truth, found)
-    kept.add(answer(40), None, None, None)  # nothing to show
+        kept.add(each.sample_id, each.iou, Reply(SAMPLE, Frame(noise), truth, found))
+    kept.add('case 40', 0.0, Reply(SAMPLE))  # nothing to show
     assert sum(len(some) for some in kept.sorts().values()) == 6
     assert engine.asked < 30 and kept.seconds > 0
     found = page(tmp_path, run(*answers), gallery=kept).data

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.grasp_report import grasp_figures, grasp_lines, GraspCase
+from refdiff_ros.evaluation.bags.grasps import grasp_figures, grasp_lines, GraspCase
 from refdiff_ros.evaluation.metrics.grasp_error import (
     grasp_error,
     GraspError,

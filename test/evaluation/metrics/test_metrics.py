@@ -9,12 +9,16 @@ import pytest
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
-from refdiff_ros.evaluation.metrics.mean_iou import mean_iou
-from refdiff_ros.evaluation.metrics.overall_iou import overall_iou
-from refdiff_ros.evaluation.metrics.overlap import best_iou, iou, overlap
+from refdiff_ros.evaluation.metrics.iou import (
+    best_iou,
+    iou,
+    mean_iou,
+    overall_iou,
+    overlap,
+    precision_at,
+    recall,
+)
 from refdiff_ros.evaluation.metrics.pointing import pointing
-from refdiff_ros.evaluation.metrics.precision_at import precision_at
-from refdiff_ros.evaluation.metrics.recall import recall
 
 METRICS = (overall_iou, mean_iou, lambda shared, covered: precision_at(shared, covered, 0.5))
 
@@ -24,8 +28,9 @@ def _mask(*rows):
 
 
 @pytest.mark.parametrize('name', (
-    'bootstrap', 'decision_report', 'mean_iou', 'overall_iou', 'overlap', 'pointing',
-    'precision_at', 'recall', 'reliability'))
+    'metrics.bootstrap', 'metrics.grasp_error', 'metrics.iou', 'metrics.latency',
+    'metrics.paired_t_test', 'metrics.pointing', 'metrics.reliability', 'metrics.rle',
+    'decisions.figures'))
 def test_the_examples_of_the_docstrings_run(name):
     module = importlib.import_module(f'refdiff_ros.evaluation.{name}')
     result = doctest.testmod(module)

@@ -1,5 +1,6 @@
 """Playing without a node: what goes out, what is written down, and how it ends."""
 
+import itertools
 import struct
 import sys
 import time
@@ -15,7 +16,14 @@ from refdiff_ros.evaluation.online.answer_bag import AnswerBagError, AnswerBagWr
 from refdiff_ros.evaluation.online.plan import Play
 from refdiff_ros.evaluation.online.player import Player
 from refdiff_ros.evaluation.online.recording import play_all, Recording
-from refdiff_ros.evaluation.online.topics import EXPRESSION, FRAME, MASK, parse_frame, TYPES
+from refdiff_ros.evaluation.online.topics import (
+    DIAGNOSTICS,
+    EXPRESSION,
+    FRAME,
+    MASK,
+    parse_frame,
+    TYPES,
+)
 from refdiff_ros.optional import require_package
 from refdiff_ros.ros.processes.child_process import ChildProcess
 
@@ -95,10 +103,26 @@ def test_pictures_keep_their_distance(recording):
         sent = [(one.recorded_ns, parse_frame(bag.decode(one).data))
                 for one in bag.messages([FRAME])]
     # Never early; how late is in the record.
-    for (before_ns, before), (after_ns, after) in zip(sent, sent[1:], strict=False):
+    for (before_ns, before), (after_ns, after) in itertools.pairwise(sent):
         if before.play == after.play:
             gap_ms = (after_ns - before_ns) * 1e-6
             assert gap_ms == pytest.approx(20 + after.late_ms - before.late_ms, abs=0.01)
+
+
+def test_the_end_waits_for_a_diagnosis_that_was_made_after_the_last_picture(
+        recording, monkeypatch):
+    monkeypatch.setattr('refdiff_ros.evaluation.online.recording._DIAGNOSIS_S', 200.0)
+    wire, told = Wire(), []
+
+    def watch():
+        if wire.sent[-1:] == [('say', '')] and player.frames == 8:
+            told.append(player.frames)
+            player.heard(DIAGNOSTICS, bytes(20))
+
+    player, writer = started(recording, wire, watch)
+    began_s = time.monotonic()
+    assert play_all(recording, player, writer).status == 0
+    assert len(told) == 2 and time.monotonic() - began_s < 190.0
 
 
 def test_ctrl_c_keeps_what_was_recorded(recording, capsys):

@@ -10,13 +10,16 @@ from run_folders import answer, keep, QUESTION
 from tiny_models import tiny_model_set
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.evaluation.figures import tagged_report
-from refdiff_ros.evaluation.runs.answer_lines import answer_line, parse_answers
+from refdiff_ros.evaluation.figures import tagged_figures
+from refdiff_ros.evaluation.run import Sample
 from refdiff_ros.evaluation.runs.compare import compared, pair_runs
 from refdiff_ros.evaluation.runs.folder import read_run, RunError, RunFolder
-from refdiff_ros.evaluation.runs.question import samples_sha256
-from refdiff_ros.evaluation.runs.weights import weights_sha256
-from refdiff_ros.evaluation.sample import Sample
+from refdiff_ros.evaluation.runs.record import (
+    answer_line,
+    parse_answers,
+    samples_sha256,
+    weights_sha256,
+)
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.models.store import SHIPPED, TABLETOP
 from refdiff_ros.presets import ONBOARD
@@ -41,7 +44,7 @@ def test_the_order_in_which_answers_came_is_of_no_account(tmp_path):
                                                 for each in kept)))
     found = [compared(pair_runs(run, other)) for run in runs]
     assert found[0] == found[1] == found[2]  # to the last digit
-    assert tagged_report(list(runs[0].answers.values())) == tagged_report(
+    assert tagged_figures(list(runs[0].answers.values())) == tagged_figures(
         list(runs[1].answers.values()))
 
 
@@ -127,9 +130,9 @@ def test_many_differences_are_shortened():
 
 
 def test_one_process_at_a_time(tmp_path):
-    with RunFolder(tmp_path, QUESTION):
-        with pytest.raises(BadRequestError, match='another process writes to it'):
-            RunFolder(tmp_path, QUESTION)
+    with (RunFolder(tmp_path, QUESTION),
+          pytest.raises(BadRequestError, match='another process writes to it')):
+        RunFolder(tmp_path, QUESTION)
     RunFolder(tmp_path, QUESTION).close()
 
 

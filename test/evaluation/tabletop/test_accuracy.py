@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from refdiff_ros.engine import Engine, resolve_preset
-from refdiff_ros.evaluation.metrics.mean_iou import mean_iou
-from refdiff_ros.evaluation.metrics.overlap import overlap
-from refdiff_ros.evaluation.tabletop.cases import cases, evaluate
+from refdiff_ros.evaluation.metrics.iou import mean_iou, overlap
+from refdiff_ros.evaluation.run import answer_samples
+from refdiff_ros.evaluation.tabletop.samples import tabletop_samples
 from refdiff_ros.models.manager import load_bundle
-from refdiff_ros.presets import Mode
 
 # `refdiff evaluate tabletop --split val --limit 60 --mode full`
 _SHIPPED = 0.764
@@ -25,10 +24,11 @@ def engine():
 def test_mean_iou_and_refusals_on_sixty_validation_cases_have_not_got_worse(engine):
     overlaps = []
 
-    def keep(case, view, said, answer):
+    def keep(answer, reply):
         # The best region, whether or not it was refused.
-        overlaps.append(overlap(answer.proposals[answer.index], view.masks[said.row]))
-    found = evaluate(engine, cases('val', 60), Mode.FULL, keep)
+        found = reply.segmentation
+        overlaps.append(overlap(found.proposals[found.index], reply.truth))
+    found = answer_samples(engine, tabletop_samples('val', 60), keep)
     assert not any(case.error for case in found)
     assert mean_iou(*zip(*overlaps)) > _SHIPPED - 0.03
     # Each expression is true of one object.

@@ -1,6 +1,6 @@
 """What is asked on the tabletop set, how answers are judged, and how the figures are shown."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 import json
 from types import SimpleNamespace
 
@@ -9,16 +9,19 @@ from PIL import Image
 import pytest
 
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
-from refdiff_ros.evaluation import figures
-from refdiff_ros.evaluation.tabletop.cases import Case, cases, choose, evaluate, scene_range
+from refdiff_ros.evaluation.figures import table
+from refdiff_ros.evaluation.run import Answer, answer_samples, Reply
+from refdiff_ros.evaluation.tabletop.cases import cases, choose, scene_range
 from refdiff_ros.evaluation.tabletop.contact_sheets import ContactSheets
+from refdiff_ros.evaluation.tabletop.figures import as_case, tabletop_figures
+from refdiff_ros.evaluation.tabletop.samples import tabletop_samples
 from refdiff_ros.results import Status
 from refdiff_ros.sim.expressions import SceneExpression
 from refdiff_ros.sim.splits import HELD_OUT
 
 SIZE = (48, 64)
-CASE = Case(scene=0, expression='the mug', kind='plain', sense='', half='seen', status='FOUND',
-            iou=0.5, intersection=10, union=20, pointing=1.0, oracle_iou=0.8, seconds=0.2)
+ANSWER = Answer('val_0_0', 'val_0', 'the mug', 'FOUND', 0.5, 10, 20, 1.0, 0.8, 0.2,
+                tags={'kind': 'plain', 'half': 'seen'})
 
 
 @pytest.fixture(scope='module')
@@ -26,22 +29,28 @@ def asked():
     return list(cases('val', limit=6, size_hw=SIZE))
 
 
+@pytest.fixture(scope='module')
+def samples():
+    return list(tabletop_samples('val', limit=6, size_hw=SIZE))
+
+
 class _Engine:
     """Answers with the truth; raises `error` when it is asked for the third time."""
 
-    def __init__(self, asked, error=None):
+    def __init__(self, asked, error=None, attention=True):
+        self._attention = attention
         self._truth = {(view.frame.digest, said.text): view.masks[said.row]
                        for view, said, _ in asked}
         self._error, self._asked = error, 0
 
-    def segment(self, frame, expression, mode=None):
+    def segment(self, frame, expression):
         self._asked += 1
         if self._error is not None and self._asked == 3:
             raise self._error
         truth = self._truth[frame.digest, expression]
         return SimpleNamespace(
             mask=truth, status=Status.FOUND, proposals=np.stack([~truth, truth]),
-            correlation=None if mode == 'DS' else truth.astype(np.float32))
+            correlation=truth.astype(np.float32) if self._attention else None)
 
 
 def test_the_same_questions_come_again_and_a_limit_only_ends_them(asked):
@@ -84,66 +93,69 @@ def test_halves_and_what_is_none():
         next(cases('val', limit=0))
 
 
-def test_true_answers_are_judged_true(asked):
-    results = evaluate(_Engine(asked), asked)
-    assert [case.expression for case in results] == [said.text for _, said, _ in asked]
-    assert all(case.iou == case.oracle_iou == case.pointing == 1.0 for case in results)
-    assert all(case.half == 'seen' and case.status == 'FOUND' for case in results)
-    assert [case.pointing for case in evaluate(_Engine(asked), asked, 'DS')] == [None] * 6
+def test_true_answers_are_judged_true(asked, samples):
+    results = answer_samples(_Engine(asked), samples)
+    assert [answer.expression for answer in results] == [said.text for _, said, _ in asked]
+    assert all(answer.iou == answer.oracle_iou == answer.pointing == 1.0 for answer in results)
+    assert all(answer.tags['half'] == 'seen' and answer.status == 'FOUND' for answer in results)
+    results = answer_samples(_Engine(asked, attention=False), samples)
+    assert [answer.pointing for answer in results] == [None] * 6
 
 
 @pytest.mark.parametrize('error, status', [
     (BadRequestError('expected a noun, got none'), 'BAD_REQUEST'),
     (OutOfMemoryError('expected memory, got none'), 'OUT_OF_MEMORY')])
-def test_an_error_on_one_case_does_not_lose_the_others(asked, error, status):
-    told = []
-    results = evaluate(_Engine(asked, error), asked, on_case=lambda case, *_: told.append(case))
-    assert told == results
-    failed = [case for case in results if case.error]
+def test_an_error_on_one_case_does_not_lose_the_others(asked, samples, error, status):
+    results = answer_samples(_Engine(asked, error), samples)
+    failed = [answer for answer in results if answer.error]
     assert failed == results[2:3]
     assert failed[0].iou == 0 and failed[0].status == status
     assert failed[0].union == asked[2][0].masks[asked[2][1].row].sum()
-    found = figures.report(results)
+    found = tabletop_figures(results)
     assert found['errors'] == 1 and found['mean_iou'] == pytest.approx(5 / 6, abs=1e-4)
     assert found['oracle_mean_iou'] == 1.0
 
 
-def test_a_case_that_no_masks_give_is_refused():
-    with pytest.raises(BadRequestError, match='expected 0 <= intersection'):
-        replace(CASE, intersection=30)
+def test_a_case_has_its_scene_and_its_tags():
+    assert as_case(replace(ANSWER, image_id='test_712', tags={
+        'kind': 'direction', 'half': 'unseen', 'sense': 'left'})) == {
+        'scene': 712, 'expression': 'the mug', 'status': 'FOUND', 'iou': 0.5, 'intersection': 10,
+        'union': 20, 'pointing': 1.0, 'oracle_iou': 0.8, 'seconds': 0.2, 'error': '',
+        'kind': 'direction', 'half': 'unseen', 'sense': 'left'}
+    assert as_case(ANSWER)['sense'] == ''
 
 
 def test_figures_by_hand():
-    results = [CASE, replace(CASE, scene=1, kind='relation', half='unseen', iou=0.9,
-                             intersection=90, union=100, pointing=0.0, oracle_iou=None)]
-    found = figures.report(results)
+    results = [ANSWER, replace(
+        ANSWER, image_id='val_1', tags={'kind': 'attribute', 'half': 'unseen'}, iou=0.9,
+        intersection=90, union=100, pointing=0.0, oracle_iou=None)]
+    found = tabletop_figures(results)
     assert found['mean_iou'] == 0.7 and found['overall_iou'] == round(100 / 120, 4)
     assert found['precision_at'] == {'0.5': 1.0, '0.6': 0.5, '0.7': 0.5, '0.8': 0.5, '0.9': 0.5}
     assert found['pointing'] == 0.5 and found['oracle_mean_iou'] == 0.8
     assert found['mean_iou_interval'] == [0.5, 0.9]
-    assert list(found['by_kind']) == ['plain', 'relation']
+    assert list(found['by_kind']) == ['plain', 'attribute']  # as they grow harder
     assert found['by_half']['unseen']['mean_iou'] == 0.9
-    lines = figures.table(found).splitlines()
+    lines = table(found).splitlines()
     assert [line.split()[0] for line in lines[2:]] == [
-        'overall', 'seen', 'unseen', 'plain', 'relation']
+        'overall', 'seen', 'unseen', 'plain', 'attribute']
     assert len({len(line) for line in lines}) == 1
-    json.dumps([found, asdict(CASE)], allow_nan=False)
+    json.dumps([found, as_case(ANSWER)], allow_nan=False)
 
 
 def test_figures_without_cases_are_null():
-    found = figures.report([])
+    found = tabletop_figures([])
     assert found['mean_iou'] is None and found['mean_iou_interval'] == [None, None]
     assert json.loads(json.dumps(found, allow_nan=False))['cases'] == 0
-    assert '-' in figures.table(found)
+    assert '-' in table(found)
 
 
-def test_contact_sheets_hold_the_worst_and_the_best(asked, tmp_path):
+def test_contact_sheets_hold_the_worst_and_the_best(samples, tmp_path):
     sheets = ContactSheets()
-    view, said, _ = asked[0]
-    truth = view.masks[said.row]
+    frame, truth = samples[0].load()
     for k in range(30):
-        case = replace(CASE, iou=k / 30)
-        sheets.add(case, view, said, None if k == 0 else SimpleNamespace(mask=truth))
+        found = None if k == 0 else SimpleNamespace(mask=truth)
+        sheets.add(replace(ANSWER, iou=k / 30), Reply(samples[0], frame, truth, found))
     assert [shown.case.iou for shown in sheets._worst] == [k / 30 for k in range(12)]
     assert [shown.case.iou for shown in sheets._best] == [k / 30 for k in range(29, 17, -1)]
     assert len(sheets._random) == 12 and len({s.case.iou for s in sheets._random}) == 12

@@ -154,7 +154,7 @@ def pieces(text):
      'noun: box of nuts and bolts | and: and | noun: the cup'),
     ('it back over there', 'noun: it | adverb: back | adverb: over there'),
     ('me that cup', 'noun: me | noun: that cup'),
-    ('it 10 cm to the left', 'noun: it | adverb: 10 cm | preposition: to the left'),
+    ('it 10 cm to the left', 'noun: it | preposition: to the left'),
     ('it between the cup and the pot', 'noun: it | preposition: between the cup and the pot'),
 ])
 def test_words_are_cut_into_phrases(text, parts):

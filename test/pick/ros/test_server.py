@@ -1,6 +1,8 @@
 """The pick on a real graph: gripper, stand-in and action server as processes of their own."""
 
 from contextlib import ExitStack
+import os
+from pathlib import Path
 
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
@@ -16,16 +18,18 @@ from refdiff_ros.pick.film import write_gif
 from refdiff_ros.pick.graph import GraphOptions, GRIPPER, show_scene, start
 from refdiff_ros.pick.ros.server import pose_of
 from refdiff_ros.pick.stages import Stage
+from refdiff_ros.results import Status
 from refdiff_ros.sim.gripper_sim import camera_in_base
 from refdiff_ros.sim.scene import random_scene
+from refdiff_ros.srv import ReferSegmentation
 
 SEED = 3
 _TIMEOUT_S = 120.0
 
 
 @pytest.fixture(scope='module')
-def client(tmp_path_factory):
-    log = tmp_path_factory.mktemp('pick')
+def client():
+    log = Path(os.environ['ROS_LOG_DIR'])  # where logs outlive the test
     with ExitStack() as stack:
         client = start(GraphOptions(
             SEED, (192, 256), True, '', 'onboard', 'full', 'cpu', _TIMEOUT_S, log, speed=4.0),
@@ -96,21 +100,56 @@ def test_a_pick_that_takes_too_long_ends_and_says_so(client, lifted):
     assert '0.3 s' in done.result.reason
 
 
-def _ask_another(server, graph, namespace, text):
-    """A goal to a further server; its result."""
+def _camera():
+    """The parameter `camera_in_base` for the scene."""
+    camera = camera_in_base(random_scene(SEED).view)
+    numbers = (*camera.position, *camera.orientation)
+    return f'[{", ".join(f"{value:.6f}" for value in numbers)}]'
+
+
+def _send_to_another(server, graph, namespace, text):
+    """A goal to a further server; the future of its result."""
     action = ActionClient(graph.node, PickReferred, f'{namespace}/pick_referred')
     wait_for(action.server_is_ready, message=lambda: server.output)
-    goal = graph.result(action.send_goal_async(PickReferred.Goal(expression=text, timeout=2.0)))
-    return graph.result(goal.get_result_async()).result
+    goal = graph.result(action.send_goal_async(PickReferred.Goal(expression=text, timeout=60.0)))
+    return goal.get_result_async()
+
+
+def _ask_another(server, graph, namespace, text):
+    """A goal to a further server; its result."""
+    return graph.result(_send_to_another(server, graph, namespace, text)).result
+
+
+def test_a_goal_waits_for_a_refdiff_node_that_is_still_starting(lifted):
+    server = NodeProcess({'node_timeout': 180.0, 'camera_in_base': _camera()},
+                         ROOT / 'scripts' / 'pick_server', ('-r', '__ns:=/early'))
+    graph = GraphClient()
+    answers = iter([(Status.INACTIVE, 'models loading'), (Status.NO_IMAGE, 'none has come'),
+                    (Status.NOT_FOUND, 'nothing fits')])
+
+    def answer(_request, response):
+        response.status, response.reason = next(answers)
+        response.status = int(response.status)
+        return response
+    try:
+        done = _send_to_another(server, graph, '/early', 'the white ball')
+        server.wait_for_output('asking where the object is')
+        assert not done.done()
+        graph.node.create_service(ReferSegmentation, '/early/refdiff/segment', answer)
+        result = graph.result(done).result
+        assert result.status == PickReferred.Result.REFUSED
+        assert result.reason == 'NOT_FOUND: nothing fits'
+    finally:
+        server.stop()
+        graph.close()
 
 
 def test_a_silent_robot_and_a_missing_refdiff_node_are_named(client, lifted):
-    camera = camera_in_base(random_scene(SEED).view)
-    numbers = ', '.join(f'{value:.6f}' for value in (*camera.position, *camera.orientation))
     script = ROOT / 'scripts' / 'pick_server'
-    values = {'motion_timeout': 0.5, 'camera_in_base': f'[{numbers}]'}
+    values = {'motion_timeout': 0.5, 'camera_in_base': _camera(), 'node_timeout': 1.0}
     mute = NodeProcess(
-        values, script, ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment'))
+        {**values, 'node_timeout': 120.0}, script,
+        ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment'))
     alone = NodeProcess(values, script, ('-r', '__ns:=/alone'))
     graph = GraphClient()
     try:
@@ -119,7 +158,7 @@ def test_a_silent_robot_and_a_missing_refdiff_node_are_named(client, lifted):
         assert "'joint_states'" in result.reason
         result = _ask_another(alone, graph, '/alone', 'the white ball')
         assert result.status == PickReferred.Result.TIMEOUT
-        assert '/alone/refdiff/segment' in result.reason
+        assert 'not ready in 1 s' in result.reason and '/alone/refdiff/segment' in result.reason
     finally:
         mute.stop()
         alone.stop()

@@ -64,7 +64,7 @@ def showing(client, msg):
 
 def request(port, method='GET', path='/', body=None, **headers):
     """(status, headers, body) of one HTTP request; names of headers with _ for -."""
-    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=120)
+    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=250)
     connection.request(method, path, body, {k.replace('_', '-'): v for k, v in headers.items()})
     answer = connection.getresponse()
     body = answer.read().decode(errors='replace')
@@ -82,7 +82,7 @@ class Browser:
     async def tell(self, **message):
         await self._socket.send_json(message)
 
-    async def hear(self, wanted, timeout_s=120.0):
+    async def hear(self, wanted, timeout_s=200.0):
         """Until a message of which `wanted(head)` is true; its head, parts with 'parts'."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -185,7 +185,7 @@ def test_what_is_asked_is_answered_and_what_is_clicked_is_published(nothing_aske
         return second
     with showing(client, sent):
         second = browse(port, steps)
-    wait_for(lambda: masks and grasps, 120.0)
+    wait_for(lambda: masks and grasps)
     assert masks[0].status == grasps[0].status == ReferringMask.FOUND
     assert masks[0].header == grasps[0].header == sent.header
     box = masks[0].box
@@ -237,7 +237,7 @@ def test_a_browser_too_many_is_sent_away_and_finds_a_place_later(client, port):
             with raises(aiohttp.WSServerHandshakeError, match='503'):
                 await session.ws_connect(url)
             await links[0].close()
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(200):
                 while True:
                     try:
                         links[0] = await session.ws_connect(url)
@@ -249,7 +249,7 @@ def test_a_browser_too_many_is_sent_away_and_finds_a_place_later(client, port):
     asyncio.run(run())
 
 
-@mark.skipif(not chromium.find(), reason='no Chromium is installed on this machine')
+@mark.skipif(not chromium.find(), reason=chromium.WHY_SKIPPED)
 def test_in_a_browser_a_question_is_typed_and_a_region_is_clicked(
         nothing_asked, port, tmp_path):
     client = nothing_asked
@@ -279,7 +279,7 @@ def test_in_a_browser_a_question_is_typed_and_a_region_is_clicked(
             browser.press('Tab')
         browser.press('Enter')
         browser.wait_for('document.getElementById("done").textContent.includes("region 1 of")')
-        wait_for(lambda: masks, 120.0)
+        wait_for(lambda: masks)
         assert browser.js('document.querySelectorAll(".candidate.chosen").length') == 1
         browser.js('document.getElementById("clear").click()')
         browser.wait_for('document.querySelectorAll(".candidate").length === 0')
@@ -349,7 +349,7 @@ def test_a_token_opens_the_page_and_a_wrong_one_does_not():
         served.stop()
 
 
-@mark.skipif(not chromium.find(), reason='no Chromium is installed on this machine')
+@mark.skipif(not chromium.find(), reason=chromium.WHY_SKIPPED)
 def test_in_a_browser_the_token_is_typed_and_stays_known(tmp_path):
     port = free_port()
     served = page(web_port=port, web_token=TOKEN)
@@ -370,7 +370,7 @@ def test_in_a_browser_the_token_is_typed_and_stays_known(tmp_path):
         served.stop()
 
 
-@mark.skipif(not chromium.find(), reason='no Chromium is installed on this machine')
+@mark.skipif(not chromium.find(), reason=chromium.WHY_SKIPPED)
 def test_in_a_browser_an_answer_whose_question_was_cleared_is_not_shown(tmp_path):
     port = free_port()
     served = page(web_port=port)

@@ -16,7 +16,7 @@ from std_msgs.msg import String
 
 @mark.slow
 @mark.timeout(900)
-@mark.skipif(not chromium.find(), reason='no Chromium is installed on this machine')
+@mark.skipif(not chromium.find(), reason=chromium.WHY_SKIPPED)
 def test_an_object_that_is_asked_for_on_the_page_is_outlined_there(tmp_path):
     port, remap = free_port(), []
     for pair in ('color/image_raw:=image', 'depth/image_raw:=depth',

@@ -1,0 +1,87 @@
+"""What commands print and write alike: how far they are, lists of names, figures as JSON."""
+
+from collections.abc import Sequence
+from pathlib import Path
+import sys
+from typing import Any
+
+from refdiff_ros.json_text import to_json
+from refdiff_ros.optional import require_package
+
+_LINE_EVERY_S = 10.0
+_LINE = '{unit} {n_fmt} of {total_fmt}, {elapsed}, {rate_fmt}, {remaining} left'
+
+
+class Progress:
+    """How far a long run is, on standard error: a bar on a terminal, else a line now and then.
+
+    Use `with`, which ends the bar.
+
+    Args:
+        counted: what is counted, 'case'.
+        total: how many there are; None where that is not known.
+        done: how many an earlier run has done; they count for how far it is, not for its rate.
+        every_s: seconds between lines.
+    """
+
+    def __init__(self, counted: str, total: int | None = None, done: int = 0,
+                 every_s: float = _LINE_EVERY_S):
+        terminal = sys.stderr.isatty()
+        shown: dict[str, Any] = {'file': sys.stderr, 'dynamic_ncols': True} if terminal else {
+            'file': _Lines(), 'bar_format': _LINE, 'mininterval': every_s}
+        # The delay keeps it from telling of 0; the end is told in any case.
+        self._bar = require_package('tqdm', 'models').tqdm(
+            unit=counted, total=total, initial=done, delay=1e-9, miniters=1, **shown)
+
+    def __enter__(self) -> 'Progress':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def step(self) -> None:
+        """One more is done."""
+        self._bar.update()
+
+    def say(self, text: str) -> None:
+        """A line on standard error that the bar does not run into."""
+        self._bar.write(text, file=sys.stderr)
+
+
+class _Lines:
+    """Turns what would redraw a bar into lines, for logs."""
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            print(text.strip(), file=sys.stderr)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def some(names: Sequence[str], shown: int | None) -> str:
+    """Names in a line, at most `shown` of them; None shows all.
+
+    Example:
+        >>> some(['a', 'b', 'c'], 2)
+        'a, b and 1 more'
+    """
+    hidden = len(names) - len(names[:shown])
+    return f'{", ".join(names[:shown])}{f" and {hidden} more" if hidden else ""}'
+
+
+def write_figures(path: Path | None, values: dict[str, Any]) -> int:
+    """Write `values` as JSON, where a path is given; the exit status that this has.
+
+    Returns:
+        0, or 2 if they cannot be written, as on a full disk, which is said.
+    """
+    if path is None:
+        return 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(to_json(values, indent=1) + '\n', encoding='utf-8')
+    except OSError as error:
+        print(f'refdiff: expected to write the figures to {path}, got: {error}', file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,70 @@
+"""Domains of one's own: nobody else is given them while anybody is on them."""
+
+import subprocess
+import sys
+import textwrap
+
+from ros_graph import wait_for
+
+from refdiff_ros.ros.processes import private_domain
+from refdiff_ros.ros.processes.private_domain import claim_descriptors, claim_domain, environment
+
+
+def test_two_claims_are_two_domains():
+    (one, first), (other, second) = claim_domain(), claim_domain()
+    with first, second:
+        assert one != other
+
+
+def test_a_claim_that_was_closed_is_free_again():
+    domain, claim = claim_domain()
+    claim.close()
+    assert claim.fileno() not in claim_descriptors()
+    again, claim = claim_domain()
+    with claim:
+        assert again == domain
+
+
+def test_a_process_that_was_given_the_claim_holds_it():
+    domain, claim = claim_domain()
+    child = subprocess.Popen(['cat'], stdin=subprocess.PIPE, pass_fds=claim_descriptors())
+    try:
+        claim.close()  # as when this process is killed
+        other, claim = claim_domain()
+        claim.close()
+        assert other != domain
+    finally:
+        child.communicate()
+    again, claim = claim_domain()
+    with claim:
+        assert again == domain
+
+
+def test_a_domain_on_which_a_foreign_node_listens_is_not_given():
+    domain, claim = claim_domain()
+    claim.close()
+    node = subprocess.Popen([sys.executable, '-c', textwrap.dedent("""
+        import os, sys
+        os.environ.update(ROS_DOMAIN_ID=sys.argv[1], ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
+        import rclpy
+        rclpy.init()
+        node = rclpy.create_node('foreign')
+        print('there', flush=True)
+        sys.stdin.read()
+        """), str(domain)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert node.stdout.readline() == 'there\n'
+        other, claim = claim_domain()
+        claim.close()
+        assert other != domain
+    finally:
+        node.communicate()
+    wait_for(lambda: not private_domain._somebody_listens(domain))
+    again, claim = claim_domain()
+    with claim:
+        assert again == domain
+
+
+def test_the_environment_puts_a_process_there():
+    assert environment(7) == {
+        'ROS_DOMAIN_ID': '7', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
