@@ -9,7 +9,7 @@ import signal
 import sys
 
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.log_repeats import RepeatFilter
+from refdiff_ros.ros.log_repeats import RepeatFilter
 
 # Subcommands that pass their arguments through to rclpy unread ('--ros-args ...').
 _NODES = {
@@ -18,6 +18,8 @@ _NODES = {
                'start the simulated tabletop camera (takes --ros-args ...)'),
     'pick-server': ('refdiff_ros.pick.ros.server',
                     'start the action server that picks (takes --ros-args ...)'),
+    'follow-server': ('refdiff_ros.follow.ros.server',
+                      'start the action server that follows orders (takes --ros-args ...)'),
     'gripper': ('refdiff_ros.sim.gripper_node',
                 'start the simulated gripper (takes --ros-args ...)'),
     'truth': ('refdiff_ros.sim.truth_node',
@@ -37,6 +39,8 @@ _COMMANDS = (
     'refdiff_ros.demo.cli',
     'refdiff_ros.pick.demo_cli',
     'refdiff_ros.pick.eval_cli',
+    'refdiff_ros.follow.demo_cli',
+    'refdiff_ros.follow.eval_cli',
     'refdiff_ros.evaluation.cli',
     'refdiff_ros.benchmark.cli',
     'refdiff_ros.evaluation.bags.record_cli',

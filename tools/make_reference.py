@@ -8,7 +8,7 @@ A test fails when the page is not what this writes.
 from collections.abc import Iterable
 from pathlib import Path
 
-from refdiff_ros.pick.ros.server import NUMBERS
+from refdiff_ros.pick.ros.parameters import LISTS, NUMBERS
 from refdiff_ros.ros import topics
 from refdiff_ros.ros.parameters import PARAMETERS, ParameterSpec
 from refdiff_ros.sim.camera_node import PARAMETERS as CAMERA_PARAMETERS
@@ -34,10 +34,9 @@ def reference() -> str:
         '`/refdiff/`.', _topics(topics.NODE), '### Parameters', _when(), _parameters(PARAMETERS),
         '## The pick server', '### What it publishes, hears and serves', '`refdiff pick-server`.',
         _topics(topics.PICK_SERVER), '### What may be set on it', _parameters(NUMBERS),
-        'Poses are seven numbers, x, y, z in metres and a quaternion qx, qy, qz, qw, in '
-        '`base_frame`: `camera_in_base` (where the optical frame stands; must be set) and `home` '
-        '(where the hand waits). `base_frame` (default `base`) and `finger_joints` (default '
-        '`[finger_left, finger_right]`) are read once.',
+        'And lists:', _table(('name', 'default', 'when', 'what'), (
+            (f'`{spec.name}`', f'`{spec.default}`', 'start' if spec.read_only else 'any',
+             spec.text) for spec in LISTS)),
         '## The simulated camera', '### Its topics and services',
         '`refdiff camera`; `sim.launch.py` puts it under `/camera`.', _topics(topics.CAMERA),
         '### Its parameters', _parameters(CAMERA_PARAMETERS),

@@ -19,7 +19,7 @@ from refdiff_ros.ros.requests import Standing
 from refdiff_ros.ros.worker import Job, Worker
 
 if TYPE_CHECKING:
-    from refdiff_ros.mask_flow import FlowStep, MaskFlow
+    from refdiff_ros.pictures.mask_flow import FlowStep, MaskFlow
 
 _LOG = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class MaskTracker:
         self._answer = self._flow = None
         if not answer.status.has_mask:
             return
-        from refdiff_ros.mask_flow import flow_step, MaskFlow, small_grey
+        from refdiff_ros.pictures.mask_flow import flow_step, MaskFlow, small_grey
 
         result = answer.segmentation
         grey = small_grey(answer.frame.image_rgb)
@@ -153,7 +153,7 @@ class MaskTracker:
 
     def _look(self, image_rgb: np.ndarray, frame_set: FrameSet) -> 'FlowStep | None':
         """The motion since the last frame; None where nothing is known of it."""
-        from refdiff_ros.mask_flow import flow_step, small_grey
+        from refdiff_ros.pictures.mask_flow import flow_step, small_grey
 
         grey, stamp = small_grey(image_rgb), stamp_ns(frame_set.image)
         last = self._seen[-1] if self._seen else None
@@ -184,7 +184,7 @@ def _carried(result: Segmentation, masks: np.ndarray, kept: np.ndarray) -> Segme
         masks: (K, H, W) bool of the chosen region and its rivals.
         kept: (K,) 0..1.
     """
-    from refdiff_ros.mask_flow import LOST_BELOW
+    from refdiff_ros.pictures.mask_flow import LOST_BELOW
 
     found = result.with_regions(
         masks, mask=masks[0], confidence=float(result.confidence * kept[0]), correlation=None,

@@ -16,7 +16,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.log_repeats import RepeatFilter
+from refdiff_ros.ros.log_repeats import RepeatFilter
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,13 +26,19 @@ _THREADS = 4
 _SAME_S = 1.0
 
 
-def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> int:
+def run(make_node: Callable[[], object], args: Sequence[str] | None = None,
+        threads: int = _THREADS) -> int:
     """Spin the node until SIGINT or SIGTERM; a stage of an answer that runs is finished first.
 
     A second signal, a second or more after the first, ends the process at once.
 
     After a signal, which is how a node is ended on purpose, this does not return: the process
     ends with status 0 (launch calls any other a crash).
+
+    Args:
+        make_node: makes the node.
+        args: of the command line.
+        threads: that callbacks may run on.
 
     Returns:
         2 when the arguments cannot be read, or the node not be made from its parameters.
@@ -54,7 +60,7 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     handler.addFilter(RepeatFilter())
     logging.getLogger('refdiff_ros').addHandler(handler)
     logging.getLogger('refdiff_ros').setLevel(logging.INFO)
-    executor = MultiThreadedExecutor(_THREADS)
+    executor = MultiThreadedExecutor(threads)
     executor.add_node(node)
     spinner = threading.Thread(target=_spin, args=(executor, ended), daemon=True)
     spinner.start()
