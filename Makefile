@@ -24,7 +24,7 @@ help:
 	@echo 'ROS_DISTRO=jazzy picks Jazzy instead of Kilted'
 
 # Only the tests need a browser.
-demo pick lint: export REFDIFF_BROWSER := no
+demo pick pictures lint: export REFDIFF_BROWSER := no
 
 setup:
 	@tools/setup.sh

@@ -23,8 +23,7 @@ def tell(capsys):
 
 def test_a_log_gets_whole_lines(tell):
     lines = tell(3, 3)
-    assert [line.split(',')[0] for line in dict.fromkeys(lines)][:3] == [
-        'case 1 of 3', 'case 2 of 3', 'case 3 of 3']
+    assert [line.split(',')[0] for line in lines] == ['case 1 of 3', 'case 2 of 3', 'case 3 of 3']
     assert not any('\r' in line or '|' in line for line in lines)
 
 

@@ -17,9 +17,10 @@ Request = TypeVar('Request', bound=RunRequest)
 
 def add_split(parser: argparse.ArgumentParser) -> None:
     """The options of the tabletop set: which split, which half of the test set."""
-    parser.add_argument('--split', default='val', choices=['val', 'test'])
+    parser.add_argument('--split', default='val', metavar='SPLIT',
+                        help='val or test, or with its world such as tabletop20_val')
     parser.add_argument('--half', default='all', choices=['all', 'seen', 'unseen'],
-                        help='of the test set: pairs of shape and colour that training had, '
+                        help='of a split that has two: pairs of shape and colour that training had, '
                         'or lacked')
 
 

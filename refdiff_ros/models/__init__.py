@@ -1,1 +1,1 @@
-"""Model bundles: where they come from, and what is loaded of them."""
+"""Bundles: which files make up which model, how they get here, and how they are loaded."""

@@ -149,6 +149,8 @@ def _cache_folder() -> Path:
 
 
 def _hub_library() -> ModuleType:
+    # Read when it is first imported: a robot asks for its files and for nothing beside them.
+    os.environ.setdefault('HF_HUB_DISABLE_TELEMETRY', '1')
     return require_package('huggingface_hub', 'models')
 
 

@@ -11,7 +11,7 @@ from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.optional import require_ros
 from refdiff_ros.sim.gripper_sim import camera_in_base
-from refdiff_ros.sim.scene import random_scene
+from refdiff_ros.sim.worlds import table_scene
 
 if TYPE_CHECKING:
     from refdiff_ros.pick.ros.client import PickClient
@@ -88,7 +88,7 @@ def show_scene(client: 'PickClient', seed: int, timeout_s: float) -> None:
     Raises:
         RefDiffError: it is not laid in time.
     """
-    camera = camera_in_base(random_scene(seed).view)
+    camera = camera_in_base(table_scene(seed).view)
     client.set_parameter('gripper', 'seed', seed, timeout_s)
     client.set_parameter('server', 'camera_in_base', [*camera.position, *camera.orientation],
                          timeout_s)

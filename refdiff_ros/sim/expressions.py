@@ -10,8 +10,8 @@ from itertools import pairwise, product
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.sim.render import SceneView
-from refdiff_ros.sim.scene_relations import DEPTH_MARGIN_M, RELATIONS, SIDE_MARGIN
+from refdiff_ros.sim.render import SceneObject, SceneView
+from refdiff_ros.sim.scene_relations import CONTAINERS, DEPTH_MARGIN_M, RELATIONS, SIDE_MARGIN
 from refdiff_ros.sim.sightings import grouped, see, Seen
 
 KINDS = ('plain', 'attribute', 'direction', 'ordinal', 'superlative', 'relation')
@@ -40,7 +40,7 @@ _MIDDLE_TEXTS = ('the middle {}', 'the {} in the middle')
 RELATION_TEXTS = {
     'left of': ('left of', 'to the left of'), 'right of': ('right of', 'to the right of'),
     'behind': ('behind',), 'in front of': ('in front of',), 'next to': ('next to', 'beside'),
-    'on': ('on',)}
+    'on': ('on',), 'in': ('in', 'inside')}
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,14 @@ def by_shape(things: list[Seen]) -> dict[str, list[Seen]]:
 
 
 def by_name(things: list[Seen]) -> dict[str, list[Seen]]:
-    """'red mug' to all red mugs."""
-    return grouped(things, lambda thing: thing.name)
+    """'red mug' to all red mugs, where no other mug might be called red as well."""
+    return {name: group for name, group in grouped(things, lambda thing: thing.name).items()
+            if not any(may_be_called(seen.thing, group[0].thing) for seen in things)}
+
+
+def may_be_called(thing: SceneObject, other: SceneObject) -> bool:
+    """Whether some would call `thing` by the name of `other`: a mug with red stripes 'red mug'."""
+    return thing.shape == other.shape and other.colour in thing.also
 
 
 def _plain(things: list[Seen]) -> Iterator[SceneExpression]:
@@ -197,7 +203,7 @@ def _superlatives(things: list[Seen]) -> Iterator[SceneExpression]:
 
 def names_of(seen: Seen, things: list[Seen]) -> list[str]:
     """Nouns that are true of this object alone, if it can be seen."""
-    counts = [(seen.thing.name, len(by_name(things)[seen.thing.name])),
+    counts = [(seen.thing.name, len(by_name(things).get(seen.thing.name, ()))),
               (seen.thing.shape, len(by_shape(things)[seen.thing.shape]))]
     return [noun for noun, count in counts if count == 1 and seen.clear]
 
@@ -209,7 +215,7 @@ def _relations(things: list[Seen]) -> Iterator[SceneExpression]:
                 candidates = [seen for seen in group if seen.row != other.row]
                 for relation, holds in RELATIONS.items():
                     # One of its shape needs no relation; what lies on what is worth saying.
-                    if not candidates or (len(group) == 1 and relation != 'on'):
+                    if not candidates or (len(group) == 1 and relation not in ('on', 'in')):
                         continue
                     verdicts = [holds(seen, other, candidates) for seen in candidates]
                     if verdicts.count(True) != 1 or None in verdicts:
@@ -221,7 +227,10 @@ def _relations(things: list[Seen]) -> Iterator[SceneExpression]:
 
 
 def _on_any(things: list[Seen]) -> Iterator[SceneExpression]:
-    """'the can on the plate' where there are several plates and a can on one of them alone."""
+    """'the can on the plate' where there are several plates and a can on one of them alone.
+
+    'the apple in the bowl' likewise.
+    """
     shapes = by_shape(things)
     carried = [seen for seen in things if seen.thing.on is not None]
     for seen in carried:
@@ -229,5 +238,6 @@ def _on_any(things: list[Seen]) -> Iterator[SceneExpression]:
         rivals = [rival for rival in carried if rival.thing.shape == seen.thing.shape
                   and things[rival.thing.on].thing.shape == base.thing.shape]
         if len(rivals) == 1 and base.clear and len(shapes[base.thing.shape]) > 1:
-            yield SceneExpression(
-                f'the {seen.thing.shape} on the {base.thing.shape}', seen.row, 'relation', 'on')
+            relation = 'in' if base.thing.shape in CONTAINERS else 'on'
+            yield SceneExpression(f'the {seen.thing.shape} {relation} the {base.thing.shape}',
+                                  seen.row, 'relation', relation)

@@ -29,7 +29,7 @@ from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.sim.camera_topics import CameraTopics
 from refdiff_ros.sim.gripper_sim import GripperSim, JOINTS
 from refdiff_ros.sim.render import open_renderer
-from refdiff_ros.sim.scene import random_scene
+from refdiff_ros.sim.worlds import table_scene
 
 BASE_FRAME = 'base'
 _PERIOD_S = 0.02
@@ -45,6 +45,7 @@ PARAMETERS = (
                   'Let no more than 1/rate of simulated time pass between two pictures: a smooth '
                   'film where drawing is slower than that.', 'start'),
 )
+
 _BY_NAME = {spec.name: spec for spec in PARAMETERS}
 
 
@@ -168,7 +169,7 @@ class TabletopGripper(Node):
         with self._lock:
             self._sim = None
         try:
-            sim = GripperSim(random_scene(seed), size_hw)
+            sim = GripperSim(table_scene(seed), size_hw)
             renderer = open_renderer(sim.mujoco, sim.model, size_hw)
         except RefDiffError as error:
             self.get_logger().error(f'no scene: {error}')

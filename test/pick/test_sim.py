@@ -22,6 +22,7 @@ from refdiff_ros.sim.gripper_sim import camera_in_base, GripperSim, HOME
 from refdiff_ros.sim.render import open_renderer
 from refdiff_ros.sim.scene import random_scene
 from refdiff_ros.sim.shapes import SHAPES
+from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 
 SIZE = (192, 256)
 
@@ -161,9 +162,10 @@ def test_a_moment_can_be_gone_back_to(table):
     np.testing.assert_allclose(table.sim.positions(), table.sim.start_m, atol=1e-6)
 
 
-@pytest.mark.parametrize('name', sorted(SHAPES))
-def test_solids_fill_the_shape_and_no_more(name):
-    form = SHAPES[name](np.random.default_rng(0))
+@pytest.mark.parametrize('name, make', [
+    *SHAPES.items(), *((f'{name} ', make) for name, make in WIDE_SHAPES.items())])
+def test_solids_fill_the_shape_and_no_more(name, make):
+    name, form = name.strip(), make(np.random.default_rng(0))
     found = solids(name, form)
     reach = max(math.hypot(*part.position[:2]) for part in found)
     assert reach <= form.radius

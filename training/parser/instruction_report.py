@@ -143,7 +143,8 @@ def accuracy(rows: Iterable[dict[str, Any]], nlp: Any) -> dict[str, dict[str, fl
 def main(arguments: list[str] | None = None) -> None:
     """Print a table in Markdown for each list and, as the last line, all as JSON."""
     parser = argparse.ArgumentParser(prog='python -m training.parser.instruction_report')
-    parser.add_argument('--list', type=Path, nargs='+', default=[DEVELOPMENT, HELD_OUT, ORDERS, ORDERS_HELD_OUT])
+    parser.add_argument('--list', type=Path, nargs='+',
+                        default=[DEVELOPMENT, HELD_OUT, ORDERS, ORDERS_HELD_OUT])
     parser.add_argument('--rules', action='store_true', help='without the dependency parser')
     parser.add_argument('--errors', action='store_true', help='print what is wrong')
     options = parser.parse_args(arguments)

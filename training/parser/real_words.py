@@ -11,7 +11,7 @@ import textwrap
 from refdiff_ros.language.instruction import slips
 from refdiff_ros.language.instruction.frames import frame_of, FRAMES
 
-_HEADER = '''\
+_HEADER = """\
 # Real English words that lie a slip of the pen away from a word of the reader. Written by
 # training/parser/real_words.py from SCOWL. Copyright 2000-2011 by Kevin Atkinson. Permission to
 # use, copy, modify, distribute and sell these word lists, the associated scripts, the output
@@ -20,7 +20,7 @@ _HEADER = '''\
 # notice and this permission notice appear in supporting documentation. Kevin Atkinson makes no
 # representations about the suitability of this array for any purpose. It is provided "as is"
 # without express or implied warranty.
-'''
+"""
 # Real words of technology and of British spelling that the dictionary lacks.
 _MORE = 'cpu gpu usb grey metre litre tyre mould cosy plough'.split()
 

@@ -16,8 +16,8 @@ from refdiff_ros.grasp.results import quaternion
 from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
 from refdiff_ros.sim.expressions import expressions, SceneExpression
 from refdiff_ros.sim.render import FRAME_ID, render_scenes, SceneView
-from refdiff_ros.sim.scene import random_scene
 from refdiff_ros.sim.true_grasps import true_grasp
+from refdiff_ros.sim.worlds import table_scene
 
 IMAGE_TOPIC = '/camera/color/image_raw'
 INFO_TOPIC = '/camera/color/camera_info'
@@ -103,7 +103,7 @@ def record(
 def _views(recording: Recording) -> Iterator[SceneView]:
     seeds = range(recording.seed, recording.seed + recording.scenes)
     for start in range(0, len(seeds), _BATCH):
-        scenes = [random_scene(seed) for seed in seeds[start:start + _BATCH]]
+        scenes = [table_scene(seed) for seed in seeds[start:start + _BATCH]]
         yield from render_scenes(scenes, recording.size_hw)
 
 

@@ -20,7 +20,7 @@ from refdiff_ros.sim.expression_truth import SceneTruth, shared_expressions, Sha
 from refdiff_ros.sim.expressions import SceneExpression
 from refdiff_ros.sim.render import render_scenes, SceneView
 from refdiff_ros.sim.scene import Scene
-from refdiff_ros.sim.splits import get_split, HELD_OUT, SIZE_HW, split_views
+from refdiff_ros.sim.splits import get_split, held_out_of, SIZE_HW, split_views
 
 SETS = ('one', 'none', 'several')
 TRUTHS = {'one': Status.FOUND, 'none': Status.NOT_FOUND, 'several': Status.AMBIGUOUS}
@@ -127,7 +127,7 @@ def _rng(split: str, *numbers: int) -> np.random.Generator:
 
 
 def _held_out(view: SceneView, row: int) -> bool:
-    return (view.objects[row].shape, view.objects[row].colour) in HELD_OUT
+    return (view.objects[row].shape, view.objects[row].colour) in held_out_of(view.scene)
 
 
 def _cases(

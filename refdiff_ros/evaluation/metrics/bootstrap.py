@@ -1,4 +1,7 @@
-"""How sure a figure is: percentile bootstrap intervals."""
+"""How sure a figure is: percentile bootstrap intervals.
+
+By hand, since `scipy.stats.bootstrap` draws single cases: it knows no groups that are drawn whole.
+"""
 
 from collections.abc import Sequence
 

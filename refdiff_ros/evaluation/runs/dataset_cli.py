@@ -124,8 +124,9 @@ def _samples(request: DatasetRequest) -> Sequence['Sample']:
         from refdiff_ros.evaluation.datasets.catalog import read_samples
         samples = read_samples(request.dataset, request.root, request.split, request.images)
         return samples[:request.limit]
-    if request.split not in ('val', 'test'):
-        raise BadRequestError(f"expected a split of {TABLETOP}, 'val' or 'test', "
+    from refdiff_ros.sim.splits import ASKED
+    if request.split not in ASKED:
+        raise BadRequestError(f'expected a split of {TABLETOP}, one of {list(ASKED)}, '
                               f'got {request.split!r}')
     from refdiff_ros.evaluation.tabletop.samples import tabletop_samples
     samples = []

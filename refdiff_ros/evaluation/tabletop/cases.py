@@ -7,7 +7,7 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.sim.expressions import expressions, KINDS, SceneExpression
 from refdiff_ros.sim.render import SceneView
-from refdiff_ros.sim.splits import get_split, HELD_OUT, SIZE_HW, split_views
+from refdiff_ros.sim.splits import get_split, held_out_of, SIZE_HW, split_views
 
 HALVES = ('all', 'seen', 'unseen')
 _PER_SCENE = 2
@@ -74,12 +74,12 @@ def cases(
 def speakable(view: SceneView, unseen: bool) -> list[SceneExpression]:
     """The expressions of a view; of objects of a held-out pair alone where `unseen`."""
     return [said for said in expressions(view)
-            if not unseen or _pair(view, said.row) in HELD_OUT]
+            if not unseen or _pair(view, said.row) in held_out_of(view.scene)]
 
 
 def case_half(view: SceneView, said: SceneExpression) -> str:
     """'seen' or 'unseen': whether training had the pair of shape and colour that is meant."""
-    return 'unseen' if _pair(view, said.row) in HELD_OUT else 'seen'
+    return 'unseen' if _pair(view, said.row) in held_out_of(view.scene) else 'seen'
 
 
 def _pair(view: SceneView, row: int) -> tuple[str, str]:

@@ -37,7 +37,7 @@ def _alternatives(*groups: object) -> str:
 _WORDS = _alternatives(_NUMBERS, _TENS, _SINGLE, _VAGUE)
 _UNITS = _alternatives(_METRES, _RADIANS)
 _AMOUNT = re.compile(
-    r'(?<![\w.])(?:by\s+)?(?:about\s+|around\s+|roughly\s+|approximately\s+|exactly\s+|another\s+)?'
+    r'(?<![\w.])(?:by\s+)?(?:(?:about|around|roughly|approximately|exactly|another)\s+)?'
     rf'(?P<number>\d+(?:[.,]\d+)?|(?:{_alternatives(_TENS)})[\s-](?:{_alternatives(_NUMBERS)})|'
     rf'(?:a |one )?hundred and (?:{_alternatives(_TENS)})|{_WORDS})'
     rf'(?P<half>\s+and\s+a\s+half)?[\s-]*(?P<unit>{_UNITS})s?(?!\w)', re.IGNORECASE)

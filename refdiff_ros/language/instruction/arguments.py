@@ -85,7 +85,8 @@ def _person(
     sentence: Sentence, segments: list[Segment], frame: Frame,
 ) -> tuple[Span | None, list[Segment]]:
     """'me' in 'hand me the cup' or 'bring it to me', and the other segments."""
-    given = frame.action is Action.HAND or frame.verb == 'show' or frame.goal in (Goal.TO, Goal.OPTIONAL, Goal.NEEDED)
+    given = frame.action is Action.HAND or frame.verb == 'show' or (
+        frame.goal in (Goal.TO, Goal.OPTIONAL, Goal.NEEDED))
     for at, segment in enumerate(segments):
         first = segment.nouns[0][0] if segment.nouns else segment.start
         to = segment.preposition is not None and sentence.lower[segment.start] in _TO and (

@@ -31,7 +31,8 @@ _TAILS = tuple(tuple(phrase.split()) for phrase in (
     'please', 'thanks', 'thank you', 'thank you very much', 'now', 'right now', 'right away',
     'robot', 'ok', 'okay', 'for me', 'for us', 'if you can', 'if you could', 'if possible',
     'when you can', 'again', 'too', 'as well', 'will you', 'would you', 'could you', 'can you',
-    'asap', 'carefully', 'slowly', 'gently', 'quickly', 'immediately', 'instead', 'then', 'first', 'and',
+    'asap', 'carefully', 'slowly', 'gently', 'quickly', 'immediately', 'instead', 'then', 'first',
+    'and',
     'but', 'if you do not mind', 'as soon as possible', 'for a second', 'for a moment'))
 
 

@@ -3,9 +3,10 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
+import math
 
 from refdiff_ros.json_text import to_json
-from refdiff_ros.language.instruction.results import Instruction, Reference, Step
+from refdiff_ros.language.instruction.results import Instruction, Quantity, Reference, Step
 from refdiff_ros.language.valid_text import valid_text
 
 
@@ -31,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
 
 def lines(found: Instruction) -> Iterator[str]:
     """An instruction as it was understood, for a person to read."""
+    number = '' if found.number is None else f' {found.number}'
+    yield f'{found.act.value}{number}'
     if found.no_object is not None:
         yield f'no object ({found.no_object.reason.value}): {found.no_object.sentence}'
     for number, step in enumerate(found.steps, 1):
@@ -50,11 +53,19 @@ def lines(found: Instruction) -> Iterator[str]:
 
 def _headline(step: Step) -> str:
     verb = f' ({step.verb})' if step.verb and step.verb != step.action.value else ''
-    return f'{step.action.value}{verb}' + (f', where: {step.where}' if step.where else '')
+    parts = [f'{step.action.value}{verb}', step.where and f'where: {step.where}',
+             step.receiver and f'for: {step.receiver}']
+    if not math.isnan(step.distance_m):
+        parts.append(f'how far: {step.distance_m:.4g} m')
+    if not math.isnan(step.angle_rad):
+        parts.append(f'how far: {step.angle_rad:.4g} rad')
+    return ', '.join(filter(None, parts))
 
 
 def _described(reference: Reference) -> str:
     relation = f'{reference.relation} ' if reference.relation else ''
+    if reference.quantity is not Quantity.ONE:
+        relation += f'{reference.quantity.value} of '
     if not reference.expression:
         return f"{relation}'{reference.said}': the last answer"
     said = '' if reference.expression == reference.said else (

@@ -59,7 +59,7 @@ def adverb_length(lower: Sequence[str], row: int, end: int) -> int:
 
 
 def _names_size(lower: Sequence[str], row: int, after: int, end: int) -> bool:
-    """Whether 'a little' and 'a bit' describe a noun: 'a little girl', not 'a little to the left'."""
+    """Whether 'a little' describes a noun: 'a little girl', not 'a little to the left'."""
     return lower[row] == 'a' and after < end and lower[after] not in _AFTER_A_LITTLE
 
 

@@ -36,7 +36,8 @@ _WORDS = {
                     'none of these|none of those|neither one|not at all|no way|wrong|'
                     'that is wrong|that is not it|'
                     'do not|please do not|do not do it|do not do that|incorrect|'
-                    'no thanks|no thank you|not really|no that is wrong|that is not right|of course not|no way|nah',
+                    'no thanks|no thank you|not really|no that is wrong|that is not right|'
+                    'of course not|nah',
     DialogueAct.CHAT: 'thanks|thank you|thanks a lot|many thanks|thank you very much|'
                       'thank you so much|thanks so much|cheers|hello|hi|hey|good morning|'
                       'good evening|good afternoon|goodbye|bye|good bye|see you|good night|sorry|'
@@ -53,7 +54,8 @@ _NUMBER = re.compile(
     rf'{_LEAD}(?:yes |i mean |i meant |it is )?(?:the )?'
     r'(?:(?:number|option|choice|candidate|object|nr|no) )?'
     rf'(?P<number>\d+|{"|".join(_DIGITS)}|'
-    rf'(?P<ordinal>{"|".join(_ORDINALS)}|\d+(?:st|nd|rd|th)))(?: one| option)?(?: please| thanks)*')
+    rf'(?P<ordinal>{"|".join(_ORDINALS)}|\d+(?:st|nd|rd|th)))'
+    r'(?: one| option)?(?: please| thanks)*')
 
 
 def spoken(lower: Sequence[str]) -> DialogueAct | None:

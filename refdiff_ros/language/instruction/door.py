@@ -70,7 +70,8 @@ def one_expression(text: str, actions: Collection[Action] = tuple(Action)) -> On
 
     Raises:
         NotOneExpressionError: it names several objects or none, a place for it, what is to be
-            left alone, a condition, how far, or another action; or it is a question or a stop word.
+            left alone, a condition, how far, or another action; or it is a question or a stop
+            word.
         BadRequestError: the text is empty, too long, or has no word in it.
     """
     found = read_instruction(text)

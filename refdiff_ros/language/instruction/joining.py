@@ -25,7 +25,8 @@ _VIEWS = ('view', 'perspective', 'position', 'side', 'left', 'right')
 
 def read_clauses(sentence: Sentence) -> list[ClauseReading]:
     """The readings of all clauses, in the order said."""
-    return _implied(_topical(_fronted(_contrasted(without_denial(_on_body(_one_by_one(sentence)))))))
+    readings = without_denial(_on_body(_one_by_one(sentence)))
+    return _implied(_topical(_fronted(_contrasted(readings))))
 
 
 def _one_by_one(sentence: Sentence) -> list[ClauseReading]:

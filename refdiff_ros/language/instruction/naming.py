@@ -96,15 +96,18 @@ def _is_choice(sentence: Sentence, row: int, end: int) -> bool:
     words = sentence.words((row, end))
     content = [word for word in words if word not in DETERMINERS | {'far', 'very'}]
     alone = end == len(sentence.tokens) and row < 2  # 'first, take the cup' says when
-    return bool(content) and (alone or len(words) > len(content)) and all(word in ORDINALS | DIRECTION_OF.keys() for word in content)
+    return bool(content) and (alone or len(words) > len(content)) and all(
+        word in ORDINALS | DIRECTION_OF.keys() for word in content)
 
 
 def _names_something(sentence: Sentence, row: int, end: int) -> bool:
     """Whether the words may name an object: not 'faster', not 'good job'."""
     words, tokens = sentence.words((row, end)), sentence.tokens[row:end]
+    if _is_choice(sentence, row, end):
+        return True
     if all(word in _CHAT for word in words) or words[0] in _NO_NAMES or words[:2] == ('it', 'is'):
         return False
-    if ' '.join(words) in PRONOUN_PHRASES or _is_choice(sentence, row, end):
+    if ' '.join(words) in PRONOUN_PHRASES:
         return True
     if words[0].endswith('ing') and tokens[0].pos == 'VERB' and len(words) > 1 and (
             words[1] in DETERMINERS | PREPOSITIONS):  # 'looking at the table, ...'

@@ -28,7 +28,8 @@ class Order(enum.Enum):
 _WORDS = {('before',): Order.LATER, ('prior', 'to'): Order.LATER, ('after',): Order.EARLIER,
           ('once',): Order.EARLIER, ('as', 'soon', 'as'): Order.EARLIER,
           ('when',): Order.EARLIER, ('until',): Order.UNTIL, ('till',): Order.UNTIL}
-_FIRST = (('but', 'first'), ('but', 'before', 'that'), ('before', 'that'), ('but', 'first', 'of', 'all'))
+_FIRST = (('but', 'first', 'of', 'all'), ('but', 'before', 'that'), ('but', 'first'),
+          ('before', 'that'))
 _LEADING = frozenset('and but then please'.split())
 _SUBJECTS = frozenset('you we'.split())
 _AUXILIARIES = frozenset(
@@ -54,7 +55,7 @@ def connective_at(lower: Sequence[str], row: int, end: int) -> Connective | None
         row: where it may stand.
         end: the row after the last word.
     """
-    for words in sorted(_FIRST, key=len, reverse=True):
+    for words in _FIRST:
         after = row + len(words)
         if tuple(lower[row:after]) == words and after < end:
             return Connective(Order.EARLIER, after, inflected=False)

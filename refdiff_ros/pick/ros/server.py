@@ -15,6 +15,8 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 
 from refdiff_ros.action import PickReferred
+from refdiff_ros.errors import BadRequestError
+from refdiff_ros.language.instruction.door import one_expression, PICKS
 from refdiff_ros.language.valid_text import from_outside
 from refdiff_ros.pick.robot import OnCancel, StoppedError
 from refdiff_ros.pick.ros.hand_node import HandNode, NotNowError, THREADS
@@ -67,6 +69,10 @@ class PickServer(HandNode):
             return 'expected an expression, got an empty one'
         if not 0 < limit_s < math.inf:
             return f'expected a timeout in seconds, or 0 for the default, got {limit_s}'
+        try:
+            one_expression(text, PICKS)
+        except BadRequestError as error:
+            return str(error)
         return ''
 
     def _pick(self, goal: ServerGoalHandle, check: Callable[[], None]) -> PickOutcome:

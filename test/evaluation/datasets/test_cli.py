@@ -168,7 +168,7 @@ def test_the_tabletop_set_is_asked_by_the_same_runner(tmp_path, capsys):
 @pytest.mark.parametrize('arguments, told', [
     (['phrasecut', '--split', 'val'], 'expected --root DIR with phrasecut'),
     (['tabletop', '--split', 'val', '--root', '.'], 'expected no --root with tabletop'),
-    (['tabletop', '--split', 'train'], "'val' or 'test', got 'train'"),
+    (['tabletop', '--split', 'train'], "'val', 'test'], got 'train'"),
     (['tabletop', '--split', 'val', '--half', 'seen'], "expected half 'all'"),
     (['refcoco', '--split', 'val', '--root', '.', '--half', 'seen'], '--half with tabletop only'),
     (['refcoco', '--split', 'dev', '--root', '.'], 'expected a split of refcoco'),

@@ -139,7 +139,8 @@ def test_an_open_attachment_gives_the_other_reading_too(nlp):
 
 
 @pytest.mark.parametrize('text, reason, sentence', [
-    ('stop', 'not_mentioned', 'is to stop'), ('spin', 'not_mentioned', 'name one'), ('open the gripper', 'own_body', 'robot itself'),
+    ('stop', 'not_mentioned', 'is to stop'), ('spin', 'not_mentioned', 'name one'),
+    ('open the gripper', 'own_body', 'robot itself'),
     ('what is this', 'question', 'in words'), ('pick up', 'missing', 'with which object'),
     ("don't touch the mug", 'forbidden', "'the mug' is to be left alone"),
     ('raise your hand and put it on the table', 'own_body', 'robot itself'),
