@@ -58,11 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')
     args = build_parser().parse_args(arguments)
+    handler = logging.StreamHandler()
+    handler.addFilter(RepeatFilter())
+    # Where the caller has handlers of his own, those stay as they are.
     logging.basicConfig(
-        level=logging.DEBUG if args.verbose else logging.WARNING,
+        level=logging.DEBUG if args.verbose else logging.WARNING, handlers=[handler],
         format='%(levelname)s %(name)s: %(message)s')
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RepeatFilter())
     try:
         status = args.run(args)
         sys.stdout.flush()

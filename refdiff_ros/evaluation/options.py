@@ -20,8 +20,8 @@ def add_split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--split', default='val', metavar='SPLIT',
                         help='val or test, or with its world such as tabletop20_val')
     parser.add_argument('--half', default='all', choices=['all', 'seen', 'unseen'],
-                        help='of a split that has two: pairs of shape and colour that training had, '
-                        'or lacked')
+                        help='of a split that has two: pairs of shape and colour that training '
+                        'had, or lacked')
 
 
 def add_common(parser: argparse.ArgumentParser, counted: str) -> None:

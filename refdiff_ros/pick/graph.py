@@ -61,7 +61,7 @@ class GraphOptions:
 
 @contextmanager
 def graph(options: GraphOptions, client: 'type[PickClient] | None' = None,
-          ) -> Iterator['PickClient']:
+          ) -> Iterator[Any]:
     """Start the nodes; on leaving they end, whatever happened.
 
     Args:

@@ -104,7 +104,7 @@ def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None,
     if not region.pose_valid:
         raise NoGraspError(f'no grasp pose: {region.pose_reason}')
     top = None if space is None else find_top(space, reach)
-    if top is not None:
+    if space is not None and top is not None:
         return _free(space, top, camera, reach)
     plan = _from_region(region, camera, reach)
     if space is None:

@@ -158,7 +158,8 @@ class _Pick:
                 return self._outcome(PickStatus.REFUSED, refusal)
             settings = self._settings
             self._plan = plan_grasp(
-                self._grounding.region, self._grounding.camera, settings.reach,
+                require(self._grounding.region, 'a region of an answer with a mask'),
+                require(self._grounding.camera, 'the pose of the camera'), settings.reach,
                 self._grounding.space)
             outcome, why = self._drive(self._plan), None
         except NoGraspError as error:
@@ -221,9 +222,9 @@ class _Pick:
             return self._ended(outcome, f'the way back failed too: {error}')
         return self._ended(outcome, '')
 
-    def _held(self, plan: GraspPlan) -> Held | None:
+    def _held(self, plan: GraspPlan | None) -> Held | None:
         """What may be between the fingers now."""
-        if not self._closed:
+        if plan is None or not self._closed:
             return None
         held = held_by(plan, self._width_m)
         least = self._settings.min_opening_m

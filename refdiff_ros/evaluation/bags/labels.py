@@ -33,6 +33,7 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.grasp_error import TrueGrasp
 from refdiff_ros.evaluation.metrics.rle import decode_rle, encode_rle
+from refdiff_ros.json_text import from_json
 from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.pictures.files import read_mask
 
@@ -148,8 +149,8 @@ def write_labels(path: Path, lines: Iterable[str]) -> None:
 
 def _label(line: str, number: int, folder: Path) -> Label:
     try:
-        values = json.loads(line)
-    except json.JSONDecodeError as error:
+        values = from_json(line)
+    except ValueError as error:
         raise BadRequestError(f'expected a JSON object on one line, got: {error}') from error
     if not isinstance(values, dict):
         raise BadRequestError(f'expected a JSON object, got {type(values).__name__}')

@@ -18,7 +18,8 @@ from refdiff_ros.srv import AnswerQuestion
 
 _LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.TRANSIENT_LOCAL)
-_SKILLS = {'place_referred': PlaceReferred, 'hand_over': HandOver, 'point_at': PointAt}
+_SKILLS: dict[str, Any] = {
+    'place_referred': PlaceReferred, 'hand_over': HandOver, 'point_at': PointAt}
 
 
 class FollowClient(PickClient):

@@ -64,6 +64,10 @@ PARAMETERS = (
     ParameterSpec('answer_tries', 3, 'So many answers that fit nothing are taken.',
                   low=1, high=20),
 )
+# By their names, which their goals' types begin with.
+_ACTIONS: dict[str, Any] = {
+    'FollowInstruction': FollowInstruction, 'PlaceReferred': PlaceReferred,
+    'HandOver': HandOver, 'PointAt': PointAt}
 _LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _LOOK_S = 0.02

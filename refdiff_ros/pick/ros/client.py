@@ -43,7 +43,7 @@ class Event:
     """
 
     at_s: float
-    stage: Stage
+    stage: IntEnum
     note: str
     mask: np.ndarray | None = None
 
@@ -256,6 +256,11 @@ class PickClient:
     def shout_stop(self) -> None:
         """Publish on the topic `stop`."""
         self._stop.publish(Empty())
+
+    @property
+    def places_m(self) -> np.ndarray:
+        """(N, 3) where the objects are now, in the base."""
+        return self._poses[0]
 
     @property
     def raised_m(self) -> np.ndarray:
