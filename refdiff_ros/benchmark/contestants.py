@@ -110,7 +110,7 @@ class PublishedContestant:
     """The baseline: answers by `benchmark/published_order`, and keeps nothing."""
 
     keeps = False
-    notes = ('no grasp region and no messages: the published code has none',)
+    notes: tuple[str, ...] = ('no grasp region and no messages: the published code has none',)
 
     def __init__(self, models: ModelSet, released: Preset, attention: str, seed: int = 0):
         """`released` is the preset whose values are taken; `attention` see `PublishedSettings`."""

@@ -108,7 +108,8 @@ def _baselines(
 def _too_large(models: ModelSet, released: Preset) -> str:
     """Why attention cannot be written out; '' where it can."""
     needed = written_out_bytes(
-        require(models.diffusion, 'a bundle with a diffusion model'), released.generative.image_size)
+        require(models.diffusion, 'a bundle with a diffusion model'),
+        released.generative.image_size)
     free = free_bytes(models.device)
     if free is None or needed < _MEMORY_SHARE * free:
         return ''

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from refdiff_ros.errors import RefDiffError
+from refdiff_ros.errors import RefDiffError, require
 from refdiff_ros.follow.answers import Answer, match, Meaning, options_of
 from refdiff_ros.follow.conversation import Conversation
 from refdiff_ros.follow.results import (

@@ -5,6 +5,7 @@ from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
+from refdiff_ros.errors import require
 from refdiff_ros.follow.follower import Grounded
 from refdiff_ros.follow.results import Candidate
 from refdiff_ros.language.expression import parse
@@ -60,7 +61,8 @@ class SimWorld:
 
     def _view(self, frame: Frame) -> View:
         return View(require(frame.depth_m, 'depth of a rendered view'),
-                    require(frame.camera, 'intrinsics of a rendered view'), camera_in_base(self._sim.scene.view))
+                    require(frame.camera, 'intrinsics of a rendered view'),
+                    camera_in_base(self._sim.scene.view))
 
 
 def true_grounder(_frame: Frame, text: str, seen: SceneView,

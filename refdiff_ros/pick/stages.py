@@ -11,6 +11,7 @@ import enum
 import math
 from typing import Any
 
+from refdiff_ros.errors import require
 from refdiff_ros.grasp.results import GraspRegion, Pose
 from refdiff_ros.pick.plan import GraspPlan, NoGraspError, plan_grasp
 from refdiff_ros.pick.reach import Reach

@@ -11,6 +11,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
 from refdiff_ros.action import FollowInstruction, HandOver, PlaceReferred, PointAt
+from refdiff_ros.errors import require
 from refdiff_ros.follow.results import State
 from refdiff_ros.msg import FollowQuestion, FollowState
 from refdiff_ros.pick.ros.client import Event, PickClient

@@ -22,7 +22,7 @@ from unique_identifier_msgs.msg import UUID
 
 from refdiff_ros.action import FollowInstruction, HandOver, PlaceReferred, PointAt
 from refdiff_ros.errors import BadRequestError, RefDiffError
-from refdiff_ros.follow.answers import is_stop, match, Meaning
+from refdiff_ros.follow.answers import is_stop, match
 from refdiff_ros.follow.conversation import Conversation
 from refdiff_ros.follow.follower import Follower, FollowSettings
 from refdiff_ros.follow.results import (
