@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 import importlib
+import io
 import logging
 import os
 import signal
@@ -54,13 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in _NODES:
         return _run_node(arguments)
     for stream in (sys.stdout, sys.stderr):  # whatever a file or a caller calls things
-        stream.reconfigure(errors='backslashreplace')
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     args = build_parser().parse_args(arguments)
+    handler = logging.StreamHandler()
+    handler.addFilter(RepeatFilter())
+    # Where the caller has handlers of his own, those stay as they are.
     logging.basicConfig(
-        level=logging.DEBUG if args.verbose else logging.WARNING,
+        level=logging.DEBUG if args.verbose else logging.WARNING, handlers=[handler],
         format='%(levelname)s %(name)s: %(message)s')
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RepeatFilter())
     try:
         status = args.run(args)
         sys.stdout.flush()

@@ -78,8 +78,9 @@ def read_request(kind: type[Request], args: argparse.Namespace) -> Request:
         values['requirements'] = tuple(parse_requirements(args.requirements))
     if 'parameters' in values:
         values['parameters'] = _parameters(args.parameters)
-    return kind(**{name: tuple(value) if isinstance(value, list) else value
-                   for name, value in values.items()})
+    frozen: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                              for name, value in values.items()}
+    return kind(**frozen)
 
 
 def _parameters(texts: list[str]) -> Mapping[str, Any]:

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -86,7 +86,8 @@ def read_labels(path: Path) -> list[Label]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequestError(
             f'expected labels as JSON Lines (UTF-8) at {path}, got: {error}') from error
-    labels, seen = [], {}
+    labels = []
+    seen: dict[Any, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
@@ -221,11 +222,11 @@ def _grasp(value: Any) -> TrueGrasp | None:
             'expected a grasp as {"position": [x, y, z], "orientation": [x, y, z, w], "width": '
             f'metres}}, of which the position alone must be there, got {value!r}')
     return TrueGrasp(
-        tuple(map(float, position)),
+        tuple(map(float, position)),  # type: ignore[arg-type] # it checks lengths itself
         None if orientation is None else tuple(map(float, orientation)),
         None if width is None else float(width))
 
 
-def _numbers(values: Any) -> bool:
+def _numbers(values: Any) -> TypeGuard[list[float]]:
     return isinstance(values, list) and all(
         isinstance(number, (int, float)) and not isinstance(number, bool) for number in values)

@@ -245,12 +245,17 @@ def _flat(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
     return found
 
 
+def _modules(models: 'ModelSet') -> list[Any]:
+    diffusion, clip, sam = models.diffusion, models.clip, models.sam
+    found = [] if diffusion is None else [diffusion.vae, diffusion.unet, diffusion.text_encoder]
+    found += [] if clip is None else [clip.model]
+    return found if sam is None else [*found, sam]
+
+
 def _of_tensors(models: 'ModelSet') -> str:
     import torch
     hasher = hashlib.sha256()
-    diffusion = models.diffusion
-    for module in (diffusion.vae, diffusion.unet, diffusion.text_encoder, models.clip.model,
-                   models.sam):
+    for module in _modules(models):
         for name, tensor in sorted(module.state_dict().items()):
             hasher.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
             hasher.update(tensor.cpu().flatten().view(torch.uint8).numpy().tobytes())
