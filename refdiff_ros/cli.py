@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 import importlib
+import io
 import logging
 import os
 import signal
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in _NODES:
         return _run_node(arguments)
     for stream in (sys.stdout, sys.stderr):  # whatever a file or a caller calls things
-        stream.reconfigure(errors='backslashreplace')
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     args = build_parser().parse_args(arguments)
     handler = logging.StreamHandler()
     handler.addFilter(RepeatFilter())

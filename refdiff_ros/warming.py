@@ -82,8 +82,7 @@ def _warm_up(models: ModelSet, preset: Preset, listener: Listener) -> dict[str, 
 
 
 def _warm_diffusion(models: ModelSet, size: int, run: Callable) -> None:
-    diffusion = models.diffusion
-    models.need('diffusion')
+    diffusion = models.need('diffusion')
     image = torch.zeros(1, 3, size, size, device=models.device, dtype=models.dtype)
     tokens = diffusion.tokenizer(
         ['a red mug'], padding='max_length', truncation=True,
@@ -95,8 +94,7 @@ def _warm_diffusion(models: ModelSet, size: int, run: Callable) -> None:
 
 
 def _warm_clip(models: ModelSet, run: Callable) -> None:
-    clip = models.clip
-    models.need('clip')
+    clip = models.need('clip')
     tokens = clip.tokenizer(['a red mug'], return_tensors='pt').input_ids.to(models.device)
     side = clip.model.config.vision_config.image_size
     image = torch.zeros(1, 3, side, side, device=models.device, dtype=models.dtype)

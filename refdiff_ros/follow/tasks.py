@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 import enum
+import re
 
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.language.instruction.results import (
@@ -14,6 +15,8 @@ from refdiff_ros.language.instruction.results import (
     Step,
 )
 
+# 'see if you can find' asks politely, and is no condition.
+_CONDITION = re.compile(r'(?<!see )\b(if|unless)\b(?! you (can|could|see|find|please))', re.I)
 _TABLES = frozenset(('table', 'desk', 'counter', 'tabletop', 'worktop', 'surface'))
 _BACK = ('back', 'where it was', 'where it came from', 'back again')
 _DOWN = ('down', 'here', 'there', 'aside', 'away', 'somewhere', 'somewhere else', 'on', '')
@@ -86,9 +89,11 @@ def tasks_of(instruction: Instruction) -> tuple[Task, ...]:
     """
     if instruction.no_object is not None:
         raise NotReadError(instruction.no_object.sentence)
-    for note in instruction.notes:
-        if 'condition' in note:
-            raise NotReadError(f'{note}: say what to do without a condition')
+    condition = next((note for note in instruction.notes if 'condition' in note), '')
+    if not condition and _CONDITION.search(instruction.text):
+        condition = f'a condition was not read: {instruction.text!r}'
+    if condition:
+        raise NotReadError(f'{condition}: say what to do without a condition')
     tasks, row = [], 0
     for number, step in enumerate(instruction.steps):
         rows = range(row, row + len(step.references))

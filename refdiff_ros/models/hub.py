@@ -33,6 +33,7 @@ from refdiff_ros.optional import require_package
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata
+    from huggingface_hub.errors import HfHubHTTPError
 
 _LOG = logging.getLogger(__name__)
 _SHA256 = re.compile(r'[0-9a-f]{64}')
@@ -197,7 +198,9 @@ def _asked(
         retries.wait(failures, url, reason)
 
 
-def _refusal(source: HubSource, url: str, error: Exception, errors: ModuleType) -> str:
+def _refusal(
+    source: HubSource, url: str, error: 'HfHubHTTPError', errors: ModuleType,
+) -> str:
     """What to tell when the hub does not give a file."""
     if isinstance(error, errors.GatedRepoError):
         return (f'expected {source.repo} to be readable, it has terms: accept them at '

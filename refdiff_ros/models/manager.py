@@ -151,12 +151,12 @@ def unload(models: ModelSet) -> None:
 def _load(
     located: Located, device: torch.device, dtype: torch.dtype, listener: Listener,
 ) -> ModelSet:
-    bundle, folder, wanted = located.bundle, located.folder, located.parts
+    bundle, folder = located.bundle, located.folder
     start = time.perf_counter()
     loaders = {'diffusion': _load_diffusion, 'clip': _load_clip, 'sam': _load_sam}
     loaded: dict[str, Any] = {}
     for part in bundle.parts:
-        if part.name not in loaders or part.name not in wanted:
+        if part.name not in loaders or not located.wants(part):
             continue
         listener(Step('loading', part.name, 0, sum(file.size or 0 for file in part.files)))
         with _reading(folder / part.folder), only_listed(part, folder) as place:

@@ -29,7 +29,8 @@ WORDS = tuple(sorted(set(
     'cap carton chair cloth coin cone container cover cube cup cylinder cutter disc dish drill '
     'duck fork fruit funnel hammer handle jar jug key keyboard kettle knife lamp lemon lid mouse '
     'mug nail nut orange pan pear pen pencil phone pitcher plate pot ring ruler scissors screw '
-    'screwdriver shoe spatula sponge spoon sphere stapler tape teapot toy tray tube wrench'.split())))
+    'screwdriver shoe spatula sponge spoon sphere stapler tape teapot toy tray tube '
+    'wrench'.split())))
 
 
 def build_tokenizer() -> Any:

@@ -61,7 +61,8 @@ class Sam2:
 
     @property
     def _device(self) -> torch.device:
-        return self._model.no_memory_embedding.device
+        device: torch.device = self._model.no_memory_embedding.device
+        return device
 
     @stage('sam_encoder')
     @torch.no_grad()

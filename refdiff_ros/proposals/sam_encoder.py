@@ -61,7 +61,8 @@ def _runner(encoder: Any) -> Callable[[Any, torch.Tensor, int], torch.Tensor]:
     if not hasattr(encoder, _COMPILED):
         # Sizes that were free would cost speed; cameras have one, or few.
         setattr(encoder, _COMPILED, torch.compile(_block, dynamic=False))
-    return getattr(encoder, _COMPILED)
+    compiled: Callable[[Any, torch.Tensor, int], torch.Tensor] = getattr(encoder, _COMPILED)
+    return compiled
 
 
 def patch_side(encoder: Any) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 import resource
 import sys
 import time
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.time import Time
@@ -14,6 +14,9 @@ from rclpy.time import Time
 from refdiff_ros.results import Status
 from refdiff_ros.ros.inputs import Inputs
 from refdiff_ros.ros.statistics import Statistics
+
+if TYPE_CHECKING:
+    from refdiff_ros.models.model_set import ModelSet
 
 
 @dataclass
@@ -139,14 +142,15 @@ def _models(name: str, models: ModelState) -> DiagnosticStatus:
 
 
 def _inputs(name: str, inputs: Inputs) -> DiagnosticStatus:
-    values, worst = {}, ''
+    values: dict[str, str] = {}
+    worst = ''
     for role, item in inputs.inputs.items():
         reason = inputs.silence(item)
         if role == 'image' and reason:
             worst = reason
         age = f'{time.monotonic() - item.last_s:.2f}' if item.received else 'never'
         values[f'{role} topic'] = inputs.topic(item)
-        values[f'{role} received'] = item.received
+        values[f'{role} received'] = str(item.received)
         values[f'{role} last s ago'] = age
         values[f'{role} qos'] = f'{item.qos.reliability.name}, {item.qos.durability.name}'.lower()
         if reason:
@@ -191,7 +195,7 @@ def resident_mb() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def memory_values(models: object) -> dict[str, str]:
+def memory_values(models: 'ModelSet') -> dict[str, str]:
     """The model manager's memory report as texts."""
     from refdiff_ros.models import memory
 

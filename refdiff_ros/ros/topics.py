@@ -99,3 +99,24 @@ PICK_SERVER = (
     TopicSpec('~/put_back', 'service', 'std_srvs/srv/Trigger',
               'What is held is brought to where it was taken, and the hand home.'),
 )
+
+FOLLOW_SERVER = (
+    *PICK_SERVER,
+    TopicSpec('follow_instruction', 'action', 'refdiff_ros/action/FollowInstruction',
+              'Do what an order says.'),
+    TopicSpec('place_referred', 'action', 'refdiff_ros/action/PlaceReferred',
+              'Put something somewhere.'),
+    TopicSpec('hand_over', 'action', 'refdiff_ros/action/HandOver',
+              'Hold something out to a person.'),
+    TopicSpec('point_at', 'action', 'refdiff_ros/action/PointAt', 'Point at something.'),
+    TopicSpec('~/state', 'out', 'refdiff_ros/msg/FollowState',
+              'What is done now; latched, at each change and at 2 Hz while busy.'),
+    TopicSpec('~/question', 'out', 'refdiff_ros/msg/FollowQuestion',
+              'The open question; latched, kind NONE without one.'),
+    TopicSpec('~/answer', 'service', 'refdiff_ros/srv/AnswerQuestion',
+              'Answer the open question by an option, a text or a pixel.'),
+    TopicSpec('from_human', 'in', 'std_msgs/msg/String',
+              'While a question is open an answer, else an order; a stop in every state.'),
+    TopicSpec('to_human', 'out', 'std_msgs/msg/String',
+              'Questions, and how an order that came on from_human ended.'),
+)

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.sim.shapes import Shape
 
 # Segments of the tubes that `meshes.tube` makes.
@@ -143,7 +143,8 @@ def _ball(form: Shape) -> list[Solid]:
 
 
 def _banana(form: Shape) -> list[Solid]:
-    rings = form.parts[0].mesh.vertices.reshape(-1, _TUBE_SEGMENTS, 3)[1:-1]  # without the caps
+    mesh = require(form.parts[0].mesh, 'the mesh of a banana')
+    rings = mesh.vertices.reshape(-1, _TUBE_SEGMENTS, 3)[1:-1]  # without the caps
     middles = rings.mean(axis=1)
     radii = np.linalg.norm(rings - middles[:, None], axis=2).mean(axis=1)
     rows = range(0, len(middles) - 2, 2)

@@ -9,7 +9,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.sim.render import SceneObject, SceneView
 from refdiff_ros.sim.scene_relations import CONTAINERS, DEPTH_MARGIN_M, RELATIONS, SIDE_MARGIN
 from refdiff_ros.sim.sightings import grouped, see, Seen
@@ -122,6 +122,13 @@ def _first(group: list[Seen], key: Callable[[Seen], float], margin: float) -> Se
     return best if key(best) - key(second) >= margin else None
 
 
+def _extreme(
+    group: list[Seen], key: Callable[[Seen], float], sign: int, margin: float,
+) -> Seen | None:
+    """As `_first` of the key times `sign`."""
+    return _first(group, lambda seen: sign * key(seen), margin)
+
+
 def _apart(group: list[Seen], key: Callable[[Seen], float], margin: float) -> Seen | None:
     """The one with the highest key, if none of the others is about there too."""
     span = max(map(key, group)) - min(map(key, group))
@@ -159,14 +166,19 @@ def _middle(group: list[Seen]) -> Seen | None:
     if ordered is None or len(group) % 2 == 0:
         return None
     middle = ordered[len(group) // 2]
-    left, right = ordered[0].column, ordered[-1].column
-    return middle if 0.25 <= (middle.column - left) / (right - left) <= 0.75 else None
+    left, right = _column(ordered[0]), _column(ordered[-1])
+    return middle if 0.25 <= (_column(middle) - left) / (right - left) <= 0.75 else None
+
+
+def _column(seen: Seen) -> float:
+    return require(seen.column, 'where an object is that is spoken of')
 
 
 def _from_left(group: list[Seen]) -> list[Seen] | None:
     """The group from left to right; None where two are nearly level."""
-    ordered = sorted(group, key=lambda seen: seen.column)
-    clear = all(after.column - before.column >= SIDE_MARGIN for before, after in pairwise(ordered))
+    ordered = sorted(group, key=_column)
+    clear = all(_column(after) - _column(before) >= SIDE_MARGIN
+                for before, after in pairwise(ordered))
     return ordered if clear else None
 
 
@@ -192,9 +204,8 @@ def _superlatives(things: list[Seen]) -> Iterator[SceneExpression]:
     for noun, group in _comparable(things):
         for sense, sign, words in (
                 ('largest', 1, ('largest', 'biggest')), ('smallest', -1, ('smallest',))):
-            real, looks = (
-                _first(group, lambda seen, key=key, sign=sign: sign * key(seen), np.log(ratio))
-                for key, ratio in ((log_volume, _SIZE_RATIO), (log_pixels, _PIXEL_RATIO)))
+            real = _extreme(group, log_volume, sign, np.log(_SIZE_RATIO))
+            looks = _extreme(group, log_pixels, sign, np.log(_PIXEL_RATIO))
             if real is None or real is not looks:
                 continue
             for word in words:
@@ -232,11 +243,10 @@ def _on_any(things: list[Seen]) -> Iterator[SceneExpression]:
     'the apple in the bowl' likewise.
     """
     shapes = by_shape(things)
-    carried = [seen for seen in things if seen.thing.on is not None]
-    for seen in carried:
-        base = things[seen.thing.on]
-        rivals = [rival for rival in carried if rival.thing.shape == seen.thing.shape
-                  and things[rival.thing.on].thing.shape == base.thing.shape]
+    carried = [(seen, things[seen.thing.on]) for seen in things if seen.thing.on is not None]
+    for seen, base in carried:
+        rivals = [rival for rival, below in carried if rival.thing.shape == seen.thing.shape
+                  and below.thing.shape == base.thing.shape]
         if len(rivals) == 1 and base.clear and len(shapes[base.thing.shape]) > 1:
             relation = 'in' if base.thing.shape in CONTAINERS else 'on'
             yield SceneExpression(f'the {seen.thing.shape} {relation} the {base.thing.shape}',

@@ -31,7 +31,7 @@ def _beyond(difference: float, margin: float) -> bool | None:
 
 
 def _left_of(seen: Seen, other: Seen, _candidates: list[Seen]) -> bool | None:
-    if seen.column is None or other.column is None:
+    if seen.column is None or other.column is None or seen.line is None or other.line is None:
         return None
     apart = other.column - seen.column
     left = _beyond(apart, SIDE_MARGIN)

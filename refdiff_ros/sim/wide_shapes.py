@@ -172,8 +172,8 @@ def screwdriver(rng: np.random.Generator) -> Shape:
                (0.98, 0.72), (0.6, 0.84), (0.72, 1.0), (0, 1.0)]
     handle = _laid(revolve([(r * thick, z * grip) for r, z in profile], segments=16), length,
                    thick)
-    rod = tube(np.array([[grip - 0.004, 0, 0], [length - 0.016, 0, 0], [length - 0.012, 0, 0]])
-               + [-length / 2, 0, thick], np.full(3, 0.0042))
+    middle = np.array([[grip - 0.004, 0, 0], [length - 0.016, 0, 0], [length - 0.012, 0, 0]])
+    rod = tube(middle + np.array([-length / 2, 0, thick]), np.full(3, 0.0042))
     tip = cuboid((0.009, 0.006, 0.0018), (length / 2 - 0.009, 0, thick))
     return Shape((Part('mesh', handle), Part('mesh', rod, rgb=_METAL),
                   Part('mesh', tip, rgb=_METAL)),

@@ -80,7 +80,8 @@ def test_another_grip_is_taken_where_one_is_blocked():
         grip.opening_m, REACH)) for grip in ranked]
     assert blocked[0] and not all(blocked)
     free = ranked[blocked.index(False)]
-    assert abs(free.tip[1]) > 0.015
+    # Either beside the neighbour or with the fingers nearer to the object.
+    assert abs(free.tip[1]) > 0.015 or free.opening_m < ranked[0].opening_m - 0.005
 
 
 def test_a_few_wrong_readings_are_nothing_and_edges_do_not_fly():

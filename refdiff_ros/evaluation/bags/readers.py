@@ -38,7 +38,7 @@ def open_reader(path: Path) -> Any:
 @cache
 def _ros2_classes() -> type:
     """The reader of rosbag2 with our own storage for mcap."""
-    rosbag2 = require_package('rosbags.rosbag2.reader', 'bags')
+    rosbag2: Any = require_package('rosbags.rosbag2.reader', 'bags')
     sqlite3 = require_package('rosbags.rosbag2.storage_sqlite3', 'bags').Sqlite3Reader
 
     class Folder(rosbag2.DirectoryReader):

@@ -1,10 +1,12 @@
 """The questions of the tabletop set: which expressions on which scenes."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.sim.expression_truth import SharedExpression
 from refdiff_ros.sim.expressions import expressions, KINDS, SceneExpression
 from refdiff_ros.sim.render import SceneView
 from refdiff_ros.sim.splits import get_split, held_out_of, SIZE_HW, split_views
@@ -13,6 +15,7 @@ HALVES = ('all', 'seen', 'unseen')
 _PER_SCENE = 2
 _BATCH = 16  # scenes that are rendered at once
 
+Spoken = TypeVar('Spoken', SceneExpression, SharedExpression)
 Asked = tuple[SceneView, SceneExpression, int]
 
 
@@ -86,13 +89,13 @@ def _pair(view: SceneView, row: int) -> tuple[str, str]:
     return view.objects[row].shape, view.objects[row].colour
 
 
-def choose(found: list[SceneExpression], rng: np.random.Generator) -> list[SceneExpression]:
+def choose(found: list[Spoken], rng: np.random.Generator) -> list[Spoken]:
     """Up to two expressions of two kinds: kind, then sense, then wording, each uniformly.
 
     So that left and right, of which there are most, do not crowd out what is rare.
     """
     present = [kind for kind in KINDS if any(said.kind == kind for said in found)]
-    chosen = []
+    chosen: list[Spoken] = []
     for kind in rng.permutation(present)[:_PER_SCENE]:
         of_kind = [said for said in found if said.kind == kind]
         senses = sorted({said.sense for said in of_kind})

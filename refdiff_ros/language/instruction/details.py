@@ -16,8 +16,8 @@ _SPEAKERS = {'i': 'me', 'me': 'me', 'my': 'me', 'we': 'us', 'us': 'us', 'our': '
 # Plurals that name one thing, and words that end like a plural.
 _NO_PLURALS = frozenset(
     'scissors pliers tongs tweezers glasses goggles trousers jeans pants shorts headphones stairs '
-    'lens bus gas glass vase clothes binoculars compass cactus is this its '
-    'clippers keys grapes'.split())
+    'lens bus gas glass vase clothes binoculars compass cactus is this its clippers '
+    'keys grapes'.split())
 _PLURALS = frozenset(
     'knives shelves loaves leaves mice people men women children feet teeth dice ones these those '
     'everything everybody halves scarves'.split())
@@ -56,7 +56,7 @@ def _person(sentence: Sentence, reading: ClauseReading, span: Span) -> str:
 
 
 def _with_amounts(sentence: Sentence, reading: ClauseReading, span: Span) -> ClauseReading:
-    start, _end = sentence.characters(span)
+    start, _ = sentence.characters(span)
     limit = sentence.tokens[span[1]].word.start if span[1] < len(sentence.tokens) else None
     for amount in sentence.heard.amounts:
         if amount.start >= start and (limit is None or amount.start < limit):

@@ -21,7 +21,7 @@ from refdiff_ros.language.tokens import is_superlative
 from refdiff_ros.language.words import COLOURS, DETERMINERS, ORDINALS, PREPOSITIONS, SIZES
 
 _CHAT = frozenset(
-    'help thanks thank hello hi hey bye goodbye yes no ok okay robot abort cancel undo repeat '
+    'try help thanks thank hello hi hey bye goodbye yes no ok okay robot abort cancel undo repeat '
     'quit exit reset pause resume continue continues done ready sorry again faster slower good '
     'great nice perfect hold on well careful job work never mind that this is all for today '
     'morning evening you be so very much emergency start begin stop enough welcome right wrong '
@@ -105,6 +105,8 @@ def _names_something(sentence: Sentence, row: int, end: int) -> bool:
     words, tokens = sentence.words((row, end)), sentence.tokens[row:end]
     if _is_choice(sentence, row, end):
         return True
+    if all(word in ORDINALS for word in words):  # 'first, take the cup' says when
+        return False
     if all(word in _CHAT for word in words) or words[0] in _NO_NAMES or words[:2] == ('it', 'is'):
         return False
     if ' '.join(words) in PRONOUN_PHRASES:

@@ -85,12 +85,21 @@ def mended(word: str) -> str | None:
 
 
 @cache
+def _known() -> dict[str, tuple[str, ...]]:
+    """The words in which a slip is looked for, by their first letter."""
+    known: dict[str, list[str]] = {}
+    for word in dict.fromkeys((*sorted(_closed_words()), *object_nouns())):
+        known.setdefault(word[0], []).append(word)
+    return {letter: tuple(words) for letter, words in known.items()}
+
+
+@cache
 def nearest(word: str) -> str | None:
     """The one known word that lies nearest, by slips; None where none or two lie near."""
     if len(word) < 3 or not word.isalpha() or word in _closed_words() or word in object_nouns():
         return None
-    known = dict.fromkeys((*sorted(_closed_words()), *object_nouns()))
-    costs = {other: cost for other in known if (cost := _cost(word, other)) < _FAR}
+    costs = {other: cost for other in _known().get(word[0], ())
+             if (cost := _cost(word, other)) < _FAR}
     least = min(costs.values(), default=_FAR)
     among = [other for other, cost in costs.items() if cost == least]
     return among[0] if len(among) == 1 else None

@@ -258,6 +258,11 @@ class PickClient:
         self._stop.publish(Empty())
 
     @property
+    def places_m(self) -> np.ndarray:
+        """(N, 3) where the objects are now, in the base."""
+        return self._poses[0]
+
+    @property
     def raised_m(self) -> np.ndarray:
         """(N,) how far each object is above where it was laid."""
         return self._heights - self._laid

@@ -13,7 +13,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.space import View
-from refdiff_ros.ros.conversions import camera_from_info, depth_from_image
+from refdiff_ros.pictures.camera_info import camera_from_info
+from refdiff_ros.ros.conversions import depth_from_image
 
 _KEPT = 8
 _LOOK_S = 0.02

@@ -8,11 +8,13 @@ import signal
 import sys
 import threading
 import time
+from typing import Any
 
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.signals import SignalHandlerOptions
 
 from refdiff_ros.errors import RefDiffError
@@ -26,7 +28,7 @@ _THREADS = 4
 _SAME_S = 1.0
 
 
-def run(make_node: Callable[[], object], args: Sequence[str] | None = None,
+def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
         threads: int = _THREADS) -> int:
     """Spin the node until SIGINT or SIGTERM; a stage of an answer that runs is finished first.
 
@@ -36,15 +38,17 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None,
     ends with status 0 (launch calls any other a crash).
 
     Args:
-        make_node: makes the node.
-        args: of the command line.
+        make_node: gives an rclpy node that has a method `stop` to end its work.
+        args: of the command line, as for `rclpy.init`.
         threads: that callbacks may run on.
 
     Returns:
         2 when the arguments cannot be read, or the node not be made from its parameters.
     """
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(
+            args=None if args is None else list(args),
+            signal_handler_options=SignalHandlerOptions.NO)
     except rclpy_implementation.RCLError as error:
         print(f'refdiff: the node cannot start: {_arguments_fault(error)}', file=sys.stderr)
         return 2
@@ -92,7 +96,7 @@ def _arguments_fault(error: Exception) -> str:
 class _ToRosLog(logging.Handler):
     """What the core logs, in the node's log."""
 
-    def __init__(self, logger: object):
+    def __init__(self, logger: RcutilsLogger):
         super().__init__()
         self._logger = logger
 
