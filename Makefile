@@ -8,10 +8,12 @@ ENTER := unset PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH &&
 
 # Targets are steps for a person; make's own parallelism would run two set-ups at once.
 .NOTPARALLEL:
-.PHONY: help setup build demo pick test repeat lint coverage clean
+.PHONY: help setup build demo follow pick pictures test repeat lint coverage clean
 help:
 	@echo 'make demo    set up what is missing, then run the node on a simulated camera'
 	@echo 'make pick    likewise, then a simulated gripper picks up what a sentence means'
+	@echo 'make follow  likewise, then it follows a whole order, and asks where it must'
+	@echo 'make pictures  likewise, then make the pictures of the README'
 	@echo 'make test    set up what is missing, then run the tests (ARGS="-k name" narrows)'
 	@echo 'make repeat  likewise, then run the tests RUNS=10 times, BUSY=0 processes beside them'
 	@echo 'make setup   virtual environment, pinned packages, build'
@@ -22,7 +24,7 @@ help:
 	@echo 'ROS_DISTRO=jazzy picks Jazzy instead of Kilted'
 
 # Only the tests need a browser.
-demo pick lint: export REFDIFF_BROWSER := no
+demo pick pictures lint: export REFDIFF_BROWSER := no
 
 setup:
 	@tools/setup.sh
@@ -33,8 +35,14 @@ build:
 demo: setup
 	@$(ENTER) python3 -m refdiff_ros.cli demo $(ARGS)
 
+follow: setup
+	@$(ENTER) python3 -m refdiff_ros.cli follow $(ARGS)
+
 pick: setup
 	@$(ENTER) python3 -m refdiff_ros.cli pick $(ARGS)
+
+pictures: setup
+	@$(ENTER) python3 tools/make_pictures.py $(ARGS)
 
 # The order of files is that of test/conftest.py. Its status is pytest's; make itself then ends
 # with 2 for any other than 0.

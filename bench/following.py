@@ -26,7 +26,7 @@ import numpy as np
 
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
-from refdiff_ros.mask_flow import flow_step, LOST_BELOW, MaskFlow, small_grey
+from refdiff_ros.pictures.mask_flow import flow_step, LOST_BELOW, MaskFlow, small_grey
 from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.motion import moving_scenes
 from refdiff_ros.sim.render import render_scenes, SceneView

@@ -7,6 +7,7 @@ nothing but a leak can make the second number grow.
 """
 
 import argparse
+from pathlib import Path
 
 import node_bench
 
@@ -66,7 +67,7 @@ def answered(client, msg) -> None:
 
 def resident_mb(pid: int) -> float:
     """Resident memory of a process, megabytes (10^6)."""
-    with open(f'/proc/{pid}/status', encoding='ascii') as status:
+    with Path(f'/proc/{pid}/status').open(encoding='ascii') as status:
         line = next(line for line in status if line.startswith('VmRSS'))
     return int(line.split()[1]) * 1024 / 1e6
 

@@ -4,7 +4,8 @@
 
 Start the driver itself with its own launch file, so that depth is registered to the colour image:
 realsense2_camera with align_depth.enable:=true, orbbec_camera with depth_registration:=true;
-depthai_ros_driver registers by default, and usb_cam has no depth.
+depthai_ros_driver and zed_wrapper register by default, and usb_cam has no depth. ros_gz_bridge
+bridges an rgbd_camera of Gazebo; time then comes from /clock.
 """
 
 from pathlib import Path
@@ -22,9 +23,15 @@ DRIVERS = {
     'depthai_ros_driver': ('/oak', 'rgb/image_raw', 'stereo/image_raw', 'rgb/camera_info'),
     'orbbec_camera': ('/camera', 'color/image_raw', 'depth/image_raw', 'color/camera_info'),
     'usb_cam': ('', 'image_raw', '', 'camera_info'),
+    # As from version 5 of the wrapper on.
+    'zed_wrapper': ('/zed/zed_node', 'rgb/color/rect/image', 'depth/depth_registered',
+                    'rgb/color/rect/camera_info'),
+    'ros_gz_bridge': ('/rgbd_camera', 'image', 'depth_image', 'camera_info'),
 }
+# Arguments that a driver brings with it, unless they are given.
+_OF_DRIVER = {'ros_gz_bridge': {'use_sim_time': 'true'}, 'zed_wrapper': {'rectified': 'true'}}
 _PASSED_ON = ('namespace', 'params_file', 'bundle', 'preset', 'device', 'web_port', 'autostart',
-              'image_transport', 'use_sim_time')
+              'image_transport', 'rectified', 'use_sim_time', 'log_level', 'respawn')
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -53,7 +60,8 @@ def _include(context: LaunchContext) -> list[IncludeLaunchDescription]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    arguments = {name: value(name) for name in _PASSED_ON}
+    brought = _OF_DRIVER.get(value('driver'), {})
+    arguments = {name: value(name) or brought.get(name, '') for name in _PASSED_ON}
     arguments.update(topics(value('driver'), value('camera')))
     return [IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).parent / 'refdiff.launch.py')),

@@ -3,10 +3,12 @@
     ros2 launch refdiff_ros refdiff.launch.py image:=/camera/color/image_raw \
         depth:=/camera/depth/image_raw camera_info:=/camera/color/camera_info
 
-An argument that is left empty keeps the value of `params_file`.
+An argument that is left empty keeps the value of `params_file`. `expression` is the name of a
+topic; what is asked is published there, or asked of the service.
 """
 
 from pathlib import Path
+import re
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -25,10 +27,17 @@ _PARAMETERS = {
     'preset': ('paper, released or onboard.', str),
     'device': ('auto, cpu, cuda, cuda:1, ...', str),
     'image_transport': ('raw or compressed.', str),
+    'rectified': ('true: the images are rectified; take P of camera_info.', bool),
     'web_port': ('Port of the operator page on this machine; 0 for none.', int),
     'autostart': ('true: configure and activate by itself.', bool),
     'use_sim_time': ("true: time from /clock, for simulators and 'ros2 bag play --clock'.", bool),
 }
+# How the process is run: default and description.
+_PROCESS = {
+    'log_level': ('info', 'debug, info, warn or error.'),
+    'respawn': ('false', 'true: start the node again, 2 s after it has ended by itself.'),
+}
+_TOPIC = re.compile(r'[~/]?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*|~?/?')
 _PARAMS_FILE = Path(__file__).absolute().parents[1] / 'config' / 'refdiff.yaml'
 
 
@@ -43,6 +52,8 @@ def generate_launch_description() -> LaunchDescription:
           for name, text in _TOPICS.items()),
         *(DeclareLaunchArgument(name, default_value='', description=text)
           for name, (text, _) in _PARAMETERS.items()),
+        *(DeclareLaunchArgument(name, default_value=default, description=text)
+          for name, (default, text) in _PROCESS.items()),
         OpaqueFunction(function=_node),
     ])
 
@@ -56,5 +67,25 @@ def _node(context: LaunchContext) -> list[Node]:
     return [Node(
         package='refdiff_ros', executable='refdiff_node', name=value('name'),
         namespace=value('namespace'), output='screen', emulate_tty=True,
-        parameters=[value('params_file') or str(_PARAMS_FILE), given],
-        remappings=[(name, value(name)) for name in _TOPICS if value(name) != name])]
+        parameters=[_params_file(value('params_file')), given],
+        remappings=[(name, _topic(name, value(name)))
+                    for name in _TOPICS if value(name) not in ('', name)],
+        ros_arguments=['--log-level', value('log_level') or 'info'],
+        respawn=value('respawn').lower() in ('true', '1', 'yes'), respawn_delay=2.0)]
+
+
+def _params_file(name: str) -> str:
+    path = Path(name) if name else _PARAMS_FILE
+    # launch_ros only warns, and the node would start on its defaults.
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'expected a YAML file of parameters as params_file, found none at {path}')
+    return str(path)
+
+
+def _topic(role: str, name: str) -> str:
+    if _TOPIC.fullmatch(name):
+        return name
+    what = ' To ask, publish it there, or call ~/segment.' if role == 'expression' else ''
+    raise ValueError(
+        f"expected the name of a topic as {role}, such as '/{role}', got {name!r}.{what}")

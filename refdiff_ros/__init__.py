@@ -1,3 +1,5 @@
+"""Ref-Diff for robots: what a sentence refers to in a camera picture, and where to grip it."""
+
 # Nothing of ours is imported here, so that a package which only uses the messages needs no torch.
 from pkgutil import extend_path
 

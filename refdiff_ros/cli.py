@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Sequence
 import importlib
+import io
 import logging
 import os
 import signal
 import sys
 
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.log_repeats import RepeatFilter
+from refdiff_ros.ros.log_repeats import RepeatFilter
 
 # Subcommands that pass their arguments through to rclpy unread ('--ros-args ...').
 _NODES = {
@@ -18,6 +19,8 @@ _NODES = {
                'start the simulated tabletop camera (takes --ros-args ...)'),
     'pick-server': ('refdiff_ros.pick.ros.server',
                     'start the action server that picks (takes --ros-args ...)'),
+    'follow-server': ('refdiff_ros.follow.ros.server',
+                      'start the action server that follows orders (takes --ros-args ...)'),
     'gripper': ('refdiff_ros.sim.gripper_node',
                 'start the simulated gripper (takes --ros-args ...)'),
     'truth': ('refdiff_ros.sim.truth_node',
@@ -37,6 +40,8 @@ _COMMANDS = (
     'refdiff_ros.demo.cli',
     'refdiff_ros.pick.demo_cli',
     'refdiff_ros.pick.eval_cli',
+    'refdiff_ros.follow.demo_cli',
+    'refdiff_ros.follow.eval_cli',
     'refdiff_ros.evaluation.cli',
     'refdiff_ros.benchmark.cli',
     'refdiff_ros.evaluation.bags.record_cli',
@@ -50,13 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in _NODES:
         return _run_node(arguments)
     for stream in (sys.stdout, sys.stderr):  # whatever a file or a caller calls things
-        stream.reconfigure(errors='backslashreplace')
-    args = _build_parser().parse_args(arguments)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
+    args = build_parser().parse_args(arguments)
+    handler = logging.StreamHandler()
+    handler.addFilter(RepeatFilter())
+    # Where the caller has handlers of his own, those stay as they are.
     logging.basicConfig(
-        level=logging.DEBUG if args.verbose else logging.WARNING,
+        level=logging.DEBUG if args.verbose else logging.WARNING, handlers=[handler],
         format='%(levelname)s %(name)s: %(message)s')
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RepeatFilter())
     try:
         status = args.run(args)
         sys.stdout.flush()
@@ -87,7 +94,8 @@ def _run_node(arguments: list[str]) -> int:
     return module.main([f'refdiff {arguments[0]}', *arguments[1:]]) or 0
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every subcommand; those that are nodes take no options here."""
     parser = argparse.ArgumentParser(
         prog='refdiff', description='Segments whatever a sentence refers to (Ref-Diff).')
     parser.add_argument('-v', '--verbose', action='store_true', help='log what is done')

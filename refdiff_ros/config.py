@@ -35,6 +35,16 @@ class Mode(str, enum.Enum):
 
 
 def require(condition: bool, what: str, got: object) -> None:
+    """Check a value of a configuration.
+
+    Args:
+        condition: whether it holds.
+        what: what was expected, in words.
+        got: what came.
+
+    Raises:
+        BadRequestError: the condition does not hold.
+    """
     if not condition:
         raise BadRequestError(f'expected {what}, got {got!r}')
 

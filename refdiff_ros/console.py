@@ -26,7 +26,7 @@ class Progress:
 
     def __init__(self, counted: str, total: int | None = None, done: int = 0,
                  every_s: float = _LINE_EVERY_S):
-        terminal = sys.stderr.isatty()
+        self._terminal = terminal = sys.stderr.isatty()
         shown: dict[str, Any] = {'file': sys.stderr, 'dynamic_ncols': True} if terminal else {
             'file': _Lines(), 'bar_format': _LINE, 'mininterval': every_s}
         # The delay keeps it from telling of 0; the end is told in any case.
@@ -37,6 +37,8 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._terminal:  # a last line that has been written is not written again
+            self._bar.leave = self._bar.n != self._bar.last_print_n
         self._bar.close()
 
     def step(self) -> None:

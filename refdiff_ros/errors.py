@@ -35,6 +35,17 @@ class OutOfMemoryError(RefDiffError):
     """The device had no memory left, also after caches were freed and batches made smaller."""
 
 
+def require(value: Result | None, what: str) -> Result:
+    """`value`, where there is one; `what` it is ends up in the message.
+
+    Raises:
+        RefDiffError: it is None.
+    """
+    if value is None:
+        raise RefDiffError(f'expected {what}, got none: this is a fault of the program; report it')
+    return value
+
+
 def attempt(ask: Callable[[], Result]) -> tuple[Result | None, Exception | None]:
     """What `ask` returns, or the error that it raises: one bad case must not end a run of hours.
 

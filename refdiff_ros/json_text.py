@@ -1,4 +1,7 @@
-"""JSON that every reader takes: NaN and infinities, which JSON does not have, become null."""
+"""JSON that every reader takes, and reading what anybody wrote.
+
+NaN and infinities, which JSON does not have, become null.
+"""
 
 from collections.abc import Mapping
 import json
@@ -21,6 +24,18 @@ def to_json(value: Any, indent: int | None = None, compact: bool = False) -> str
     """
     separators = (',', ':') if compact else None
     return json.dumps(_plain(value), indent=indent, separators=separators, allow_nan=False)
+
+
+def from_json(text: str | bytes) -> Any:
+    """The values of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON, or nested so deeply that no honest one is.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError('it is nested too deeply') from error
 
 
 def _plain(value: Any) -> Any:

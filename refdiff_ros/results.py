@@ -164,7 +164,7 @@ class Frame:
         """Identity of the picture's content: what may be kept of one frame is keyed by it."""
         hasher = hashlib.blake2b(digest_size=16)
         hasher.update(repr(self.image_rgb.shape).encode())
-        hasher.update(np.ascontiguousarray(self.image_rgb))
+        hasher.update(np.ascontiguousarray(self.image_rgb).data)
         return hasher.hexdigest()
 
 

@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from refdiff_ros.json_text import to_json
 from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.presets import Mode, PRESETS
 from refdiff_ros.results import Frame, Segmentation
+
+if TYPE_CHECKING:
+    from refdiff_ros.grasp.results import GraspRegion
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -75,7 +79,9 @@ def run(args: argparse.Namespace) -> int:
     return 0 if answer.status.has_mask else 1
 
 
-def write_answer(folder: Path, frame: Frame, answer: Segmentation, grasp: object) -> None:
+def write_answer(
+    folder: Path, frame: Frame, answer: Segmentation, grasp: 'GraspRegion | None',
+) -> None:
     """Write `mask.png`, `overlay.png`, `attention.png` and `answer.json` into `folder`."""
     from PIL import Image
 
@@ -92,5 +98,6 @@ def write_answer(folder: Path, frame: Frame, answer: Segmentation, grasp: object
         'presence': answer.presence,
         'question': None if answer.question is None else asdict(answer.question),
         'expression': asdict(answer.expression),
-        'grasp': asdict(grasp), 'timings_ms': answer.timings_ms, 'notes': answer.notes,
+        'grasp': None if grasp is None else asdict(grasp),
+        'timings_ms': answer.timings_ms, 'notes': answer.notes,
     }, indent=2) + '\n')

@@ -26,7 +26,7 @@ from refdiff_ros.ros.processes import private_domain
 _ROOT = Path(__file__).resolve().parents[1]
 # Files that take longest. They come first, so that no worker is left with one at the end.
 _LONG = tuple(f'test/{name}' for name in (
-    'ros/test_node_faults', 'models/test_compiling', 'evaluation/cluster/', 'test_cli',
+    'ros/test_node_start_and_end', 'models/test_compiling', 'evaluation/cluster/', 'test_cli',
     'evaluation/decisions/test_cli', 'demo/', 'evaluation/online/test_online', 'project/',
     'pick/ros/', 'ros/', 'sim/', 'benchmark/'))
 # Where the logs of the last runs are, and how many runs that is.

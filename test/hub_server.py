@@ -133,6 +133,12 @@ class _Handler(BaseHTTPRequestHandler):
             _, kind, key = path.split('/', 2)
             content = (hub.plain if kind == 'plain' else hub.files).get(key)
             return self._content(key, content, {}, body)
+        if path.count('/') < 5:
+            return self._plain(404, b'', {}, body)
+        return self._resolve(path, body)
+
+    def _resolve(self, path: str, body: bool) -> None:
+        hub = self.state
         owner, name, resolve, revision, key = path.lstrip('/').split('/', 4)
         if f'{owner}/{name}' in hub.gated:
             return self._plain(401, b'', {'X-Error-Code': 'GatedRepo'}, body)

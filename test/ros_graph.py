@@ -1,7 +1,7 @@
 """Helpers for tests on a real ROS graph: a node in its own process and a client of it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import os
 from pathlib import Path
 import signal
@@ -269,10 +269,8 @@ class GraphClient:
         self.node.destroy_node()
 
     def _spin(self) -> None:
-        try:
+        with suppress(ExternalShutdownException):  # `close` was called
             self._executor.spin()
-        except ExternalShutdownException:
-            pass  # `close` was called
 
     def listen(self, msg_type: type, topic: str, into: list) -> None:
         """Collect a topic's messages into a list."""

@@ -23,8 +23,7 @@ def tell(capsys):
 
 def test_a_log_gets_whole_lines(tell):
     lines = tell(3, 3)
-    assert [line.split(',')[0] for line in dict.fromkeys(lines)][:3] == [
-        'case 1 of 3', 'case 2 of 3', 'case 3 of 3']
+    assert [line.split(',')[0] for line in lines] == ['case 1 of 3', 'case 2 of 3', 'case 3 of 3']
     assert not any('\r' in line or '|' in line for line in lines)
 
 
@@ -56,9 +55,11 @@ def test_a_terminal_gets_a_bar_that_lines_do_not_run_into(monkeypatch):
             progress.step()
             progress.say('scene 3: no mask')
             progress.step()
-        shown = os.read(ours, 65536).decode()
+        shown = ''
+        while '2/2 [' not in shown:  # a terminal passes on what it gets bit by bit
+            shown += os.read(ours, 65536).decode()
     os.close(ours)
-    assert '2/2 [' in shown and '\rscene 3: no mask' in shown.replace('\x1b[A', '')
+    assert '\rscene 3: no mask' in shown.replace('\x1b[A', '')
 
 
 def test_many_names_are_cut():

@@ -16,6 +16,8 @@ if command -v flock >/dev/null; then
 fi
 export VIRTUAL_ENV=$venv PATH=$venv/bin:$PATH AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv
 unset PYTHONPATH
+# Else colcon has make wait until the machine has nothing else to do.
+export MAKEFLAGS=${MAKEFLAGS:--j$(nproc)}
 log=build$suffix/colcon.log
 if ! colcon --log-base "log$suffix" build --symlink-install --packages-select refdiff_ros \
     --build-base "build$suffix" --install-base "install$suffix" \

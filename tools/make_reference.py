@@ -8,7 +8,8 @@ A test fails when the page is not what this writes.
 from collections.abc import Iterable
 from pathlib import Path
 
-from refdiff_ros.pick.ros.server import NUMBERS
+from refdiff_ros.follow.ros.server import PARAMETERS as FOLLOW_PARAMETERS
+from refdiff_ros.pick.ros.parameters import LISTS, NUMBERS
 from refdiff_ros.ros import topics
 from refdiff_ros.ros.parameters import PARAMETERS, ParameterSpec
 from refdiff_ros.sim.camera_node import PARAMETERS as CAMERA_PARAMETERS
@@ -26,6 +27,7 @@ def reference() -> str:
         '<!-- Written by tools/make_reference.py: change the tables in the code and run it. -->',
         '# Reference',
         '[The node](#the-node) · [The pick server](#the-pick-server) · '
+        '[The node that follows](#the-node-that-follows) · '
         '[The simulated camera](#the-simulated-camera) · [Messages](#messages). For a first '
         'robot: [first_robot.md](first_robot.md); when something is wrong: '
         '[troubleshooting.md](troubleshooting.md).',
@@ -34,10 +36,12 @@ def reference() -> str:
         '`/refdiff/`.', _topics(topics.NODE), '### Parameters', _when(), _parameters(PARAMETERS),
         '## The pick server', '### What it publishes, hears and serves', '`refdiff pick-server`.',
         _topics(topics.PICK_SERVER), '### What may be set on it', _parameters(NUMBERS),
-        'Poses are seven numbers, x, y, z in metres and a quaternion qx, qy, qz, qw, in '
-        '`base_frame`: `camera_in_base` (where the optical frame stands; must be set) and `home` '
-        '(where the hand waits). `base_frame` (default `base`) and `finger_joints` (default '
-        '`[finger_left, finger_right]`) are read once.',
+        'And lists:', _table(('name', 'default', 'when', 'what'), (
+            (f'`{spec.name}`', f'`{spec.default}`', 'start' if spec.read_only else 'any',
+             spec.text) for spec in LISTS)),
+        '## The node that follows', '### Its topics, services and actions',
+        '`refdiff follow-server`.', _topics(topics.FOLLOW_SERVER), '### Its parameters',
+        'Those of the pick server, and:', _parameters(FOLLOW_PARAMETERS),
         '## The simulated camera', '### Its topics and services',
         '`refdiff camera`; `sim.launch.py` puts it under `/camera`.', _topics(topics.CAMERA),
         '### Its parameters', _parameters(CAMERA_PARAMETERS),

@@ -147,7 +147,8 @@ def table(runs: Sequence[Run]) -> str:
         lines.append(f'{len(numbers)} of {len(runs)} did not pass: {name} '
                      f'(run {", ".join(map(str, numbers))})')
     lines += [f'run {run.number} ended with status {run.status} and names no test: '
-              f'see {run.folder / "output.txt"}' for run in runs if not run.is_good and not run.bad]
+              f'see {run.folder / "output.txt"}'
+              for run in runs if not run.is_good and not run.bad]
     good = sum(run.is_good for run in runs)
     lines.append(f'{good} of {len(runs)} runs were good')
     return '\n'.join(lines)

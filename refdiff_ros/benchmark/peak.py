@@ -60,7 +60,7 @@ def _matmul_rate(device: torch.device, dtype: torch.dtype, clock: Clock) -> floa
     rates = []
     for side in _SIDES[device.type]:
         left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-        rates.append(2 * side ** 3 / _best(clock, lambda: left @ right))
+        rates.append(2 * side ** 3 / _best(clock, lambda: left @ right))  # noqa: B023
     return max(rates)
 
 

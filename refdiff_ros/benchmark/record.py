@@ -14,7 +14,6 @@ A part is what was measured of one contestant in one situation, ready for JSON:
 """
 
 from collections.abc import Mapping
-import os
 from pathlib import Path
 import statistics
 from typing import Any
@@ -72,7 +71,7 @@ class Record:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_name(self._path.name + '.part')
         draft.write_text(to_json(self.values, indent=1) + '\n', encoding='utf-8')
-        os.replace(draft, self._path)
+        draft.replace(self._path)
 
 
 def part_values(

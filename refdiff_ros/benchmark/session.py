@@ -202,12 +202,11 @@ class Session:
             print('\n' + report.part_text(part), flush=True)
 
     def _tell_agreement(self) -> None:
-        found = []
-        for baseline in self._baselines:
-            for name in self._args.preset:
-                if baseline in self._outcomes and name in self._outcomes:
-                    found.append({'baseline': baseline, 'contestant': name, **compare(
-                        self._outcomes[baseline], self._outcomes[name], name == 'released')})
+        found = [
+            {'baseline': baseline, 'contestant': name,
+             **compare(self._outcomes[baseline], self._outcomes[name], name == 'released')}
+            for baseline in self._baselines for name in self._args.preset
+            if baseline in self._outcomes and name in self._outcomes]
         self._record.set('agreement', found)
         # Coarser formats round masks and scores to other sides of a threshold.
         if self._models.dtype is torch.float32:

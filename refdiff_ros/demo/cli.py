@@ -113,7 +113,7 @@ def _demo(args: argparse.Namespace, domain: int, stack: ExitStack) -> int:
         # The picture comes through the topic in both cases: only there attention is drawn.
         service = None if through_topic else client.ask_service(text, args.timeout, watch)
         topic, picture = client.ask_topic(text, args.timeout, watch)
-        answer = topic if through_topic else service
+        answer = topic if service is None else service
         rows.append(table.row(text, answer, view, truth, through_topic))
         if picture is not None:
             table.write_picture(args.out / f'{k + 1}_{table.slug(text)}.png', picture)

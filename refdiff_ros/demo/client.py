@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import rclpy
+from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from refdiff_ros.errors import RefDiffError
+from refdiff_ros.errors import RefDiffError, require
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.results import Status
 from refdiff_ros.ros.conversions import rgb_from_image
@@ -74,7 +75,7 @@ class DemoClient:
         rclpy.init(context=self._context)
         self._node = rclpy.create_node(f'{name}_demo', context=self._context)
         self.state = NodeState(self._node, name)
-        self._segment = self._node.create_client(ReferSegmentation, f'{name}/segment')
+        self._segment: Client = self._node.create_client(ReferSegmentation, f'{name}/segment')
         self._expression = self._node.create_publisher(String, 'expression', QoSProfile(depth=1))
         # By the image's stamp.
         self._masks: dict[tuple[int, int], tuple[ReferringMask, float]] = {}
@@ -127,7 +128,7 @@ class DemoClient:
         future = self._segment.call_async(ReferSegmentation.Request(expression=text))
         future.add_done_callback(lambda _: arrived.append(time.monotonic()))
         _wait(lambda: arrived, timeout_s, watch)
-        return future.result(), arrived[0]
+        return require(future.result(), 'a reply'), arrived[0]
 
     def ask_topic(self, text: str, timeout_s: float, watch: Callable[[], None] = lambda: None,
                   ) -> tuple[DemoAnswer, np.ndarray | None]:

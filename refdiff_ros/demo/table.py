@@ -76,7 +76,7 @@ def row(text: str, answer: 'DemoAnswer', view: 'SceneView', truth_row: int,
     """The line of one answer; `truth_row` is the object of `view` that is meant."""
     truth = view.masks[truth_row]
     grasp_mm = math.nan
-    if answer.grasp.pose_status == answer.grasp.POSE_VALID:
+    if _has_pose(answer):
         at = answer.grasp.pose.position
         grasp_mm = 1000 * float(np.linalg.norm(
             np.array([at.x, at.y, at.z]) - surface_centre(view, truth)))
@@ -89,8 +89,12 @@ def row(text: str, answer: 'DemoAnswer', view: 'SceneView', truth_row: int,
 def _note(answer: 'DemoAnswer') -> str:
     if not answer.status.has_mask:
         return answer.mask.reason
-    return '' if answer.grasp.pose_status == answer.grasp.POSE_VALID else \
-        f'no grasp pose: {answer.grasp.pose_reason}'
+    return '' if _has_pose(answer) else f'no grasp pose: {answer.grasp.pose_reason}'
+
+
+def _has_pose(answer: 'DemoAnswer') -> bool:
+    grasp = answer.grasp
+    return grasp.pose_status == type(grasp).POSE_VALID  # the class has the message's constants
 
 
 def write_picture(path: Path, image_rgb: np.ndarray) -> None:

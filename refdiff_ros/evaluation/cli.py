@@ -6,9 +6,8 @@ from refdiff_ros.evaluation.bags.cli import add_bag
 from refdiff_ros.evaluation.datasets.cli import add_check
 from refdiff_ros.evaluation.decisions.cli import add_decisions
 from refdiff_ros.evaluation.html.cli import add_html
-from refdiff_ros.evaluation.runs.compare_cli import add_compare
 from refdiff_ros.evaluation.runs.dataset_cli import add_dataset
-from refdiff_ros.evaluation.runs.table_cli import add_table
+from refdiff_ros.evaluation.runs.kept_cli import add_compare, add_table
 from refdiff_ros.evaluation.tabletop.cli import add_proposals, add_tabletop
 
 

@@ -121,7 +121,7 @@ def _cells(name: str, some: dict[str, Any]) -> tuple[str, ...]:
 def _mean(
     results: Sequence[Answer], value: Callable[[Answer], float | None],
 ) -> float | None:
-    values = [value(case) for case in results if value(case) is not None]
+    values = [found for case in results if (found := value(case)) is not None]
     return rounded(sum(values) / len(values)) if values else None
 
 

@@ -17,10 +17,11 @@ Request = TypeVar('Request', bound=RunRequest)
 
 def add_split(parser: argparse.ArgumentParser) -> None:
     """The options of the tabletop set: which split, which half of the test set."""
-    parser.add_argument('--split', default='val', choices=['val', 'test'])
+    parser.add_argument('--split', default='val', metavar='SPLIT',
+                        help='val or test, or with its world such as tabletop20_val')
     parser.add_argument('--half', default='all', choices=['all', 'seen', 'unseen'],
-                        help='of the test set: pairs of shape and colour that training had, '
-                        'or lacked')
+                        help='of a split that has two: pairs of shape and colour that training '
+                        'had, or lacked')
 
 
 def add_common(parser: argparse.ArgumentParser, counted: str) -> None:
@@ -77,8 +78,9 @@ def read_request(kind: type[Request], args: argparse.Namespace) -> Request:
         values['requirements'] = tuple(parse_requirements(args.requirements))
     if 'parameters' in values:
         values['parameters'] = _parameters(args.parameters)
-    return kind(**{name: tuple(value) if isinstance(value, list) else value
-                   for name, value in values.items()})
+    frozen: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                              for name, value in values.items()}
+    return kind(**frozen)
 
 
 def _parameters(texts: list[str]) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """Samples asked: what an engine answers to them and how well, wherever they come from."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import time
 from typing import TYPE_CHECKING
 
@@ -171,15 +171,15 @@ def _ask(engine: 'Engine', sample: Sample) -> Reply:
 def score(reply: Reply) -> Answer:
     """How well a sample was answered."""
     sample, truth, answer = reply.sample, reply.truth, reply.segmentation
-    asked = {'sample_id': sample.sample_id, 'image_id': sample.image_id,
-             'expression': sample.expression, 'tags': dict(sample.tags),
-             'seconds': reply.seconds, 'status': reply.status}
-    if answer is None:
-        return Answer(**asked, union=0 if truth is None else int(truth.sum()),
-                      error=reply.trouble)
+    failed = Answer(
+        sample.sample_id, sample.image_id, sample.expression, reply.status,
+        union=0 if truth is None else int(truth.sum()), seconds=reply.seconds,
+        error=reply.trouble, tags=dict(sample.tags))
+    if answer is None or truth is None:
+        return failed
     shared, covered = overlap(answer.mask, truth)
-    return Answer(
-        **asked, iou=iou(shared, covered), intersection=shared, union=covered,
+    return replace(
+        failed, error='', iou=iou(shared, covered), intersection=shared, union=covered,
         oracle_iou=best_iou(answer.proposals, truth),
         pointing=None if answer.correlation is None else pointing(answer.correlation, truth))
 

@@ -42,7 +42,7 @@ class LayerCapture:
         return self.rows(index, index + 1)
 
 
-class _LastLayerReached(Exception):
+class _LastLayerReachedError(Exception):
     """Ends a truncated pass; never leaves this module."""
 
 
@@ -121,7 +121,7 @@ def run_until_captured(
     Nothing after that layer's key projection is computed.
     """
     found: dict[str, LayerCapture] = {}
-    with _hooks(unet, layers, found, stop_after=layers[-1]), suppress(_LastLayerReached):
+    with _hooks(unet, layers, found, stop_after=layers[-1]), suppress(_LastLayerReachedError):
         unet(*args, **kwargs)
     return found
 
@@ -144,7 +144,7 @@ def _hooks(
                 _normed(module.norm_q, queries.pop(), module.heads),
                 _normed(module.norm_k, output, module.heads), module.heads)
             if name == stop_after:
-                raise _LastLayerReached
+                raise _LastLayerReachedError
         handles.append(module.to_q.register_forward_hook(on_query))
         handles.append(module.to_k.register_forward_hook(on_key))
 

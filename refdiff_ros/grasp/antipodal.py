@@ -92,7 +92,8 @@ def alignment(normals_first: np.ndarray, normals_second: np.ndarray, closing: np
     return np.asarray(np.clip(1 - angle / max(cone, 1e-9), 0, 1))
 
 
-def _quality(points: np.ndarray, normals: np.ndarray, first: np.ndarray, second: np.ndarray,
+# Arrays of one length that belong to the pairs.
+def _quality(points: np.ndarray, normals: np.ndarray, first: np.ndarray, second: np.ndarray,  # noqa: PLR0913
              center: np.ndarray, rectangle: Rectangle, config: GraspConfig) -> np.ndarray:
     closing = points[second] - points[first]  # (P, 2)
     length = np.maximum(np.hypot(closing[:, 0], closing[:, 1]), 1e-9)
@@ -109,7 +110,8 @@ def _quality(points: np.ndarray, normals: np.ndarray, first: np.ndarray, second:
     return np.asarray(quality * (1 - (1 - _END_QUALITY) * np.clip(distance, 0, 1)))
 
 
-def _apart(points: np.ndarray, first: np.ndarray, second: np.ndarray, quality: np.ndarray,
+# As in `_quality`.
+def _apart(points: np.ndarray, first: np.ndarray, second: np.ndarray, quality: np.ndarray,  # noqa: PLR0913
            filled: np.ndarray, rectangle: Rectangle, config: GraspConfig) -> list[int]:
     """Rows of the best pairs, each away from the better ones in place or in direction."""
     kept: list[int] = []

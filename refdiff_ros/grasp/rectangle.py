@@ -56,8 +56,8 @@ class Rectangle:
     def corners(self) -> np.ndarray:
         """(4, 2) corners (u, v) in order around the rectangle."""
         half = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * 0.5
-        return np.asarray((np.array(self.center) + half[:, :1] * self.length_px * self.axis
-                + half[:, 1:] * self.width_px * self.across))
+        return np.asarray(np.array(self.center) + half[:, :1] * self.length_px * self.axis
+                + half[:, 1:] * self.width_px * self.across)
 
 
 def wrap_angle(angle: float) -> float:

@@ -99,7 +99,8 @@ def _candidate(pair: ContactPair) -> GraspCandidate:
         angle=pair.angle, width_px=pair.width_px, quality=pair.quality)
 
 
-def _with_pose(region: GraspRegion, mask: np.ndarray, outline: Outline, rectangle: Rectangle,
+# Everything that is known of the region and the camera.
+def _with_pose(region: GraspRegion, mask: np.ndarray, outline: Outline, rectangle: Rectangle,  # noqa: PLR0913
                depth_m: np.ndarray | None, camera: Camera | None,
                config: GraspConfig) -> GraspRegion:
     """The region with its 3D part, or with the reason why it has none."""

@@ -40,6 +40,12 @@ class Pose:
             [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]])
 
+    def of(self, pose: 'Pose') -> 'Pose':
+        """A pose of this frame, in the frame that this pose is in."""
+        rotation = self.rotation
+        position = np.array(self.position) + rotation @ np.array(pose.position)
+        return Pose(tuple(position.tolist()), quaternion(rotation @ pose.rotation))
+
 
 @dataclass(frozen=True)
 class GraspCandidate:

@@ -60,19 +60,15 @@ def parse(
     if nlp is None:
         word, has_noun = find_head(words)
         parser = 'rules'
-        notes = (_NO_PIPELINE,)
     else:
         word, has_noun = _tree_root(nlp(text), text, root)
         parser = parser_name(nlp)
-        notes = ()
-    if not has_noun:
-        notes += (_no_noun(word),)
     relations = find_relations(text, words)
     directions = find_directions(words, word, tuple(found.other_span for found in relations))
     return ReferringExpression(
         text=text, root=word.text, root_span=(word.start, word.end), has_noun=has_noun,
         directions=directions, relations=tuple(found.relation for found in relations),
-        parser=parser, notes=notes, phrase=_phrase_by_rules(text, words))
+        parser=parser, notes=_notes(nlp, word, has_noun), phrase=_phrase_by_rules(text, words))
 
 
 def _phrase_by_rules(text: str, words: tuple[Word, ...]) -> str:
@@ -101,9 +97,6 @@ def _parse_by_rules(
 ) -> ReferringExpression:
     reading = root_rules.read(words, text, nlp)
     word, (first, end) = reading.root, reading.span
-    notes = (_NO_PIPELINE,) if nlp is None else ()
-    if not reading.has_noun:
-        notes += (_no_noun(word),)
     # What a command does with the object ('... in the box') says nothing about where it is.
     described = tuple(found for found in words if first <= found.start < end)
     relations = find_relations(text[:end], described, first)
@@ -112,9 +105,9 @@ def _parse_by_rules(
     return ReferringExpression(
         text=text, root=word.text, root_span=(word.start, word.end), has_noun=reading.has_noun,
         directions=directions, relations=tuple(found.relation for found in relations),
-        parser='rules' if nlp is None else f'{parser_name(nlp)}+rules', notes=notes,
-        conjuncts=reading.conjuncts, ordinals=root_rules.ordinals(own),
-        superlatives=root_rules.superlatives(own),
+        parser='rules' if nlp is None else f'{parser_name(nlp)}+rules',
+        notes=_notes(nlp, word, reading.has_noun), conjuncts=reading.conjuncts,
+        ordinals=root_rules.ordinals(own), superlatives=root_rules.superlatives(own),
         phrase=own_phrase(text, described, word, relations))
 
 
@@ -128,8 +121,11 @@ def parser_name(nlp: Any) -> str:
     return f"spacy:{nlp.meta.get('lang', '')}_{nlp.meta.get('name', '')}"
 
 
-def _no_noun(word: Word) -> str:
-    return f'no object noun was found: {word.text!r} stands for the object'
+def _notes(nlp: Callable[[str], Any] | None, root: Word, has_noun: bool) -> tuple[str, ...]:
+    notes = [] if nlp is not None else [_NO_PIPELINE]
+    if not has_noun:
+        notes.append(f'no object noun was found: {root.text!r} stands for the object')
+    return tuple(notes)
 
 
 def clean_text(text: str) -> str:

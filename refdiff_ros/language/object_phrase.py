@@ -177,10 +177,10 @@ def _before_destination(words: tuple[Word, ...], verb: str) -> int:
     for row in range(1, len(words)):
         if verb in _TAKING and lower[row] in ('out', 'off', 'from', 'away'):
             found = min(found, row)
-        if verb in _TAKING | _TO_SOMEONE and lower[row] == 'to' and lower[row - 1] not in (
-                'next', 'close', 'closest', 'nearest'):
-            if not (row + 2 < len(words) and lower[row + 2] in ('left', 'right')):
-                found = min(found, row)
+        to_side = row + 2 < len(words) and lower[row + 2] in ('left', 'right')
+        if verb in _TAKING | _TO_SOMEONE and lower[row] == 'to' and not to_side and (
+                lower[row - 1] not in ('next', 'close', 'closest', 'nearest')):
+            found = min(found, row)
         if lower[row] == 'by' and lower[-1] in _GRIPS and len(words) - row <= 3:
             found = min(found, row)  # 'the mug by its handle' tells how to grip it
     if _places(verb):

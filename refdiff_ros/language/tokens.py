@@ -82,16 +82,16 @@ def make_tokens(
         starts.append(len(spaced))
         spaced += said
     doc = nlp(spaced)
-    row_of = {}
+    row_of: dict[int, int] = {}
     for token in doc:
         for row, (start, said) in enumerate(zip(starts, shown)):
             if start <= token.idx < start + len(said):
                 row_of[token.i] = row
     found: dict[int, Any] = {}
     for token in doc:  # of the parts of a word ("dog's") its own head stands for it
-        row = row_of.get(token.i)
-        if row is not None and (row not in found or row_of.get(token.head.i) != row):
-            found.setdefault(row, token)
+        own = row_of.get(token.i)
+        if own is not None and (own not in found or row_of.get(token.head.i) != own):
+            found.setdefault(own, token)
     tokens = [
         Token(word, found[row].pos_, found[row].dep_, row_of.get(found[row].head.i), commas[row],
               _is_fruit(words, row))

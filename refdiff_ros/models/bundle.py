@@ -33,12 +33,12 @@ the lock file. A pickle (`.pth`, `.pt`, `.ckpt`, `.bin`) always needs `sha256` i
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-import json
 from pathlib import Path, PurePosixPath
 import re
 from typing import Any
 
 from refdiff_ros.errors import BadRequestError, BundleError
+from refdiff_ros.json_text import from_json
 from refdiff_ros.presets import get_preset
 
 MANIFEST = 'bundle.json'
@@ -219,8 +219,8 @@ def read_manifest_file(path: Path) -> Bundle:
         BundleError: it is not valid.
     """
     try:
-        return parse_manifest(json.loads(path.read_text(encoding='utf-8')))
-    except (ValueError, OSError, RecursionError) as error:
+        return parse_manifest(from_json(path.read_text(encoding='utf-8')))
+    except (ValueError, OSError, TypeError, AttributeError) as error:
         raise BundleError(f'expected JSON in {path}: {error}') from error
     except BundleError as error:
         raise BundleError(f'{path}: {error}') from error

@@ -12,11 +12,12 @@ from typing import Any
 from refdiff_ros.errors import BundleError
 from refdiff_ros.models.home import home
 from refdiff_ros.models.model_set import ModelSet
-from refdiff_ros.proposals import sam_encoder
-from refdiff_ros.proposals.sam2 import is_sam2
+from refdiff_ros.models.sam_config import is_sam2
 
 _CACHE_VARIABLE = 'TORCHINDUCTOR_CACHE_DIR'
 _SHAPES = 64
+# Marks an encoder.
+_WANTED = 'refdiff_compile'
 _LOG = logging.getLogger(__name__)
 
 
@@ -46,7 +47,12 @@ def compile_models(models: ModelSet) -> None:
     # Two kinds of blocks for each shape, in every bundle that a process loads: past the limit
     # torch compiles no more.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _SHAPES)
-    sam_encoder.compile_blocks(models.sam.image_encoder)
+    setattr(models.sam.image_encoder, _WANTED, True)
+
+
+def wants_compiling(encoder: Any) -> bool:
+    """Whether the blocks of an encoder are to be compiled when it first runs."""
+    return getattr(encoder, _WANTED, False)
 
 
 def compile_problem(error: Exception, models: ModelSet) -> BundleError:

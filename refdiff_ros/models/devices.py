@@ -46,7 +46,7 @@ def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
         native = torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if native else torch.float16
     chosen = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
-    if chosen not in DTYPES.values():
+    if chosen is None or chosen not in DTYPES.values():
         raise BadRequestError(f"expected dtype 'auto' or one of {sorted(DTYPES)}, got {dtype!r}")
     if chosen is torch.float16 and device.type == 'cpu':
         raise BadRequestError("expected dtype 'float32' or 'bfloat16' on the CPU, got 'float16'")

@@ -12,14 +12,22 @@ def home() -> Path:
     Raises:
         BundleError: neither is set, and this user has no home folder.
     """
-    cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-    chosen = os.environ.get('REFDIFF_HOME') or os.path.join(cache, 'refdiff_ros')
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache')
+    chosen = Path(os.environ.get('REFDIFF_HOME') or cache / 'refdiff_ros')
     try:
-        return Path(chosen).expanduser()
+        return chosen.expanduser()
     except RuntimeError as error:
         raise BundleError(
             f'expected a home folder for {chosen}, this user has none: set REFDIFF_HOME to the '
             'folder that bundles are kept in') from error
+
+
+def expanded(path: Path) -> Path:
+    """A path with '~' replaced, as it is where this user has no home folder."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def is_offline() -> bool:

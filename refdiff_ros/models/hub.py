@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from refdiff_ros.errors import DownloadError
 from refdiff_ros.models.bundle import FileSpec, HubSource
+from refdiff_ros.models.home import expanded
 from refdiff_ros.models.transfer import (
     Checksum,
     download,
@@ -32,6 +33,7 @@ from refdiff_ros.optional import require_package
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata
+    from huggingface_hub.errors import HfHubHTTPError
 
 _LOG = logging.getLogger(__name__)
 _SHA256 = re.compile(r'[0-9a-f]{64}')
@@ -141,13 +143,15 @@ def cached(source: HubSource, path: str) -> Path | None:
 
 def _cache_folder() -> Path:
     """Where `huggingface_hub` keeps files, read from the environment as it is now."""
-    home = os.environ.get('HF_HOME') or os.path.join(
-        os.environ.get('XDG_CACHE_HOME') or '~/.cache', 'huggingface')
-    return Path(os.path.expanduser(
-        os.environ.get('HF_HUB_CACHE') or os.path.join(home, 'hub')))
+    general = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache')
+    home = Path(os.environ.get('HF_HOME') or general / 'huggingface')
+    chosen = Path(os.environ.get('HF_HUB_CACHE') or home / 'hub')
+    return expanded(chosen)
 
 
 def _hub_library() -> ModuleType:
+    # Read when it is first imported: a robot asks for its files and for nothing beside them.
+    os.environ.setdefault('HF_HUB_DISABLE_TELEMETRY', '1')
     return require_package('huggingface_hub', 'models')
 
 
@@ -194,7 +198,9 @@ def _asked(
         retries.wait(failures, url, reason)
 
 
-def _refusal(source: HubSource, url: str, error: Exception, errors: ModuleType) -> str:
+def _refusal(
+    source: HubSource, url: str, error: 'HfHubHTTPError', errors: ModuleType,
+) -> str:
     """What to tell when the hub does not give a file."""
     if isinstance(error, errors.GatedRepoError):
         return (f'expected {source.repo} to be readable, it has terms: accept them at '

@@ -31,7 +31,11 @@ class Located:
     def files(self) -> dict[str, tuple[Part, FileSpec]]:
         """The files of the wanted parts by their paths inside the bundle."""
         return {name: (part, file) for name, (part, file) in self.bundle.files().items()
-                if self.parts is None or part.name in self.parts}
+                if self.wants(part)}
+
+    def wants(self, part: Part) -> bool:
+        """Whether the part is wanted."""
+        return self.parts is None or part.name in self.parts
 
     @property
     def pull_command(self) -> str:

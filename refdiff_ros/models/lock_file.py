@@ -18,6 +18,7 @@ import os
 from pathlib import Path
 
 from refdiff_ros.errors import BundleError
+from refdiff_ros.json_text import from_json
 from refdiff_ros.models.bundle import FileSpec, is_pickle, Part
 from refdiff_ros.models.home import home
 from refdiff_ros.models.located import Located, store_errors
@@ -63,7 +64,7 @@ def read_lock(folder: Path) -> dict[str, LockedFile]:
         _LOG.debug('no lock of %s: %s', folder, error)
         return {}
     try:
-        values = json.loads(path.read_text(encoding='utf-8'))['files']
+        values = from_json(path.read_text(encoding='utf-8'))['files']
         return {name: LockedFile(**value) for name, value in values.items()}
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
@@ -87,7 +88,7 @@ def write_lock(folder: Path, files: dict[str, LockedFile]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f'{path.name}.{os.getpid()}')
         temporary.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
 def lock_entry(path: Path, sha256: str, source: str = '', commit: str = '') -> LockedFile:

@@ -1,6 +1,6 @@
 """From a bundle's name to loaded models, and back to free memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 import dataclasses
 import gc
@@ -11,38 +11,33 @@ from pickle import UnpicklingError
 import time
 from typing import Any
 
-import numpy as np
 import torch
 
 from refdiff_ros.errors import BundleError, OutOfMemoryError
 from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.bundle import is_pickle, Part
 from refdiff_ros.models.bundled_parser import load_bundled_parser
-from refdiff_ros.models.compiling import compile_models, compile_problem, failed_to_compile
+from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.listed_files import only_listed
 from refdiff_ros.models.located import Located
 from refdiff_ros.models.lock_file import check_files, missing_files
-from refdiff_ros.models.memory import free_caches, is_out_of_memory, modules, parameter_bytes
+from refdiff_ros.models.memory import free_caches, is_out_of_memory, modules
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
 from refdiff_ros.models.progress import ignore, Listener, Step
 from refdiff_ros.models.pulling import pull
 from refdiff_ros.models.residency import GROUPS, Residency
-from refdiff_ros.models.sam_config import build_sam, set_sam_dtype
+from refdiff_ros.models.sam_config import build_sam, set_sam2_dtype, set_sam_dtype
 from refdiff_ros.models.store import locate, TABLETOP, UNTRAINED
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.optional import require_package
-from refdiff_ros.presets import Mode, Preset
-from refdiff_ros.proposals.sam2 import set_sam2_dtype
-from refdiff_ros.proposals.segmentor import segmentor_of
-from refdiff_ros.results import Frame
+from refdiff_ros.presets import Mode
 
 DEFAULT_BUNDLE = TABLETOP
-_WARM_HW = (480, 640)
 _LOG = logging.getLogger(__name__)
 
 
-def load_bundle(
+def load_bundle(  # noqa: PLR0913, what a node has a parameter for
     name_or_path: str = DEFAULT_BUNDLE,
     device: str | torch.device = 'auto',
     dtype: str | torch.dtype = 'auto',
@@ -142,92 +137,6 @@ def _settle(
     return models
 
 
-def warm_up(
-    models: ModelSet, preset: Preset, listener: Listener = ignore,
-) -> dict[str, float]:
-    """Run each model once at the sizes of `preset`, so that the first answer is not the slow one.
-
-    Args:
-        models: those that are loaded are run.
-        preset: its sizes.
-        listener: is told of each model.
-
-    Returns:
-        Milliseconds per model.
-
-    Raises:
-        BundleError: a model gives values that are not finite, as too narrow a dtype does, or
-            cannot be compiled.
-        OutOfMemoryError: one picture at these sizes does not fit on the device.
-    """
-    try:
-        return _warm_up(models, preset, listener)
-    except (RuntimeError, MemoryError) as error:
-        if failed_to_compile(error):
-            raise compile_problem(error, models) from error
-        if not is_out_of_memory(error):
-            raise
-        reason = str(error)
-    free_caches()
-    raise OutOfMemoryError(
-        f"expected one picture at the sizes of preset '{preset.name}' to fit into the memory of "
-        f'{models.device} beside the models, but it is full: stop what else uses it, lower '
-        f'image_size, or choose a smaller bundle ({reason})')
-
-
-def _warm_up(models: ModelSet, preset: Preset, listener: Listener) -> dict[str, float]:
-    timings: dict[str, float] = {}
-    total = parameter_bytes(models)
-
-    def run(name: str, call: Callable[[], torch.Tensor]) -> torch.Tensor:
-        listener(Step('warming up', name, 0, total))
-        start = time.perf_counter()
-        result = call()
-        if models.device.type == 'cuda':
-            torch.cuda.synchronize(models.device)
-        timings[name] = (time.perf_counter() - start) * 1e3
-        if not torch.isfinite(result).all():
-            raise BundleError(
-                f"expected finite values from {name} of bundle '{models.name}' in "
-                f"{models.dtype} on {models.device}, got others: use dtype 'float32'")
-        return result
-
-    with torch.inference_mode():
-        if models.diffusion is not None:
-            _warm_diffusion(models, preset.generative.image_size, run)
-        if models.clip is not None:
-            _warm_clip(models, run)
-    if models.sam is not None:
-        models.need('sam')
-        black = Frame(np.zeros((*_WARM_HW, 3), np.uint8))
-        # Outside: what is compiled here is compiled for the way in which answers run it.
-        run('sam', lambda: segmentor_of(models.sam).embed(black, preset.proposals).features)
-    return timings
-
-
-def _warm_diffusion(models: ModelSet, size: int, run: Callable) -> None:
-    diffusion = models.diffusion
-    models.need('diffusion')
-    image = torch.zeros(1, 3, size, size, device=models.device, dtype=models.dtype)
-    tokens = diffusion.tokenizer(
-        ['a red mug'], padding='max_length', truncation=True,
-        max_length=diffusion.tokenizer.model_max_length, return_tensors='pt',
-    ).input_ids.to(models.device)
-    latents = run('vae', lambda: diffusion.vae.encode(image).latent_dist.mode())
-    states = run('text_encoder', lambda: diffusion.text_encoder(tokens)[0])
-    run('unet', lambda: diffusion.unet(latents, 1, states).sample)
-
-
-def _warm_clip(models: ModelSet, run: Callable) -> None:
-    clip = models.clip
-    models.need('clip')
-    tokens = clip.tokenizer(['a red mug'], return_tensors='pt').input_ids.to(models.device)
-    side = clip.model.config.vision_config.image_size
-    image = torch.zeros(1, 3, side, side, device=models.device, dtype=models.dtype)
-    run('clip_text', lambda: clip.model.text_model(tokens)[0])
-    run('clip_vision', lambda: clip.model.vision_model(image)[0])
-
-
 def unload(models: ModelSet) -> None:
     """Free the models' memory, on the host and on the device.
 
@@ -242,12 +151,12 @@ def unload(models: ModelSet) -> None:
 def _load(
     located: Located, device: torch.device, dtype: torch.dtype, listener: Listener,
 ) -> ModelSet:
-    bundle, folder, wanted = located.bundle, located.folder, located.parts
+    bundle, folder = located.bundle, located.folder
     start = time.perf_counter()
     loaders = {'diffusion': _load_diffusion, 'clip': _load_clip, 'sam': _load_sam}
     loaded: dict[str, Any] = {}
     for part in bundle.parts:
-        if part.name not in loaders or part.name not in wanted:
+        if part.name not in loaders or not located.wants(part):
             continue
         listener(Step('loading', part.name, 0, sum(file.size or 0 for file in part.files)))
         with _reading(folder / part.folder), only_listed(part, folder) as place:
@@ -350,7 +259,7 @@ def _reading(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _no_progress_bars() -> Iterator[None]:
-    """transformers draws a bar per model, which only clutters a node's log."""
+    """Keep transformers from drawing a bar per model, which only clutters a node's log."""
     logging_of = require_package('transformers.utils.logging', 'models')
     shown = logging_of.is_progress_bar_enabled()
     logging_of.disable_progress_bar()

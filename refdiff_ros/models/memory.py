@@ -146,7 +146,8 @@ def host_rss() -> tuple[int, int]:
     if status.exists():
         lines = dict(line.split(':', 1) for line in status.read_text().splitlines()
                      if ':' in line)
-        return tuple(int(lines[key].split()[0]) * 1024 for key in ('VmRSS', 'VmHWM'))
+        now, most = (int(lines[key].split()[0]) * 1024 for key in ('VmRSS', 'VmHWM'))
+        return now, most
     import resource  # not on every system
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

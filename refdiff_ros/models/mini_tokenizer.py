@@ -23,13 +23,14 @@ WORDS = tuple(sorted(set(
     # what it looks like
     'red green blue yellow orange purple pink brown black white grey gray cyan magenta '
     'big small large little tall short long round square thin wide dark light bright striped '
-    'empty full open closed metal wooden plastic glass paper '
+    'empty full open closed metal wooden plastic glass paper turquoise two coloured '
     # things on tables
     'apple ball banana bag basket block book bottle bowl box brick brush button cable camera can '
     'cap carton chair cloth coin cone container cover cube cup cylinder cutter disc dish drill '
     'duck fork fruit funnel hammer handle jar jug key keyboard kettle knife lamp lemon lid mouse '
     'mug nail nut orange pan pear pen pencil phone pitcher plate pot ring ruler scissors screw '
-    'screwdriver shoe spatula sponge spoon sphere stapler tape toy tray tube wrench'.split())))
+    'screwdriver shoe spatula sponge spoon sphere stapler tape teapot toy tray tube '
+    'wrench'.split())))
 
 
 def build_tokenizer() -> Any:

@@ -106,7 +106,7 @@ class ProgressLog:
         every_s: seconds between two lines of one stage.
     """
 
-    def __init__(self, write: Callable[[str], None], every_s: float = _LOG_S):
+    def __init__(self, write: Callable[[str], object], every_s: float = _LOG_S):
         self._write, self._every_s = write, every_s
         self._stage = ''
         self._last_s = -float('inf')

@@ -91,8 +91,8 @@ def pull(
                 f"'{located.pull_command}' with network, or copy that folder from another machine")
         wanted = [_look_up(located, name, retries) for name in left]
         _check_space(located.folder, wanted)
-        total = None if any(one.size is None for one in wanted) else sum(
-            one.size for one in wanted)
+        sizes = [one.size for one in wanted if one.size is not None]
+        total = sum(sizes) if len(sizes) == len(wanted) else None
         meter = Meter('downloading', total, listener)
         for one in wanted:
             meter.begin(one.name)
@@ -135,7 +135,7 @@ def _take_from_here(located: Located, name: str) -> bool:
             shutil.copyfile(found, copy)
             if sha256_of(copy) != file.sha256:
                 return False
-        os.replace(copy, target)
+        copy.replace(target)
         _lock(located.folder, name, lock_entry(target, file.sha256, str(found)))
         return True
     return False
@@ -170,7 +170,7 @@ def _look_up(located: Located, name: str, retries: Retries) -> _Wanted:
         remote = hub.look_up(source, path, retries, file)
         size = file.size if remote.size is None else remote.size
         return _Wanted(name, file, source, remote.url, remote.checksum, size, remote.commit)
-    if part.url:
+    if part.url and file.sha256 is not None:
         url = mirrored(f'{part.url.rstrip("/")}/{file.path}')
         return _Wanted(name, file, None, url, Checksum('sha256', file.sha256), file.size)
     raise BundleError(f'expected the file {located.folder / name}, found none, and its manifest '

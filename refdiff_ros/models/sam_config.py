@@ -13,7 +13,7 @@ from refdiff_ros.errors import BundleError
 from refdiff_ros.optional import require_package
 
 # The names and meanings of segment-anything's own constructors.
-SAM_CONFIG = {
+SAM_CONFIG: dict[str, Any] = {
     'image_size': 1024,
     'patch_size': 16,
     'embed_dim': 768,
@@ -70,7 +70,7 @@ def build_sam(config: dict[str, Any]) -> torch.nn.Module:
             iou_head_hidden_dim=values['iou_head_hidden_dim'])).eval()
 
 
-def config_of(sam: torch.nn.Module) -> dict[str, Any]:
+def config_of(sam: Any) -> dict[str, Any]:
     """The config from which `build_sam` builds a model of the same shape."""
     encoder, prompts, decoder = sam.image_encoder, sam.prompt_encoder, sam.mask_decoder
     blocks = list(encoder.blocks)
@@ -94,7 +94,18 @@ def config_of(sam: torch.nn.Module) -> dict[str, Any]:
     }
 
 
-def set_sam_dtype(sam: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
+def is_sam2(model: Any) -> bool:
+    """Whether a segmentor is transformers' `Sam2Model`, and not segment-anything's `Sam`."""
+    return hasattr(model, 'vision_encoder')
+
+
+def set_sam2_dtype(model: Any, dtype: torch.dtype) -> Any:
+    """Let the encoder of a `Sam2Model` compute in `dtype`; its decoder stays in float32."""
+    model.float().vision_encoder.to(dtype)
+    return model
+
+
+def set_sam_dtype(sam: Any, dtype: torch.dtype) -> Any:
     """Let a `Sam` compute in `dtype` where that costs no quality.
 
     The prompt encoder, whose coordinates do not survive half precision, and the head that

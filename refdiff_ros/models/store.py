@@ -8,7 +8,6 @@ Everything is kept below `home()`:
     locks/                          what was verified of bundles in other folders
 """
 
-import os
 from pathlib import Path
 import shlex
 from urllib.parse import quote
@@ -22,7 +21,7 @@ from refdiff_ros.models.bundle import (
     read_manifest,
     read_manifest_file,
 )
-from refdiff_ros.models.home import home, is_offline
+from refdiff_ros.models.home import expanded, home, is_offline
 from refdiff_ros.models.located import Located, store_errors
 from refdiff_ros.models.transfer import PATIENCE, Retries
 
@@ -34,8 +33,9 @@ SHIPPED = Path(__file__).parents[1] / 'bundles'
 
 
 def known_bundles() -> list[str]:
-    """Names of the bundles that can be named without a download: shipped, built in, or known by
-    a shipped manifest.
+    """Names of the bundles that can be named without a download.
+
+    They are shipped, built in, or known by a shipped manifest.
     """
     shipped = sorted(path.parent.name for path in SHIPPED.glob(f'*/{MANIFEST}'))
     return [*shipped, UNTRAINED, *sorted(path.stem for path in MANIFESTS.glob('*.json'))]
@@ -61,7 +61,7 @@ def locate(
         BundleError: there is no such bundle, or its manifest is not valid.
         DownloadError: the manifest is needed from the hub and cannot be had.
     """
-    folder = Path(os.path.expanduser(name_or_path))
+    folder = expanded(Path(name_or_path))
     asked = shlex.quote(name_or_path)
     manifest = MANIFESTS / f'{name_or_path}.json'
     if revision is not None and (folder.is_dir() or not is_hub_id(name_or_path)):

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import http.client
 import logging
-import os
 from pathlib import Path
 import shutil
 import ssl
@@ -85,7 +84,7 @@ def sha256_of(path: Path, progress: Progress | None = None) -> str:
 
 
 def git_blob_id(path: Path) -> str:
-    """git's id of a file's content, which the hub sends as the ETag of small files."""
+    """Compute git's id of a file's content, which the hub sends as the ETag of small files."""
     hasher = hashlib.sha1(f'blob {path.stat().st_size}\0'.encode(), usedforsecurity=False)
     with path.open('rb') as stream:
         while block := stream.read(_BLOCK):
@@ -98,7 +97,7 @@ def part_of(target: Path) -> Path:
     return target.with_name(target.name + '.part')
 
 
-def download(
+def download(  # noqa: PLR0913, one transfer as a whole
     url: str,
     target: Path,
     checksum: Checksum,
@@ -136,7 +135,7 @@ def download(
             _receive(url, part, size, headers or {}, progress, retries)
         got = checksum.of(part)
         if got == checksum.digest:
-            os.replace(part, target)
+            part.replace(target)
             return
         part.unlink()
         # A part that an earlier run left may be of another version: start over once.
@@ -179,7 +178,7 @@ def _receive(
         retries.wait(failures, url, reason)
 
 
-def _receive_once(
+def _receive_once(  # noqa: PLR0913, one transfer as a whole
     url: str, part: Path, offset: int, size: int | None, headers: Mapping[str, str],
     progress: Progress | None, timeout_s: float,
 ) -> bool:

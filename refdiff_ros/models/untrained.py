@@ -112,7 +112,7 @@ def _sam(sizes: UntrainedSizes) -> torch.nn.Module:
     With plain initial weights every prompt gives the same speckles. Larger weights in the mask
     decoder let prompts differ, and upscaling kernels without detail give connected regions.
     """
-    sam = build_sam(dict(sizes.sam))
+    sam: Any = build_sam(dict(sizes.sam))
     with torch.no_grad():
         for name, weight in sam.mask_decoder.named_parameters():
             if name.startswith('output_upscaling') and weight.ndim == 4:

@@ -5,22 +5,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from refdiff_ros.errors import BundleError
 from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.bundle import Bundle, FileSpec, MANIFEST, manifest_values, Part
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
-from refdiff_ros.models.sam_config import config_of
+from refdiff_ros.models.sam_config import config_of, is_sam2
 from refdiff_ros.models.transfer import sha256_of
 from refdiff_ros.optional import require_package
-from refdiff_ros.proposals.sam2 import is_sam2
 
 _LAYOUTS = {'diffusion': 'diffusers', 'clip': 'transformers', 'sam': 'segment-anything-config',
             'parser': 'spacy'}
 
 
-def write_bundle(
+def write_bundle(  # noqa: PLR0913, each a field of the manifest
     models: ModelSet,
     folder: str | Path,
     name: str | None = None,
@@ -41,18 +38,23 @@ def write_bundle(
         The manifest, which is written last: a folder with one is complete.
 
     Raises:
-        BundleError: the folder is not empty, or the manifest would not be valid.
+        BundleError: the folder is not empty, a part was not loaded, or the manifest would not be
+            valid.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BundleError(f'expected a new or empty folder for a bundle, got {folder}')
+    if models.diffusion is None or models.clip is None:
+        raise BundleError(f"expected the bundle '{models.name}' loaded for the mode 'full', "
+                          'got only some of its parts: load it for that mode, then write it')
     _write_diffusion(models.diffusion, folder / 'diffusion')
     _write_clip(models.clip, folder / 'clip')
     if models.sam is not None:
         _write_sam(models.sam, folder / 'sam')
     # A bundle without a parser uses the one that comes with this package.
-    if models.nlp is not None and models.nlp is not load_parser():
-        models.nlp.to_disk(folder / 'parser')
+    parser: Any = models.nlp
+    if parser is not None and parser is not load_parser():
+        parser.to_disk(folder / 'parser')
     for path in folder.rglob('*'):
         if path.is_file():
             path.chmod(0o644)  # safetensors writes files that only their owner can read
@@ -87,7 +89,7 @@ def _write_clip(clip: ClipModels, folder: Path) -> None:
         encoding='utf-8')
 
 
-def _write_sam(sam: torch.nn.Module, folder: Path) -> None:
+def _write_sam(sam: Any, folder: Path) -> None:
     if is_sam2(sam):
         sam.save_pretrained(folder, safe_serialization=True)
         return

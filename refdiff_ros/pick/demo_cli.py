@@ -87,7 +87,8 @@ def _asked(scene: dict[str, Any], expression: str | None) -> tuple[str, int | No
 
 def _truth(client: 'PickClient', watched: 'Watched', row: int | None) -> Verdict:
     return verdict(row, watched.result.status == PickStatus.REFUSED, watched.raised_m,
-                   watched.peak_m, tuple(thing['on'] for thing in client.scene['objects']))
+                   watched.peak_m, tuple(thing['on'] for thing in client.scene['objects']),
+                   watched.disturbed)
 
 
 def _write(args: argparse.Namespace, text: str, watched: 'Watched', truth: Verdict) -> int:

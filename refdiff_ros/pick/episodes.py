@@ -8,8 +8,8 @@ from refdiff_ros.errors import RefDiffError
 from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.gripper_sim import GripperSim
 from refdiff_ros.sim.render import SceneView
-from refdiff_ros.sim.scene import random_scene
 from refdiff_ros.sim.shapes import COLOURS, COLOURS_OF, SHAPES
+from refdiff_ros.sim.worlds import table_scene
 
 # No gripper of this kind lifts a plate from above: plates are scenery, and never asked for.
 NEVER_ASKED = ('plate',)
@@ -45,7 +45,7 @@ def lay(seed: int, size_hw: tuple[int, int]) -> GripperSim:
     """
     for attempt in range(_TRIES):
         try:
-            return GripperSim(random_scene(scene_seed(seed, attempt)), size_hw)
+            return GripperSim(table_scene(scene_seed(seed, attempt)), size_hw)
         except RefDiffError as error:
             last = error
     raise RefDiffError(f'expected one of {_TRIES} scenes of episode {seed} to settle: {last}')

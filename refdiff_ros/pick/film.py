@@ -12,11 +12,13 @@ from refdiff_ros.optional import require_package
 _TINT = np.array([40, 220, 90])
 _WIDTH = 480
 _LAST_S = 2.0
-_BAND_PX = 22
+_BAND_PX = 36
+_LINE = 78  # characters
+_SECOND = (160, 220, 170)
 
 
 def write_gif(path: Path, frames: Sequence[tuple[float, np.ndarray]],
-              events: Sequence[Any], title: str, frame_s: float) -> None:
+              events: Sequence[Any], title: str, frame_s: float, ended: str = '') -> None:
     """Write a GIF.
 
     Args:
@@ -26,8 +28,12 @@ def write_gif(path: Path, frames: Sequence[tuple[float, np.ndarray]],
             tint from its coming until the fingers close.
         title: shown beside the stage.
         frame_s: how long each picture stays, seconds; the last stays longer.
+        ended: how it ended, shown with the last picture.
     """
-    pictures = [_frame(image, _stage_at(events, at_s), title) for at_s, image in frames]
+    pictures = [_frame(image, _stage_at(events, at_s), title, at_s) for at_s, image in frames]
+    if ended:
+        at_s, image = frames[-1]
+        pictures[-1] = _frame(image, None, title, at_s, ended)
     seconds = [frame_s] * (len(pictures) - 1) + [_LAST_S]
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures[0].save(path, save_all=True, append_images=pictures[1:], loop=0, optimize=False,
@@ -57,7 +63,7 @@ def _stage_at(events: Sequence[Any], at_s: float) -> Any:
     return past[-1] if past else None
 
 
-def _frame(image_rgb: np.ndarray, event: Any, title: str) -> Any:
+def _frame(image_rgb: np.ndarray, event: Any, title: str, at_s: float, ended: str = '') -> Any:
     picture = require_package('PIL.Image', 'sim')
     pixels = image_rgb
     if event is not None and event.mask is not None and event.stage.name in (
@@ -67,7 +73,8 @@ def _frame(image_rgb: np.ndarray, event: Any, title: str) -> Any:
     height = round(image_rgb.shape[0] * _WIDTH / image_rgb.shape[1])
     canvas = picture.new('RGB', (_WIDTH, height + _BAND_PX), 'black')
     canvas.paste(picture.fromarray(pixels).resize((_WIDTH, height)), (0, 0))
-    stage = event.stage.name.lower() if event is not None else 'start'
-    require_package('PIL.ImageDraw', 'sim').Draw(canvas).text(
-        (6, height + 5), f'"{title}": {stage}', fill='white')
+    stage = ended or ('start' if event is None else f'{event.stage.name.lower()}: {event.note}')
+    draw = require_package('PIL.ImageDraw', 'sim').Draw(canvas)
+    draw.text((6, height + 4), f'"{title}"'[:_LINE], fill='white')
+    draw.text((6, height + 18), f'{at_s:5.1f} s  {stage}'[:_LINE], fill=_SECOND)
     return canvas.quantize(128)

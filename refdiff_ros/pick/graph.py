@@ -11,7 +11,7 @@ from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.optional import require_ros
 from refdiff_ros.sim.gripper_sim import camera_in_base
-from refdiff_ros.sim.scene import random_scene
+from refdiff_ros.sim.worlds import table_scene
 
 if TYPE_CHECKING:
     from refdiff_ros.pick.ros.client import PickClient
@@ -22,6 +22,7 @@ _IMAGES = {'image': f'{GRIPPER}/color/image_raw', 'depth': f'{GRIPPER}/depth/ima
            'camera_info': f'{GRIPPER}/color/camera_info'}
 _TRUTH = {'instances': f'{GRIPPER}/tabletop_gripper/instances',
           'objects': f'{GRIPPER}/tabletop_gripper/objects'}
+_DEPTH = {name: _IMAGES[name] for name in ('depth', 'camera_info')}
 # A machine with a lot to do simulates slower than the clock.
 _MOTION_S = 60.0
 _ROBOT = {name: f'{GRIPPER}/{name}'
@@ -40,6 +41,7 @@ class GraphOptions:
         timeout_s: for the models to load, for an answer, for a pick.
         log: folder of the processes' outputs.
         speed: simulated seconds per second.
+        server: command of the action server.
         film_hz: pictures per simulated second, on each of which the physics waits; 0 lets it run.
     """
 
@@ -53,12 +55,18 @@ class GraphOptions:
     timeout_s: float
     log: Path
     speed: float = 1.0
+    server: str = 'pick-server'
     film_hz: float = 0.0
 
 
 @contextmanager
-def graph(options: GraphOptions) -> Iterator['PickClient']:
+def graph(options: GraphOptions, client: 'type[PickClient] | None' = None,
+          ) -> Iterator['PickClient']:
     """Start the nodes; on leaving they end, whatever happened.
+
+    Args:
+        options: what runs.
+        client: the class of what watches; None for a `PickClient`.
 
     Raises:
         MissingPackageError: ROS is not there.
@@ -71,7 +79,7 @@ def graph(options: GraphOptions) -> Iterator['PickClient']:
     os.environ.update(private_domain.environment(domain))
     os.environ.pop('ROS_LOCALHOST_ONLY', None)
     with claim, ExitStack() as stack:
-        yield start(options, stack)
+        yield start(options, stack, client)
 
 
 def show_scene(client: 'PickClient', seed: int, timeout_s: float) -> None:
@@ -80,15 +88,21 @@ def show_scene(client: 'PickClient', seed: int, timeout_s: float) -> None:
     Raises:
         RefDiffError: it is not laid in time.
     """
-    camera = camera_in_base(random_scene(seed).view)
+    camera = camera_in_base(table_scene(seed).view)
     client.set_parameter('gripper', 'seed', seed, timeout_s)
     client.set_parameter('server', 'camera_in_base', [*camera.position, *camera.orientation],
                          timeout_s)
     client.wait_for_scene(seed, timeout_s)
 
 
-def start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
+def start(options: GraphOptions, stack: ExitStack, client: 'type[PickClient] | None' = None,
+          ) -> 'PickClient':
     """Start the nodes on this process's own domain; they end with the stack.
+
+    Args:
+        options: what runs.
+        stack: that ends them.
+        client: the class of what watches; None for a `PickClient`.
 
     Raises:
         RefDiffError: a node ended by itself, or nothing became active in time.
@@ -108,7 +122,8 @@ def start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
         options.timeout_s if options.film_hz else min(options.timeout_s, _MOTION_S))}
     processes = []
     for command, values, remaps in (
-            ('gripper', gripper, {'__ns': GRIPPER}), grounder, ('pick-server', server, _ROBOT)):
+            ('gripper', gripper, {'__ns': GRIPPER}), grounder,
+            (options.server, server, {**_ROBOT, **_DEPTH})):
         process = ChildProcess(command, _command(command, values, remaps),
                                options.log / f'{command}.log')
         stack.callback(process.stop)
@@ -118,10 +133,10 @@ def start(options: GraphOptions, stack: ExitStack) -> 'PickClient':
         for process in processes:
             process.check()
 
-    client = stack.enter_context(PickClient(GRIPPER, watch))
+    watching = stack.enter_context((client or PickClient)(GRIPPER, watch))
     if not options.true_masks:
-        client.wait_until_active(options.timeout_s)
-    return client
+        watching.wait_until_active(options.timeout_s)
+    return watching
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -62,7 +62,8 @@ def _trial(client: 'PickClient', seed: int, size_hw: tuple[int, int]) -> Trial:
     return Trial(
         seed, asked.text, asked.kind, '' if asked.row is None else scene.things[asked.row].shape,
         verdict(asked.row, result.status == PickStatus.REFUSED, watched.raised_m,
-                watched.peak_m, tuple(thing.on for thing in scene.things)),
+                watched.peak_m, tuple(thing.on for thing in scene.things),
+                watched.disturbed),
         PickStatus(result.status).name, result.reason,
         _overlap(watched, episode), watched.seconds)
 

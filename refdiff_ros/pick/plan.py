@@ -5,13 +5,16 @@ says about contacts decides where, and along which horizontal direction they clo
 the robot's base (metres, z up), of the frame between the fingertips: x closes, z is the approach.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 import math
 
 import numpy as np
 
-from refdiff_ros.errors import BadRequestError, RefDiffError
+from refdiff_ros.errors import RefDiffError
 from refdiff_ros.grasp.results import GraspRegion, Pose, quaternion
+from refdiff_ros.pick.from_above import find_top, grips, Top, TopGrip
+from refdiff_ros.pick.reach import Reach
+from refdiff_ros.pick.space import Space
 
 # Above this height component an axis counts as upright.
 _UPRIGHT = 0.6
@@ -27,44 +30,12 @@ _LEAST_WIDTH = 0.6
 _EDGE_DEPTH_M, _EDGE_OPENING_M, _EDGE_INSET_M = 0.02, 0.045, 0.004
 # Less than this over the table an edge cannot be reached under.
 _LEAST_EDGE_M = 0.03
+# The hand passes this far over the highest thing.
+_OVER_M = 0.04
 
 
 class NoGraspError(RefDiffError):
     """The region cannot be gripped; the message says why."""
-
-
-@dataclass(frozen=True)
-class Reach:
-    """What the gripper can do, and where the table is.
-
-    Attributes:
-        max_opening_m: between the opened fingers.
-        finger_length_m: from the fingertips to the palm.
-        table_z_m: height of the table's top in the base.
-        clearance_m: fingertips stay this far above the table.
-        margin_m: the fingers open this much wider than the object.
-        tip_depth_m: the fingertips go this far below the contacts.
-        standoff_m: height over the grasp at which the approach begins.
-        lift_m: how high the object is lifted.
-
-    Raises:
-        BadRequestError: a length that is not positive.
-    """
-
-    max_opening_m: float = 0.11
-    finger_length_m: float = 0.12
-    table_z_m: float = 0.0
-    clearance_m: float = 0.004
-    margin_m: float = 0.02
-    tip_depth_m: float = 0.012
-    standoff_m: float = 0.12
-    lift_m: float = 0.15
-
-    def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not math.isfinite(value) or (field.name != 'table_z_m' and value <= 0):
-                raise BadRequestError(f'expected {field.name} > 0 metres, got {value!r}')
 
 
 @dataclass(frozen=True)
@@ -92,6 +63,12 @@ class GraspPlan:
         before, grasp, lifted: poses in the base.
         opening_m: of the fingers on the way down.
         edge: whether an edge is held, because the whole is too wide.
+        rise_m: how high the fingertips stand over the base of the object.
+        radius_m: of the circle around the object's middle that holds its footprint.
+        off_m: from the fingertips to the object's middle, in the base.
+        top_m: how high the object reaches over the fingertips.
+        clear_z_m: a height at which the hand meets nothing on its way; that of `before` where
+            nothing else is known.
     """
 
     before: Pose
@@ -99,37 +76,85 @@ class GraspPlan:
     lifted: Pose
     opening_m: float
     edge: bool = False
+    rise_m: float = 0.0
+    radius_m: float = 0.06
+    off_m: tuple[float, float] = (0.0, 0.0)
+    top_m: float = 0.0
+    clear_z_m: float = 0.0
 
 
-def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None) -> GraspPlan:
+def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None,
+               space: Space | None = None) -> GraspPlan:
     """Poses in the base for the best grip on a region.
 
     Args:
         region: with a pose, in the camera's optical frame.
         camera: the optical frame in the base.
         reach: of the gripper.
+        space: what the depth picture shows: the grip is then taken from the object's top, and
+            the way of the fingers is free in it. None goes by the region alone.
 
     Raises:
-        NoGraspError: the region has no pose, or nothing on it fits between the fingers.
+        NoGraspError: the region has no pose, nothing on it fits between the fingers, or
+            something is in the way of every grip.
     """
     reach = reach or Reach()
     if not region.valid:
         raise NoGraspError(f'no region to grip: {region.reason}')
     if not region.pose_valid:
         raise NoGraspError(f'no grasp pose: {region.pose_reason}')
+    top = None if space is None else find_top(space, reach)
+    if top is not None:
+        return _free(space, top, camera, reach)
+    plan = _from_region(region, camera, reach)
+    if space is None:
+        return plan
+    blocked = space.in_the_way(plan.grasp, plan.opening_m, reach)
+    if blocked:
+        raise NoGraspError(_no_room(blocked))
+    return _over(plan, space)
+
+
+def _free(space: Space, top: Top, camera: Pose, reach: Reach) -> GraspPlan:
+    """The best grip on the object's top whose way is free."""
+    blocked = ''
+    for grip in grips(space, top, np.array(camera.position[:2]), reach):
+        plan = _through(grip.tip, grip.closing, grip.opening_m, top.z, reach)
+        what = space.in_the_way(plan.grasp, plan.opening_m, reach)
+        if not what:
+            return _over(_standing(plan, top, grip), space)
+        blocked = blocked or what
+    if blocked:
+        raise NoGraspError(_no_room(blocked))
+    raise NoGraspError(
+        f'it is {2 * top.radius_m * 100:.0f} cm wide, more than the '
+        f'{reach.max_opening_m * 100:.0f} cm of the gripper, and too flat to hold by its edge: '
+        'use a wider gripper')
+
+
+def _no_room(blocked: str) -> str:
+    return (f'there is no room for the fingers beside it ({blocked}): move apart what stands '
+            'around it')
+
+
+def _standing(plan: GraspPlan, top: Top, grip: TopGrip) -> GraspPlan:
+    off = top.centre - grip.tip[:2]
+    return replace(plan, edge=grip.edge, rise_m=float(grip.tip[2]) - top.support_z,
+                   radius_m=top.radius_m, off_m=(float(off[0]), float(off[1])),
+                   top_m=top.z - float(grip.tip[2]))
+
+
+def _over(plan: GraspPlan, space: Space) -> GraspPlan:
+    return replace(plan, clear_z_m=max(plan.clear_z_m, space.highest_m + _OVER_M))
+
+
+def _from_region(region: GraspRegion, camera: Pose, reach: Reach) -> GraspPlan:
     box = _box(region, camera, reach.table_z_m)
-    grips = sorted(_grips(region, camera, box), key=lambda grip: -grip.quality)
-    fitting = [grip for grip in grips if grip.width_m <= reach.max_opening_m - 0.006]
+    ranked = sorted(_grips(region, camera, box), key=lambda grip: -grip.quality)
+    fitting = [grip for grip in ranked if grip.width_m <= reach.max_opening_m - 0.006]
     if fitting:
         return _across(fitting[0], box.top_z, reach)
-    return _edge(box, grips[0], reach)
-
-
-def in_base(pose: Pose, camera: Pose) -> Pose:
-    """A pose of the optical frame, in the base."""
-    rotation = camera.rotation
-    position = np.array(camera.position) + rotation @ np.array(pose.position)
-    return Pose(tuple(position.tolist()), quaternion(rotation @ pose.rotation))
+    return _edge(box, ranked[0], reach)
 
 
 @dataclass(frozen=True)
@@ -155,7 +180,7 @@ class _Box:
 
 
 def _box(region: GraspRegion, camera: Pose, table_z_m: float) -> _Box:
-    pose = in_base(region.pose, camera)
+    pose = camera.of(region.pose)
     axes, extents = pose.rotation, np.array(region.extents)
     centre = np.array(pose.position)
     main = axes[:2, 1] / max(float(np.linalg.norm(axes[:2, 1])), 1e-9)
@@ -182,7 +207,7 @@ def _grips(region: GraspRegion, camera: Pose, box: _Box) -> list[Grip]:
     # The region's own axis comes after every candidate that is of any use.
     poses = [*((c.pose, c.width_m, c.quality) for c in region.candidates if c.pose_valid),
              (region.pose, region.width_m, 0.05)]
-    grips = [_grip(in_base(pose, camera), width, quality, box) for pose, width, quality in poses]
+    grips = [_grip(camera.of(pose), width, quality, box) for pose, width, quality in poses]
     level = [grip for grip, tilt in grips if tilt < _LEVEL]
     return level or [grip for grip, _ in grips]
 
@@ -237,4 +262,5 @@ def _through(tip: np.ndarray, closing: np.ndarray, opening: float, top: float,
     def at(height: float) -> Pose:
         return Pose((float(tip[0]), float(tip[1]), float(height)), turn)
     before = max(top, tip[2]) + reach.standoff_m
-    return GraspPlan(at(before), at(tip[2]), at(tip[2] + reach.lift_m), opening)
+    return GraspPlan(at(before), at(tip[2]), at(tip[2] + reach.lift_m), opening,
+                     rise_m=float(tip[2]) - reach.table_z_m, clear_z_m=float(before))

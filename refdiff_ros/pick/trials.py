@@ -9,9 +9,11 @@ import numpy as np
 
 from refdiff_ros.errors import attempt, error_text
 from refdiff_ros.grasp.region import grasp_region
+from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.episodes import lay, Task, task
-from refdiff_ros.pick.plan import Reach
+from refdiff_ros.pick.reach import Reach
 from refdiff_ros.pick.sim_robot import SimRobot
+from refdiff_ros.pick.space import Space
 from refdiff_ros.pick.stages import Grounding, pick, PickSettings, PickStatus
 from refdiff_ros.pick.tally import Trial
 from refdiff_ros.pick.verdict import verdict
@@ -70,6 +72,14 @@ class Episode:
             self.view.frame.camera, frame_id=self.view.frame.frame_id)
 
     @property
+    def _camera(self) -> Pose:
+        return camera_in_base(self._sim.scene.view)
+
+    def space(self, mask: np.ndarray) -> Space:
+        """What the depth picture shows around a mask (H, W) bool."""
+        return Space.seen(self.frame.depth_m, self.frame.camera, self._camera, mask)
+
+    @property
     def sim(self) -> GripperSim:
         """The simulation as the last pick left it."""
         return self._sim
@@ -84,18 +94,20 @@ class Episode:
             nonlocal overlap
             status, reason, mask = grounder(self.frame, self.task, self.view)
             overlap = self._overlap(mask)
-            return Grounding(status, reason,
-                             grasp_region(mask, self.frame.depth_m, self.frame.camera))
+            return Grounding(
+                status, reason, grasp_region(mask, self.frame.depth_m, self.frame.camera),
+                camera=self._camera, space=self.space(mask))
 
         scene = self._sim.scene
-        settings = PickSettings(reach or Reach(), camera_in_base(scene.view))
+        settings = PickSettings(reach or Reach())
         outcome = pick(ground, robot, settings, lambda *_: None)
         row = self.task.row
         return Trial(
             self.seed, self.task.text, self.task.kind,
             '' if row is None else scene.things[row].shape,
             verdict(row, outcome.status is PickStatus.REFUSED, self._sim.raised_m(),
-                    robot.peak_m, tuple(thing.on for thing in scene.things)),
+                    robot.peak_m, tuple(thing.on for thing in scene.things),
+                    np.flatnonzero(robot.disturbed).tolist()),
             outcome.status.name, outcome.reason, overlap, time.perf_counter() - began_s)
 
     def _overlap(self, mask: np.ndarray) -> float:

@@ -106,7 +106,8 @@ def _read_array(path: Path, max_megapixels: float) -> np.ndarray:
 
 def _read_picture(path: Path, max_megapixels: float) -> np.ndarray:
     with require_package('PIL.Image', 'models').open(path, formats=('PNG', 'TIFF')) as picture:
-        check_pixels(*picture.size, max_megapixels)
+        width, height = picture.size
+        check_pixels(width, height, max_megapixels)
         return np.asarray(picture)
 
 

@@ -26,7 +26,7 @@ class Sam1:
 
     def __init__(self, sam: Any):
         self._sam = sam
-        self.mask_threshold = sam.mask_threshold
+        self.mask_threshold: float = sam.mask_threshold
 
     def embed(self, frame: Frame, config: ProposalConfig) -> SamEmbedding:
         """As `sam_embedding.embed`."""
@@ -70,7 +70,8 @@ def _grid_positions(sam: Any, encoder: Any, embedding: SamEmbedding) -> torch.Te
     """Positions of the features' places, (1, C, h, w): the upper left part of the square's."""
     places = embedding.side // sam_encoder.patch_side(sam.image_encoder)
     height, width = embedding.features.shape[2:]
-    return encoder.pe_layer((places, places))[None, :, :height, :width]
+    positions: torch.Tensor = encoder.pe_layer((places, places))
+    return positions[None, :, :height, :width]
 
 
 @stage('sam_prompts')

@@ -23,17 +23,6 @@ from refdiff_ros.stages import stage
 _CPU_VALUES = 1 << 25
 
 
-def is_sam2(model: Any) -> bool:
-    """Whether a segmentor's model is transformers' `Sam2Model`."""
-    return hasattr(model, 'vision_encoder')
-
-
-def set_sam2_dtype(model: Any, dtype: torch.dtype) -> Any:
-    """Let a `Sam2Model` compute in `dtype` where that costs no quality."""
-    model.float().vision_encoder.to(dtype)
-    return model
-
-
 @dataclass(frozen=True)
 class Sam2Embedding:
     """A frame as SAM 2's decoder sees it.
@@ -72,7 +61,8 @@ class Sam2:
 
     @property
     def _device(self) -> torch.device:
-        return self._model.no_memory_embedding.device
+        device: torch.device = self._model.no_memory_embedding.device
+        return device
 
     @stage('sam_encoder')
     @torch.no_grad()

@@ -14,10 +14,13 @@ Letters: B windows, A heads, d head width, D width, H W rows and columns of the 
 n places along the square's side.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.nn import functional as F
+
+from refdiff_ros.models.compiling import wants_compiling
 
 # Relative positions (in values) that are held at once.
 _BIAS_BUDGET = 1 << 26
@@ -44,17 +47,22 @@ def encode(encoder: Any, image: torch.Tensor, side: int) -> torch.Tensor:
     if encoder.pos_embed is not None:
         height, width = hidden.shape[1:3]
         hidden = hidden + _positions(encoder.pos_embed, places)[:, :height, :width]
-    run = getattr(encoder, _COMPILED, _block)
+    run = _runner(encoder)
     for block in encoder.blocks:
         hidden = run(block, hidden, places)
     result: torch.Tensor = encoder.neck(hidden.permute(0, 3, 1, 2).contiguous())
     return result
 
 
-def compile_blocks(encoder: Any) -> None:
-    """Have `encode` run blocks through torch.compile: at each new size the first pass compiles."""
-    # Sizes that were free would cost speed; cameras have one, or few.
-    setattr(encoder, _COMPILED, torch.compile(_block, dynamic=False))
+def _runner(encoder: Any) -> Callable[[Any, torch.Tensor, int], torch.Tensor]:
+    """What runs a block, compiled where that is wanted: each new size compiles once."""
+    if not wants_compiling(encoder):
+        return _block
+    if not hasattr(encoder, _COMPILED):
+        # Sizes that were free would cost speed; cameras have one, or few.
+        setattr(encoder, _COMPILED, torch.compile(_block, dynamic=False))
+    compiled: Callable[[Any, torch.Tensor, int], torch.Tensor] = getattr(encoder, _COMPILED)
+    return compiled
 
 
 def patch_side(encoder: Any) -> int:

@@ -10,24 +10,27 @@ from typing import Any, Protocol
 
 import torch
 
+from refdiff_ros.models.sam_config import is_sam2
 from refdiff_ros.presets import ProposalConfig
 from refdiff_ros.proposals.sam1 import Sam1
-from refdiff_ros.proposals.sam2 import is_sam2, Sam2
+from refdiff_ros.proposals.sam2 import Sam2
 from refdiff_ros.results import Frame
 
 
 class Embedding(Protocol):
-    """A frame as a segmentor's decoder sees it.
+    """A frame as a segmentor's decoder sees it."""
 
-    Attributes:
-        features: (1, C, h, w) on the model's device.
-        side: of the square that the model sees, in pixels.
-        size_hw: height and width of the frame.
-    """
+    @property
+    def features(self) -> torch.Tensor:
+        """(1, C, h, w) on the model's device."""
 
-    features: torch.Tensor
-    side: int
-    size_hw: tuple[int, int]
+    @property
+    def side(self) -> int:
+        """Side of the square that the model sees, in pixels."""
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the frame."""
 
     def upscale(self, logits: torch.Tensor) -> torch.Tensor:
         """Low-resolution logits (B, q, q) at the frame's size: (B, H, W) float32."""

@@ -1,0 +1,1 @@
+"""The managed node, and what of a ROS graph the package needs."""

@@ -88,6 +88,7 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
     # These bring torch, which takes seconds to import.
     from refdiff_ros.engine import Engine, resolve_preset
     from refdiff_ros.models import manager
+    from refdiff_ros.warming import warm_up
 
     models = manager.load_bundle(
         config.bundle, device=config.device, dtype=config.dtype,
@@ -95,7 +96,7 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
         low_memory=config.low_memory, compile=config.compile, mode=config.mode,
         listener=listener)
     preset = resolve_preset(models, config.preset)
-    manager.warm_up(models, preset, listener)
+    warm_up(models, preset, listener)
     return Engine(models, preset, Mode(config.mode), config.seed)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import Literal, TYPE_CHECKING
 
 import numpy as np
 
@@ -188,7 +188,7 @@ def image_message(pixels: np.ndarray, encoding: str, header: 'Header') -> 'Image
                 step=pixels.strides[0] if pixels.size else 0)
     # Assigning bytes has the setter check each one; an array of the right type is taken as it is.
     data = array.array('B')
-    data.frombytes(memoryview(pixels).cast('B') if pixels.size else b'')
+    data.frombytes(pixels.data.cast('B') if pixels.size else b'')
     msg.data = data
     return msg
 
@@ -215,7 +215,7 @@ def _pixels(msg: 'Image', encoding: Encoding) -> np.ndarray:
             f'with step {msg.step}, got {len(data)}: the message was cut off')
     rows = np.lib.stride_tricks.as_strided(
         data, (msg.height, row_bytes), (msg.step, 1), writeable=False)
-    order = '>' if msg.is_bigendian else '<'
+    order: Literal['<', '>'] = '>' if msg.is_bigendian else '<'
     values = np.ascontiguousarray(rows).view(dtype.newbyteorder(order))
     values = values.astype(dtype, copy=False)  # (H, W*C) in the machine's byte order
     if encoding.channels == 1:

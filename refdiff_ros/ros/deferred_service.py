@@ -38,13 +38,14 @@ class DeferredService:
         callback_group: CallbackGroup,
     ):
         self._on_request = on_request
-        self._service = node.create_service(
+        self._service: Service = node.create_service(
             srv_type, name, lambda request, response: request,
             qos_profile=QoSProfile(depth=_DEPTH, history=HistoryPolicy.KEEP_LAST,
                                    reliability=ReliabilityPolicy.RELIABLE),
             callback_group=callback_group)
         # The executor hands the callback's result and the caller's address to `send_response`.
-        self._service.send_response = on_request
+        # rclpy offers no other way to answer later.
+        self._service.send_response = on_request  # type: ignore[method-assign, assignment]
 
     @property
     def name(self) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 import resource
 import sys
 import time
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.time import Time
@@ -13,6 +14,9 @@ from rclpy.time import Time
 from refdiff_ros.results import Status
 from refdiff_ros.ros.inputs import Inputs
 from refdiff_ros.ros.statistics import Statistics
+
+if TYPE_CHECKING:
+    from refdiff_ros.models.model_set import ModelSet
 
 
 @dataclass
@@ -138,14 +142,15 @@ def _models(name: str, models: ModelState) -> DiagnosticStatus:
 
 
 def _inputs(name: str, inputs: Inputs) -> DiagnosticStatus:
-    values, worst = {}, ''
+    values: dict[str, str] = {}
+    worst = ''
     for role, item in inputs.inputs.items():
         reason = inputs.silence(item)
         if role == 'image' and reason:
             worst = reason
         age = f'{time.monotonic() - item.last_s:.2f}' if item.received else 'never'
         values[f'{role} topic'] = inputs.topic(item)
-        values[f'{role} received'] = item.received
+        values[f'{role} received'] = str(item.received)
         values[f'{role} last s ago'] = age
         values[f'{role} qos'] = f'{item.qos.reliability.name}, {item.qos.durability.name}'.lower()
         if reason:
@@ -183,14 +188,14 @@ def _answers(
 def resident_mb() -> float:
     """Resident memory of this process now, in megabytes; its peak where /proc is missing."""
     try:
-        with open('/proc/self/statm', encoding='ascii') as statm:
+        with Path('/proc/self/statm').open(encoding='ascii') as statm:
             return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
     except OSError:
         unit = 1 if sys.platform == 'darwin' else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def memory_values(models: object) -> dict[str, str]:
+def memory_values(models: 'ModelSet') -> dict[str, str]:
     """The model manager's memory report as texts."""
     from refdiff_ros.models import memory
 

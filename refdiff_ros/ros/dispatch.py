@@ -166,7 +166,8 @@ class Dispatch:
             return
         engine, frame_set = self.engine, self._frame_of(pending)
         if engine is None:
-            frame_set = Refusal(Status.INACTIVE, 'the node was deactivated')
+            self.refuse(pending, Refusal(Status.INACTIVE, 'the node was deactivated'))
+            return
         if isinstance(frame_set, Refusal):
             self.refuse(pending, frame_set)
             return
@@ -179,19 +180,18 @@ class Dispatch:
         request = pending.request
         if not _has_image(request):
             newest = self.newest_frame()
-            if self._is_ready() and not isinstance(newest, Refusal):
-                return self._prepared
-            return newest
+            prepared = self._ready_frame()
+            return newest if prepared is None or isinstance(newest, Refusal) else prepared
         return FrameSet(
             image=request.image, depth=request.depth, camera_info=request.camera_info,
             received_s=pending.received_s)
 
-    def _is_ready(self) -> bool:
-        """Whether a frame was prepared that a call may still be answered on."""
+    def _ready_frame(self) -> FrameSet | None:
+        """A frame that was prepared and that a call may still be answered on; None without."""
         prepared, config = self._prepared, self.config
         if prepared is None or not config.prefetch:
-            return False
-        return time.monotonic() - prepared.received_s <= config.max_age
+            return None
+        return prepared if time.monotonic() - prepared.received_s <= config.max_age else None
 
     def _finish_call(self, pending: PendingRequest, result: Answer, config: NodeConfig) -> None:
         self._statistics.answered('service', result)

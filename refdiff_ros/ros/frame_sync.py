@@ -181,21 +181,25 @@ class FrameSync:
         return None
 
     def _set(self, image: _Arrived, depth: _Arrived | None, problem: str) -> FrameSet:
-        camera, notes = None, ()
+        camera: _Arrived | None = None
+        notes: list[str] = []
         if depth is not None and image.still:
-            notes = (f'images are stamped {image.stamp_ns * 1e-9:g} s again and again, so depth '
-                     f'was taken that came within {_apart_s(image, depth) * 1e3:.0f} ms: have the '
-                     'camera driver stamp its images',)
+            notes.append(
+                f'images are stamped {image.stamp_ns * 1e-9:g} s again and again, so depth '
+                f'was taken that came within {_apart_s(image, depth) * 1e3:.0f} ms: have the '
+                'camera driver stamp its images')
         if self._cameras:
             camera = _nearest(self._cameras, image)
             if camera.stamp_ns and abs(camera.stamp_ns - image.stamp_ns) > 1_000_000_000:
                 away = (camera.stamp_ns - image.stamp_ns) * 1e-9
-                notes += (f'camera_info is stamped {away:+.1f} s away from the image and used '
-                          'nevertheless, since intrinsics rarely change',)
+                notes.append(
+                    f'camera_info is stamped {away:+.1f} s away from the image and used '
+                    'nevertheless, since intrinsics rarely change')
         return FrameSet(
             image=image.msg, depth=depth.msg if depth else None,
             camera_info=camera.msg if camera else None, received_ns=image.received_ns,
-            received_s=image.received_s, number=image.number, depth_problem=problem, notes=notes)
+            received_s=image.received_s, number=image.number, depth_problem=problem,
+            notes=tuple(notes))
 
     def _drop_later_than(self, stamp: int) -> None:
         # Intrinsics stay: a driver may send them only once.

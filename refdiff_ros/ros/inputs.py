@@ -1,7 +1,7 @@
 """The subscriptions: made on activate, gone on deactivate, with the publisher's QoS."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import threading
 import time
 from typing import Any
@@ -28,6 +28,7 @@ class Input:
         msg_type: message class.
         handle: called with each message.
         until_known: reliability while no publisher is there.
+        qos: as subscribed.
         received: messages since activation.
         last_s: when the last one came, on the monotonic clock.
         problem: why messages that come cannot be used, or ''.
@@ -39,7 +40,7 @@ class Input:
     handle: Callable[[Any], None]
     until_known: str = 'best_effort'
     subscription: Any = None
-    qos: QoSProfile | None = None
+    qos: QoSProfile = field(default_factory=lambda: QoSProfile(depth=1))
     received: int = 0
     last_s: float = 0.0
     problem: str = ''

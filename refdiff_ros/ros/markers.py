@@ -4,6 +4,8 @@ All markers are in the header's optical frame, in metres. The first one of each 
 was drawn before, so that nothing of an older answer stays on the screen.
 """
 
+from collections.abc import Iterable
+
 from geometry_msgs.msg import Point, Vector3
 import numpy as np
 from std_msgs.msg import ColorRGBA, Header
@@ -119,7 +121,7 @@ def _middle(mask: np.ndarray, frame: Frame) -> tuple[float, float, float] | None
         return None
     z = float(np.median(frame.depth_m[rows, columns]))
     u, v = float(columns.mean()), float(rows.mean())
-    x, y, _ = back_project(u, v, z, camera).tolist()
+    x, y, _ = back_project(np.asarray(u), np.asarray(v), np.asarray(z), camera).tolist()
     return x, y, z - _LETTER
 
 
@@ -128,8 +130,10 @@ def _lines(namespace: str, number: int, width: float) -> Marker:
                   scale=Vector3(x=width), color=_rgba((1.0, 1.0, 1.0)))
 
 
-def _segment(marker: Marker, start: object, end: object, colour: tuple[float, float, float],
-             alpha: float = 1.0) -> None:
+def _segment(
+    marker: Marker, start: Iterable[float], end: Iterable[float],
+    colour: tuple[float, float, float], alpha: float = 1.0,
+) -> None:
     marker.points += [_point(start), _point(end)]
     marker.colors += [_rgba(colour, alpha)] * 2
 
@@ -138,7 +142,7 @@ def _along(pose: Pose, axis: int, metres: float) -> np.ndarray:
     return np.asarray(pose.position) + metres * pose.rotation[:, axis]
 
 
-def _point(xyz: object) -> Point:
+def _point(xyz: Iterable[float]) -> Point:
     return Point(**dict(zip('xyz', map(float, xyz), strict=True)))
 
 

@@ -19,7 +19,7 @@ from refdiff_ros.ros.requests import Standing
 from refdiff_ros.ros.worker import Job, Worker
 
 if TYPE_CHECKING:
-    from refdiff_ros.mask_flow import FlowStep, MaskFlow
+    from refdiff_ros.pictures.mask_flow import FlowStep, MaskFlow
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,6 +41,15 @@ class _Seen:
     def is_after(self, answer: Answer) -> bool:
         """Whether it came after the frame of `answer`, and of the same run of stamps."""
         return self.received_s > answer.received_s and self.stamp_ns >= stamp_ns(answer)
+
+
+@dataclass(frozen=True)
+class _Carrying:
+    """A full answer, what it found, and how its regions have moved since."""
+
+    answer: Answer
+    result: Segmentation
+    flow: 'MaskFlow'
 
 
 class MaskTracker:
@@ -97,8 +106,7 @@ class MaskTracker:
     # On the thread
 
     def _drop(self) -> None:
-        self._answer: Answer | None = None
-        self._flow: MaskFlow | None = None
+        self._carrying: _Carrying | None = None
         self._seen: deque[_Seen] = deque(maxlen=_KEPT_FRAMES)
 
     def _next_job(self) -> Job | None:
@@ -116,23 +124,23 @@ class MaskTracker:
 
     def _begin(self, answer: Answer) -> None:
         """Start from a full answer, over the frames that came while it was made."""
-        self._answer = self._flow = None
-        if not answer.status.has_mask:
+        self._carrying = None
+        result, frame = answer.segmentation, answer.frame
+        if result is None or frame is None or not answer.status.has_mask:
             return
-        from refdiff_ros.mask_flow import flow_step, MaskFlow, small_grey
+        from refdiff_ros.pictures.mask_flow import flow_step, MaskFlow, small_grey
 
-        result = answer.segmentation
-        grey = small_grey(answer.frame.image_rgb)
+        grey = small_grey(frame.image_rgb)
         flow = MaskFlow(result.proposals[list(result.regions)], grey.shape)
         before = grey
         for seen in self._seen:
             if seen.is_after(answer) and seen.grey.shape == grey.shape:
                 # The step was taken from the frame before, which may be another one.
-                known = seen.step is not None and before is not grey
-                flow.step(seen.step if known else flow_step(before, seen.grey))
+                step = None if before is grey else seen.step
+                flow.step(flow_step(before, seen.grey) if step is None else step)
             if seen.is_after(answer) or seen.received_s == answer.received_s:
                 before = seen.grey
-        self._answer, self._flow = answer, flow
+        self._carrying = _Carrying(answer, result, flow)
 
     def _go_on(self, frame_set: FrameSet, config: NodeConfig) -> None:
         self._number = frame_set.number
@@ -142,18 +150,19 @@ class MaskTracker:
             self._drop()
             return
         step = self._look(decoded.frame.image_rgb, frame_set)
-        if self._answer is None:
+        carrying = self._carrying
+        if carrying is None:
             return
         if step is None:  # a picture of another size, or time went back
-            self._answer = self._flow = None
+            self._carrying = None
             return
-        self._flow.step(step)
-        if self._seen[-1].is_after(self._answer):
-            self._tell(frame_set, decoded, config)
+        carrying.flow.step(step)
+        if self._seen[-1].is_after(carrying.answer):
+            self._tell(carrying, frame_set, decoded, config)
 
     def _look(self, image_rgb: np.ndarray, frame_set: FrameSet) -> 'FlowStep | None':
         """The motion since the last frame; None where nothing is known of it."""
-        from refdiff_ros.mask_flow import flow_step, small_grey
+        from refdiff_ros.pictures.mask_flow import flow_step, small_grey
 
         grey, stamp = small_grey(image_rgb), stamp_ns(frame_set.image)
         last = self._seen[-1] if self._seen else None
@@ -166,12 +175,14 @@ class MaskTracker:
         self._seen.append(_Seen(stamp, frame_set.received_s, grey, step))
         return step
 
-    def _tell(self, frame_set: FrameSet, decoded: DecodedFrame, config: NodeConfig) -> None:
-        carried = self._flow.carried()
-        result = _carried(self._answer.segmentation, carried.masks, carried.kept)
-        answer = carried_answer(self._answer, result, decoded, frame_set)
+    def _tell(
+        self, start: _Carrying, frame_set: FrameSet, decoded: DecodedFrame, config: NodeConfig,
+    ) -> None:
+        carried = start.flow.carried()
+        result = _carried(start.result, carried.masks, carried.kept)
+        answer = carried_answer(start.answer, result, decoded, frame_set)
         if result.status is Status.NOT_FOUND:
-            self._answer = self._flow = None
+            self._carrying = None
         if answer.standing == self._standing.number:  # not cleared or changed in between
             self._publish(answer, config)
 
@@ -184,7 +195,7 @@ def _carried(result: Segmentation, masks: np.ndarray, kept: np.ndarray) -> Segme
         masks: (K, H, W) bool of the chosen region and its rivals.
         kept: (K,) 0..1.
     """
-    from refdiff_ros.mask_flow import LOST_BELOW
+    from refdiff_ros.pictures.mask_flow import LOST_BELOW
 
     found = result.with_regions(
         masks, mask=masks[0], confidence=float(result.confidence * kept[0]), correlation=None,

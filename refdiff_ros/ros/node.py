@@ -107,11 +107,15 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         """The lifecycle state's label: 'unconfigured', 'inactive', 'active', 'configuring', ..."""
         return self._state_machine.current_state[1]
 
-    def _LifecycleNodeMixin__change_state(self, transition_id: int) -> TransitionCallbackReturn:
+    def _LifecycleNodeMixin__change_state(  # noqa: N802, rclpy's own name, mangled
+        self, transition_id: int,
+    ) -> TransitionCallbackReturn:
         # Jazzy's rclpy lets the error of a transition that this state does not have out of the
         # service, which then never answers; Kilted's answers ERROR, as this does for both.
         try:
-            return super()._LifecycleNodeMixin__change_state(transition_id)
+            # No type checker sees a mangled name in a superclass.
+            return super()._LifecycleNodeMixin__change_state(  # type: ignore[misc]
+                transition_id)
         except rclpy_implementation.RCLError as error:
             self.get_logger().error(f"no such transition from '{self.state}': {error}")
             return TransitionCallbackReturn.ERROR
@@ -336,9 +340,11 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         engine = self._dispatch.engine
         for change in changes:
+            problem = ''
             if change.name == 'mode' and engine is not None and change.value in set(Mode):
-                if problem := why_not_mode(engine, change.value):
-                    return SetParametersResult(successful=False, reason=problem)
+                problem = why_not_mode(engine, change.value)
+            if problem:
+                return SetParametersResult(successful=False, reason=problem)
         return parameters.check_change(changes, self._dispatch.config, self.state)
 
     def _take_parameters(self, changes: list[Parameter]) -> None:

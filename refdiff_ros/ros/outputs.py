@@ -1,5 +1,7 @@
 """The publishers of the answers to the standing expression."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from rclpy.lifecycle import LifecycleNodeMixin
 from rclpy.qos import QoSProfile
@@ -7,10 +9,14 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
+from refdiff_ros.results import Frame, Segmentation
 from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.conversions import image_message
 from refdiff_ros.ros.markers import marker_array, no_markers
 from refdiff_ros.ros.messages import grasp_region, referring_mask
+
+if TYPE_CHECKING:
+    from refdiff_ros.grasp.results import GraspRegion as Grasp
 
 
 class Outputs:
@@ -37,16 +43,17 @@ class Outputs:
         self._grasp.publish(grasp)
         if self._markers.get_subscription_count():
             self._markers.publish(marker_array(answer))
-        if answer.segmentation is None:
+        result, frame = answer.segmentation, answer.frame
+        if result is None or frame is None:
             return
         if self._mask_image.get_subscription_count():
             self._mask_image.publish(mask.mask)
         if self._overlay.get_subscription_count():
-            self._overlay.publish(image_message(_overlay(answer), 'rgb8', answer.header))
-        if self._attention.get_subscription_count() and \
-                answer.segmentation.correlation is not None:
+            self._overlay.publish(image_message(
+                _overlay(frame, result, answer.grasp), 'rgb8', answer.header))
+        if self._attention.get_subscription_count() and result.correlation is not None:
             self._attention.publish(image_message(
-                _attention(answer.segmentation.correlation), 'rgb8', answer.header))
+                _attention(result.correlation), 'rgb8', answer.header))
 
     def select(self, answer: Answer) -> None:
         """Publish the region that an operator chose."""
@@ -61,10 +68,12 @@ class Outputs:
             self._markers.publish(no_markers())
 
 
-def _overlay(answer: Answer) -> np.ndarray:
+def _overlay(
+    frame: Frame, result: Segmentation, grasp: 'Grasp | None',
+) -> np.ndarray:
     from refdiff_ros.pictures import overlay
 
-    return overlay.draw(answer.frame.image_rgb, answer.segmentation, answer.grasp)
+    return overlay.draw(frame.image_rgb, result, grasp)
 
 
 def _attention(correlation: np.ndarray) -> np.ndarray:

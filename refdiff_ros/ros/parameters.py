@@ -48,6 +48,11 @@ class ParameterSpec:
     high: float | None = None
     choices: tuple[str, ...] = ()
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The least and the largest value; None where any may be."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
     def check(self, value: Any) -> bool | int | float | str:
         """`value` as this parameter's type.
 
@@ -64,13 +69,10 @@ class ParameterSpec:
         if self.choices and value not in self.choices:
             raise BadRequestError(
                 f'expected {self.name} to be one of {list(self.choices)}, got {value!r}')
-        if self.low is not None and not self._in_range(value):
+        if self.bounds is not None and not _in_range(float(value), self.bounds):
             raise BadRequestError(
                 f'expected {self.name} in {self.low:g}..{self.high:g}, got {value:g}')
         return value
-
-    def _in_range(self, value: float) -> bool:
-        return math.isfinite(value) and self.low <= value <= self.high
 
     def descriptor(self) -> ParameterDescriptor:
         """What `ros2 param describe` shows."""
@@ -85,15 +87,22 @@ class ParameterSpec:
             read_only=self.when == 'start')
         if self.choices:
             result.additional_constraints = f'one of {", ".join(self.choices)}'
+        if self.bounds is None:
+            return result
+        low, high = self.bounds
         if isinstance(self.default, float):
             # A whole number from YAML or the command line comes typed as an integer.
             result.dynamic_typing = True
             result.floating_point_range = [
-                FloatingPointRange(from_value=float(self.low), to_value=float(self.high))]
-        elif self.low is not None:
+                FloatingPointRange(from_value=float(low), to_value=float(high))]
+        else:
             result.integer_range = [
-                IntegerRange(from_value=int(self.low), to_value=int(self.high), step=1)]
+                IntegerRange(from_value=int(low), to_value=int(high), step=1)]
         return result
+
+
+def _in_range(value: float, bounds: tuple[float, float]) -> bool:
+    return math.isfinite(value) and bounds[0] <= value <= bounds[1]
 
 
 PARAMETERS = (
@@ -270,9 +279,9 @@ def declare(node: Node) -> NodeConfig:
         node.get_logger().warning(
             f"the parameter '{name}' is none of this node and is ignored: see the parameters in "
             'config/refdiff.yaml')
-    values = {}
+    values: dict[str, Any] = {}
     for spec in PARAMETERS:
-        parameter = node.declare_parameter(spec.name, spec.default, spec.descriptor())
+        parameter: Parameter = node.declare_parameter(spec.name, spec.default, spec.descriptor())
         values[spec.name] = spec.check(parameter.value)
         if type(parameter.value) is not type(spec.default):  # a whole number for a fraction
             node.set_parameters([Parameter(spec.name, value=values[spec.name])])

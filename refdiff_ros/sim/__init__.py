@@ -1,0 +1,1 @@
+"""The simulated tabletop: scenes, pictures, truth and a gripper."""

@@ -11,6 +11,7 @@ from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, Rel
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header, String
 
+from refdiff_ros.errors import require
 from refdiff_ros.results import Camera
 from refdiff_ros.ros.conversions import image_message
 from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
@@ -55,10 +56,11 @@ class CameraTopics:
             compressed: whether a JPEG is sent too.
         """
         header = Header(stamp=stamp, frame_id=FRAME_ID)
-        depth_m = view.frame.depth_m
+        depth_m = require(view.frame.depth_m, 'depth of a rendered view')
         if noise_seed is not None:
             depth_m = sensor_depth(depth_m, np.random.default_rng(noise_seed))
-        info = camera_info(view.frame.camera, header)
+        info = camera_info(
+            require(view.frame.camera, 'intrinsics of a rendered view'), header)
         self._instances.publish(image_message(instance_ids(view.masks), '16UC1', header))
         self._info.publish(info)
         self._depth_info.publish(info)

@@ -6,13 +6,13 @@ would be solid. Hollow bodies are rings of small boxes around a base. Metres, in
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import itertools
 import math
 
 import numpy as np
 
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.sim.shapes import Shape
 
 # Segments of the tubes that `meshes.tube` makes.
@@ -143,13 +143,109 @@ def _ball(form: Shape) -> list[Solid]:
 
 
 def _banana(form: Shape) -> list[Solid]:
-    rings = form.parts[0].mesh.vertices.reshape(-1, _TUBE_SEGMENTS, 3)[1:-1]  # without the caps
+    mesh = require(form.parts[0].mesh, 'the mesh of a banana')
+    rings = mesh.vertices.reshape(-1, _TUBE_SEGMENTS, 3)[1:-1]  # without the caps
     middles = rings.mean(axis=1)
     radii = np.linalg.norm(rings - middles[:, None], axis=2).mean(axis=1)
     rows = range(0, len(middles) - 2, 2)
     return [_capsule(middles[k], middles[k + 2], float(radii[k:k + 3].mean())) for k in rows]
 
 
+def _foot(form: Shape) -> float:
+    """Radius of the circle on which a body of revolution stands."""
+    vertices = form.parts[0].mesh.vertices
+    return float(np.hypot(*vertices[vertices[:, 2] < 0.006, :2].T).max())
+
+
+def _cup(form: Shape) -> list[Solid]:
+    foot, top, height = _foot(form), form.extents[0] / 2, form.extents[2]
+    return [_cylinder(foot * 0.95, 0.0, 0.008, 0.4),
+            *_ring((foot, 0.004), (top, height), _WALL_M, 16, 0.6)]
+
+
+def _jar(form: Shape) -> list[Solid]:
+    radius, height = form.extents[0] / 2, form.extents[2]
+    return [_cylinder(radius, 0.0, height * 0.68, 0.8),
+            _cylinder(radius * 0.82, height * 0.68, height, 0.2)]
+
+
+def _block(form: Shape) -> list[Solid]:
+    side, height = form.extents[0], form.extents[2]
+    half = side / 2
+    return [Solid('box', (half, half, half), (0.0, 0.0, half), np.eye(3), 0.9),
+            _cylinder(side * 0.27, side, height, 0.1)]
+
+
+def _apple(form: Shape) -> list[Solid]:
+    radius = form.extents[2] / 2
+    return [Solid('sphere', (radius,), (0.0, 0.0, radius), np.eye(3))]
+
+
+def _lemon(form: Shape) -> list[Solid]:
+    radius, reach = form.extents[2] / 2 * 0.97, form.extents[0] / 2
+    end = np.array([reach - 1.15 * radius, 0.0, radius])
+    return [_capsule(end * [-1, 1, 1], end, radius)]
+
+
+def _spoon(form: Shape) -> list[Solid]:
+    reach, broad = form.extents[0] / 2, form.extents[1] / 2
+    bowl = broad * 1.45
+    middle = reach - bowl
+    return [Solid('box', (bowl * 0.75, broad * 0.75, 0.0055), (middle, 0.0, 0.0055), np.eye(3),
+                  0.6),
+            _capsule(np.array([-reach + 0.006, 0.0, 0.006]),
+                     np.array([middle - bowl * 0.75, 0.0, 0.009]), 0.0055, 0.4)]
+
+
+def _screwdriver(form: Shape) -> list[Solid]:
+    reach, thick = form.extents[0] / 2, form.extents[2] / 2
+    grip = float(form.parts[0].mesh.vertices[:, 0].max())  # where the handle ends
+    return [_capsule(np.array([-reach + thick, 0.0, thick]),
+                     np.array([grip - thick, 0.0, thick]), thick, 0.8),
+            _capsule(np.array([grip, 0.0, thick]), np.array([reach - 0.005, 0.0, thick]), 0.0042,
+                     0.2)]
+
+
+def _tape(form: Shape) -> list[Solid]:
+    radius, height = form.extents[0] / 2, form.extents[2]
+    core = float(np.hypot(*form.parts[1].mesh.vertices[:, :2].T).min())
+    return _ring((radius, 0.0), (radius, height), radius - core, 20, 1.0)
+
+
+def _lid(form: Shape) -> list[Solid]:
+    radius, rise = form.extents[0] / 2, form.extents[2] - 0.02
+    return [_cylinder(radius, 0.0, 0.006, 0.5), _cylinder(radius * 0.8, 0.006, rise * 0.6, 0.3),
+            _cylinder(radius * 0.5, rise * 0.6, rise, 0.1),
+            _cylinder(0.012, rise, form.extents[2] - 0.002, 0.1)]
+
+
+def _teapot(form: Shape) -> list[Solid]:
+    radius, height = form.extents[0] / 2, form.extents[2] / 1.22
+    low, high = np.array([-radius * 0.86, 0, height * 0.25]), np.array([-radius * 0.86, 0,
+                                                                        height * 0.85])
+    far = np.array([-radius * 1.5, 0, height * 0.55])
+    spout = np.array([radius * 0.85, 0, height * 0.4]), np.array([form.radius - 0.014, 0,
+                                                                  height * 0.93])
+    return [_cylinder(radius * 0.75, 0.0, height * 0.2, 0.3),
+            _cylinder(radius * 0.97, height * 0.2, height * 0.7, 0.4),
+            _cylinder(radius * 0.6, height * 0.7, height * 0.93, 0.15),
+            _cylinder(0.01, height * 0.93, height * 1.2, 0.05),
+            _capsule(low, far, 0.0066, 0.03), _capsule(far, high, 0.0066, 0.03),
+            _capsule(*spout, 0.008, 0.04)]
+
+
+def _pan(form: Shape) -> list[Solid]:
+    radius, height = form.extents[1] / 2, form.extents[2]
+    shift = form.extents[0] / 2 - radius  # the pan's middle is that far from the origin
+    walls = [replace(solid, position=(solid.position[0] - shift, *solid.position[1:]))
+             for solid in [_cylinder(radius * 0.85, 0.0, 0.005, 0.5),
+                           *_ring((radius * 0.85, 0.0), (radius, height), _WALL_M, 20, 0.4)]]
+    return [*walls, _capsule(np.array([radius - shift, 0.0, height * 0.9]),
+                             np.array([form.extents[0] / 2 - 0.01, 0.0, height]), 0.0075, 0.1)]
+
+
 _MAKERS: dict[str, Callable[[Shape], list[Solid]]] = {
     'mug': _mug, 'bowl': _bowl, 'bottle': _bottle, 'can': _can, 'box': _box, 'plate': _plate,
-    'ball': _ball, 'banana': _banana}
+    'ball': _ball, 'banana': _banana, 'cup': _cup, 'jar': _jar, 'block': _block, 'book': _box,
+    'apple': _apple, 'lemon': _lemon, 'spoon': _spoon, 'screwdriver': _screwdriver,
+    'tape': _tape, 'lid': _lid, 'teapot': _teapot, 'pan': _pan}

@@ -17,11 +17,13 @@ from refdiff_ros.sim.expressions import (
     RELATION_TEXTS,
     SceneExpression,
 )
+from refdiff_ros.sim.paints import SURFACES, WIDE_COLOURS
 from refdiff_ros.sim.render import SceneView
 from refdiff_ros.sim.scene_relations import RELATIONS
-from refdiff_ros.sim.shapes import COLOURS, SHAPES
 from refdiff_ros.sim.sightings import see, Seen
+from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 
+_NAMES = frozenset((*WIDE_COLOURS, *SURFACES))
 # The fewest objects that there must be for 'the second mug' to be one of them.
 _ORDINALS = {'first': 1, 'second': 2, 'third': 3}
 
@@ -66,9 +68,11 @@ class SceneTruth:
         """
         nouns = _nouns(said.text)
         head = [seen.row for seen in self._things if _is(seen, nouns[0])]
-        verdicts: list[bool | None] = [False] * len(self._things)
+        verdicts: list[bool | None] = [
+            None if _may_be(seen, nouns[0]) else False for seen in self._things]
         if said.kind == 'relation':
-            others = [seen for seen in self._things if _is(seen, nouns[-1])]
+            others = [seen for seen in self._things
+                      if _is(seen, nouns[-1]) or _may_be(seen, nouns[-1])]
             for row in head:
                 verdicts[row] = _related(self._things[row], others, said.sense, self._things)
         elif said.kind in ('plain', 'attribute'):
@@ -102,10 +106,10 @@ def shared_expressions(view: SceneView) -> list[SharedExpression]:
 def _nouns(text: str) -> list[tuple[str | None, str]]:
     """(colour or None, shape) of each object that is named, in order."""
     words = text.split()
-    found = [(words[k - 1] if words[k - 1] in COLOURS else None, word)
-             for k, word in enumerate(words) if word in SHAPES]
+    found = [(words[k - 1] if words[k - 1] in _NAMES else None, word)
+             for k, word in enumerate(words) if word in WIDE_SHAPES]
     if not found:
-        raise BadRequestError(f'expected an expression with a shape of {sorted(SHAPES)}, '
+        raise BadRequestError(f'expected an expression with a shape of {sorted(WIDE_SHAPES)}, '
                               f'got {text!r}')
     return found
 
@@ -113,6 +117,12 @@ def _nouns(text: str) -> list[tuple[str | None, str]]:
 def _is(seen: Seen, noun: tuple[str | None, str]) -> bool:
     colour, shape = noun
     return seen.thing.shape == shape and colour in (None, seen.thing.colour)
+
+
+def _may_be(seen: Seen, noun: tuple[str | None, str]) -> bool:
+    """Whether some would call it so: a mug with red stripes 'red mug'."""
+    colour, shape = noun
+    return seen.thing.shape == shape and colour in seen.thing.also
 
 
 def _related(

@@ -9,9 +9,9 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from refdiff_ros.errors import BadRequestError
-from refdiff_ros.sim.render import SceneView
-from refdiff_ros.sim.scene_relations import DEPTH_MARGIN_M, RELATIONS, SIDE_MARGIN
+from refdiff_ros.errors import BadRequestError, require
+from refdiff_ros.sim.render import SceneObject, SceneView
+from refdiff_ros.sim.scene_relations import CONTAINERS, DEPTH_MARGIN_M, RELATIONS, SIDE_MARGIN
 from refdiff_ros.sim.sightings import grouped, see, Seen
 
 KINDS = ('plain', 'attribute', 'direction', 'ordinal', 'superlative', 'relation')
@@ -40,7 +40,7 @@ _MIDDLE_TEXTS = ('the middle {}', 'the {} in the middle')
 RELATION_TEXTS = {
     'left of': ('left of', 'to the left of'), 'right of': ('right of', 'to the right of'),
     'behind': ('behind',), 'in front of': ('in front of',), 'next to': ('next to', 'beside'),
-    'on': ('on',)}
+    'on': ('on',), 'in': ('in', 'inside')}
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,14 @@ def by_shape(things: list[Seen]) -> dict[str, list[Seen]]:
 
 
 def by_name(things: list[Seen]) -> dict[str, list[Seen]]:
-    """'red mug' to all red mugs."""
-    return grouped(things, lambda thing: thing.name)
+    """'red mug' to all red mugs, where no other mug might be called red as well."""
+    return {name: group for name, group in grouped(things, lambda thing: thing.name).items()
+            if not any(may_be_called(seen.thing, group[0].thing) for seen in things)}
+
+
+def may_be_called(thing: SceneObject, other: SceneObject) -> bool:
+    """Whether some would call `thing` by the name of `other`: a mug with red stripes 'red mug'."""
+    return thing.shape == other.shape and other.colour in thing.also
 
 
 def _plain(things: list[Seen]) -> Iterator[SceneExpression]:
@@ -114,6 +120,13 @@ def _first(group: list[Seen], key: Callable[[Seen], float], margin: float) -> Se
     """The one with the highest key, if it leads by `margin`."""
     best, second = sorted(group, key=key, reverse=True)[:2]
     return best if key(best) - key(second) >= margin else None
+
+
+def _extreme(
+    group: list[Seen], key: Callable[[Seen], float], sign: int, margin: float,
+) -> Seen | None:
+    """As `_first` of the key times `sign`."""
+    return _first(group, lambda seen: sign * key(seen), margin)
 
 
 def _apart(group: list[Seen], key: Callable[[Seen], float], margin: float) -> Seen | None:
@@ -153,14 +166,19 @@ def _middle(group: list[Seen]) -> Seen | None:
     if ordered is None or len(group) % 2 == 0:
         return None
     middle = ordered[len(group) // 2]
-    left, right = ordered[0].column, ordered[-1].column
-    return middle if 0.25 <= (middle.column - left) / (right - left) <= 0.75 else None
+    left, right = _column(ordered[0]), _column(ordered[-1])
+    return middle if 0.25 <= (_column(middle) - left) / (right - left) <= 0.75 else None
+
+
+def _column(seen: Seen) -> float:
+    return require(seen.column, 'where an object is that is spoken of')
 
 
 def _from_left(group: list[Seen]) -> list[Seen] | None:
     """The group from left to right; None where two are nearly level."""
-    ordered = sorted(group, key=lambda seen: seen.column)
-    clear = all(after.column - before.column >= SIDE_MARGIN for before, after in pairwise(ordered))
+    ordered = sorted(group, key=_column)
+    clear = all(_column(after) - _column(before) >= SIDE_MARGIN
+                for before, after in pairwise(ordered))
     return ordered if clear else None
 
 
@@ -186,9 +204,8 @@ def _superlatives(things: list[Seen]) -> Iterator[SceneExpression]:
     for noun, group in _comparable(things):
         for sense, sign, words in (
                 ('largest', 1, ('largest', 'biggest')), ('smallest', -1, ('smallest',))):
-            real, looks = (
-                _first(group, lambda seen, key=key, sign=sign: sign * key(seen), np.log(ratio))
-                for key, ratio in ((log_volume, _SIZE_RATIO), (log_pixels, _PIXEL_RATIO)))
+            real = _extreme(group, log_volume, sign, np.log(_SIZE_RATIO))
+            looks = _extreme(group, log_pixels, sign, np.log(_PIXEL_RATIO))
             if real is None or real is not looks:
                 continue
             for word in words:
@@ -197,7 +214,7 @@ def _superlatives(things: list[Seen]) -> Iterator[SceneExpression]:
 
 def names_of(seen: Seen, things: list[Seen]) -> list[str]:
     """Nouns that are true of this object alone, if it can be seen."""
-    counts = [(seen.thing.name, len(by_name(things)[seen.thing.name])),
+    counts = [(seen.thing.name, len(by_name(things).get(seen.thing.name, ()))),
               (seen.thing.shape, len(by_shape(things)[seen.thing.shape]))]
     return [noun for noun, count in counts if count == 1 and seen.clear]
 
@@ -209,7 +226,7 @@ def _relations(things: list[Seen]) -> Iterator[SceneExpression]:
                 candidates = [seen for seen in group if seen.row != other.row]
                 for relation, holds in RELATIONS.items():
                     # One of its shape needs no relation; what lies on what is worth saying.
-                    if not candidates or (len(group) == 1 and relation != 'on'):
+                    if not candidates or (len(group) == 1 and relation not in ('on', 'in')):
                         continue
                     verdicts = [holds(seen, other, candidates) for seen in candidates]
                     if verdicts.count(True) != 1 or None in verdicts:
@@ -221,13 +238,16 @@ def _relations(things: list[Seen]) -> Iterator[SceneExpression]:
 
 
 def _on_any(things: list[Seen]) -> Iterator[SceneExpression]:
-    """'the can on the plate' where there are several plates and a can on one of them alone."""
+    """'the can on the plate' where there are several plates and a can on one of them alone.
+
+    'the apple in the bowl' likewise.
+    """
     shapes = by_shape(things)
-    carried = [seen for seen in things if seen.thing.on is not None]
-    for seen in carried:
-        base = things[seen.thing.on]
-        rivals = [rival for rival in carried if rival.thing.shape == seen.thing.shape
-                  and things[rival.thing.on].thing.shape == base.thing.shape]
+    carried = [(seen, things[seen.thing.on]) for seen in things if seen.thing.on is not None]
+    for seen, base in carried:
+        rivals = [rival for rival, below in carried if rival.thing.shape == seen.thing.shape
+                  and below.thing.shape == base.thing.shape]
         if len(rivals) == 1 and base.clear and len(shapes[base.thing.shape]) > 1:
-            yield SceneExpression(
-                f'the {seen.thing.shape} on the {base.thing.shape}', seen.row, 'relation', 'on')
+            relation = 'in' if base.thing.shape in CONTAINERS else 'on'
+            yield SceneExpression(f'the {seen.thing.shape} {relation} the {base.thing.shape}',
+                                  seen.row, 'relation', relation)

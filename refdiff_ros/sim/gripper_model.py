@@ -23,7 +23,9 @@ HOME_POSITION = (0.0, 0.95, 0.5)
 TIMESTEP_S = 0.002
 _GRIP_FORCE_N = 20.0
 _MASS_KG = {'mug': 0.3, 'bowl': 0.3, 'bottle': 0.4, 'can': 0.35, 'box': 0.3, 'plate': 0.4,
-            'ball': 0.12, 'banana': 0.12}
+            'ball': 0.12, 'banana': 0.12, 'cup': 0.15, 'jar': 0.35, 'block': 0.08, 'book': 0.35,
+            'apple': 0.16, 'lemon': 0.1, 'spoon': 0.05, 'screwdriver': 0.12, 'tape': 0.15,
+            'lid': 0.2, 'teapot': 0.5, 'pan': 0.4}
 # As stiff as the time step allows: a soft pad would sink through the wall of a mug.
 _STIFF, _PAD_SOLIMP = (0.004, 1.0), (0.95, 0.99, 0.001, 0.5, 2.0)
 # Groups 0 to 2 are rendered.

@@ -29,7 +29,7 @@ from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.sim.camera_topics import CameraTopics
 from refdiff_ros.sim.gripper_sim import GripperSim, JOINTS
 from refdiff_ros.sim.render import open_renderer
-from refdiff_ros.sim.scene import random_scene
+from refdiff_ros.sim.worlds import table_scene
 
 BASE_FRAME = 'base'
 _PERIOD_S = 0.02
@@ -45,6 +45,7 @@ PARAMETERS = (
                   'Let no more than 1/rate of simulated time pass between two pictures: a smooth '
                   'film where drawing is slower than that.', 'start'),
 )
+
 _BY_NAME = {spec.name: spec for spec in PARAMETERS}
 
 
@@ -53,7 +54,7 @@ class TabletopGripper(Node):
 
     def __init__(self, **kwargs: Any):
         super().__init__('tabletop_gripper', **kwargs)
-        self._values = {
+        self._values: dict[str, Any] = {
             spec.name: spec.check(
                 self.declare_parameter(spec.name, spec.default, spec.descriptor()).value)
             for spec in PARAMETERS}
@@ -133,8 +134,8 @@ class TabletopGripper(Node):
             self._stopping.wait(max(due - time.monotonic(), 0.001))
 
     def _must_wait(self) -> bool:
-        return self._values['lockstep'] and (
-            self._since_picture_s >= 1.0 / self._values['rate'] - 1e-9)
+        late = self._since_picture_s >= 1.0 / self._values['rate'] - 1e-9
+        return bool(self._values['lockstep']) and late
 
     def _tell(self, joints: Any, hand: Pose, objects: list[Pose]) -> None:
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=BASE_FRAME)
@@ -146,7 +147,8 @@ class TabletopGripper(Node):
 
     def _look(self) -> None:
         """Scenes and pictures: OpenGL belongs to this thread."""
-        laid, renderer, refused = None, None, None
+        sim, renderer = None, None
+        laid, refused = None, None
         try:
             while not self._stopping.is_set():
                 began, seed = time.monotonic(), self._values['seed']
@@ -155,7 +157,7 @@ class TabletopGripper(Node):
                         renderer.close()
                     sim, renderer = self._lay(seed)
                     laid, refused = (seed, None) if sim is not None else (None, seed)
-                if renderer is not None:
+                if sim is not None:
                     self._publish(sim, renderer)
                 spent = time.monotonic() - began
                 self._stopping.wait(max(1.0 / self._values['rate'] - spent, 0.001))
@@ -168,7 +170,7 @@ class TabletopGripper(Node):
         with self._lock:
             self._sim = None
         try:
-            sim = GripperSim(random_scene(seed), size_hw)
+            sim = GripperSim(table_scene(seed), size_hw)
             renderer = open_renderer(sim.mujoco, sim.model, size_hw)
         except RefDiffError as error:
             self.get_logger().error(f'no scene: {error}')

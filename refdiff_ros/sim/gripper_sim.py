@@ -139,6 +139,10 @@ class GripperSim:
         """(N, 3) where the objects' bases are."""
         return np.array([thing.xpos for thing in self._things])
 
+    def upright(self) -> np.ndarray:
+        """(N, 3) unit vectors in the base, upright in each object."""
+        return np.array([thing.xmat.reshape(3, 3)[:, 2] for thing in self._things])
+
     def raised_m(self) -> np.ndarray:
         """(N,) how far each object's base has risen since the start."""
         return self.positions()[:, 2] - self.start_m[:, 2]

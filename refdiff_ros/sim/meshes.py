@@ -30,12 +30,31 @@ def revolve(profile_rz: list[tuple[float, float]], segments: int = 40) -> Mesh:
     return Mesh(rows, _grid_faces(len(profile_rz), segments))
 
 
+def cuboid(
+    half_sizes: tuple[float, float, float], position: tuple[float, float, float],
+) -> Mesh:
+    """A box around `position`; each face has corners of its own, so that edges stay sharp."""
+    vertices, faces = [], []
+    for axis in range(3):
+        side, up = (axis + 1) % 3, (axis + 2) % 3
+        for sign in (-1, 1):
+            first = len(vertices)
+            for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
+                corner = np.zeros(3)
+                corner[axis], corner[side], corner[up] = sign, a * sign, b
+                vertices.append(corner)
+            faces += [(first, first + 1, first + 2), (first, first + 2, first + 3)]
+    return Mesh(np.array(vertices) * half_sizes + position, np.array(faces))
+
+
 def tube(path: np.ndarray, radii: np.ndarray, segments: int = 12) -> Mesh:
     """A round tube along `path` (n, 3) with a radius per point, closed at both ends."""
     tangents = np.gradient(path, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
     # The paths used here are plane curves; their plane's normal never turns along the tangent.
     normal = np.cross(path[1] - path[0], path[-1] - path[0])
+    if np.linalg.norm(normal) < 1e-9:  # straight: any plane through it will do
+        normal = np.cross(tangents[0], np.eye(3)[np.abs(tangents[0]).argmin()])
     normal /= np.linalg.norm(normal)
     side = np.cross(tangents, normal)
     angles = np.linspace(0, 2 * np.pi, segments, endpoint=False)

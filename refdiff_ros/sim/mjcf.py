@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from refdiff_ros.sim.meshes import Mesh
+from refdiff_ros.sim.paints import pattern_picture, pattern_places
 from refdiff_ros.sim.scene import Scene, TABLE_HALF_XY, Thing, View
 from refdiff_ros.sim.shapes import COLOURS, Part
 from refdiff_ros.sim.textures import texture
@@ -61,8 +62,10 @@ def show_scene(mujoco: Any, model: Any, scenes: Sequence[Scene], number: int) ->
         model.geom_matid[model.geom(name).id] = material
     position = np.array(scene.light.position)
     model.light_pos[0], model.light_dir[0] = position, -position / np.linalg.norm(position)
-    model.light_diffuse[0] = scene.light.diffuse
-    model.vis.headlight.ambient[:] = scene.light.ambient
+    tint = np.array(scene.light.tint)
+    model.light_diffuse[0] = scene.light.diffuse * tint
+    model.light_specular[0] = scene.light.specular
+    model.vis.headlight.ambient[:] = scene.light.ambient * tint
 
 
 def _scene_parts(number: int, scene: Scene) -> tuple[str, str, dict[str, bytes]]:
@@ -70,14 +73,19 @@ def _scene_parts(number: int, scene: Scene) -> tuple[str, str, dict[str, bytes]]
     rng = np.random.default_rng([scene.seed, 1])
     files = {f'{name}_{number}.png': _png(texture(kind, rng))
              for name, kind in (('table', scene.table), ('floor', scene.floor))}
-    assets, bodies = [_material('table', number, 2, 0.1), _material('floor', number, 6, 0)], []
+    assets = [_material(f'table_{number}', 2, 0.1), _material(f'floor_{number}', 6, 0)]
+    bodies = []
     for row, thing in enumerate(scene.things):
-        geoms = []
+        geoms, pattern = [], f'pattern_{number}_{row}' if is_patterned(thing) else ''
+        if pattern:
+            files[f'{pattern}.png'] = _png(pattern_picture(rng, thing.paint))
+            assets.append(_material(pattern, 1, 0.1))
         for part_number, part in enumerate(thing.form.parts):
             name = f'mesh_{number}_{row}_{part_number}'
+            covered = pattern if part.rgb is None else ''
             if part.mesh is not None:
-                assets.append(_mesh(name, part.mesh))
-            geoms.append(_geom(part, name, thing))
+                assets.append(_mesh(name, part.mesh, thing if covered else None))
+            geoms.append(_geom(part, name, thing, covered))
         x, y = thing.xy
         bodies.append(
             f'<body name="thing_{number}_{row}" pos="{x:.6f} {y:.6f} {thing.z:.6f}" '
@@ -86,9 +94,14 @@ def _scene_parts(number: int, scene: Scene) -> tuple[str, str, dict[str, bytes]]
     return ''.join(assets), ''.join(bodies) + _camera(number, scene.view), files
 
 
-def _material(name: str, number: int, repeat: int, specular: float) -> str:
-    return (f'<texture name="{name}_{number}" type="2d" file="{name}_{number}.png"/>'
-            f'<material name="{name}_{number}" texture="{name}_{number}" '
+def is_patterned(thing: Thing) -> bool:
+    """Whether the object is covered with a picture, and not with one colour."""
+    return thing.paint is not None and thing.paint.pattern != ''
+
+
+def _material(name: str, repeat: int, specular: float) -> str:
+    return (f'<texture name="{name}" type="2d" file="{name}.png"/>'
+            f'<material name="{name}" texture="{name}" '
             f'texrepeat="{repeat} {repeat}" specular="{specular}" reflectance="0"/>')
 
 
@@ -120,19 +133,30 @@ def _camera(number: int, view: View) -> str:
             f'xyaxes="{_vector(rotation[:, 0])} {_vector(-rotation[:, 1])}"/>')
 
 
-def _mesh(name: str, mesh: Mesh) -> str:
+def _mesh(name: str, mesh: Mesh, covered: Thing | None = None) -> str:
+    """A mesh, with places in the pattern that covers it if there is one."""
     # inertia="shell": a hollow body's volume is of no use here and may be refused.
     vertices = ' '.join(f'{value:.5f}' for value in mesh.vertices.ravel())
     faces = ' '.join(str(value) for value in mesh.faces.ravel())
-    return f'<mesh name="{name}" inertia="shell" vertex="{vertices}" face="{faces}"/>'
+    places = ''
+    if covered is not None:
+        uv = pattern_places(mesh.vertices, covered.paint, covered.form.extents)
+        places = f'texcoord="{" ".join(f"{value:.4f}" for value in uv.ravel())}" '
+    return f'<mesh name="{name}" inertia="shell" vertex="{vertices}" {places}face="{faces}"/>'
 
 
-def _geom(part: Part, mesh_name: str, thing: Thing) -> str:
-    rgb = part.rgb or COLOURS[thing.colour]
+def plain_rgb(thing: Thing) -> tuple[float, float, float]:
+    """The colour of those parts of an object that have none of their own."""
+    return COLOURS[thing.colour] if thing.paint is None else thing.paint.rgb
+
+
+def _geom(part: Part, mesh_name: str, thing: Thing, material: str = '') -> str:
+    rgb = (1.0, 1.0, 1.0) if material else part.rgb or plain_rgb(thing)
     shape = (f'type="mesh" mesh="{mesh_name}"' if part.kind == 'mesh' else
              f'type="{part.kind}" size="{_vector(part.half_sizes)}" '
              f'pos="{_vector(part.position)}"')
-    return f'<geom {shape} rgba="{_vector(rgb)} 1"/>'
+    covered = f'material="{material}" ' if material else ''
+    return f'<geom {shape} {covered}rgba="{_vector(rgb)} 1"/>'
 
 
 def _vector(values: np.ndarray | tuple[float, ...]) -> str:

@@ -18,7 +18,8 @@ from refdiff_ros.errors import RefDiffError
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Camera, Frame
 from refdiff_ros.sim.mjcf import camera_name, camera_pose, scenes_xml, show_scene
-from refdiff_ros.sim.scene import random_scene, Scene, View
+from refdiff_ros.sim.scene import Scene, View
+from refdiff_ros.sim.worlds import table_scene
 
 FRAME_ID = 'camera_color_optical_frame'
 
@@ -35,7 +36,8 @@ class SceneObject:
         extents: of that part along the object's x, y and z.
         round: whether it has no main horizontal axis.
         base: (3,) where its vertical axis meets what it stands on.
-        on: row of the object that it stands on, or None for the table.
+        on: row of the object that it stands on or lies in, or None for the table.
+        also: colours that some would say of it besides its own word: those of its stripes.
     """
 
     name: str
@@ -47,6 +49,7 @@ class SceneObject:
     round: bool
     base: np.ndarray
     on: int | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def generate(seed: int, size_hw: tuple[int, int] = (480, 640)) -> SceneView:
         MissingPackageError: MuJoCo is not installed.
         RefDiffError: no headless OpenGL can be had.
     """
-    return render(random_scene(seed), size_hw)
+    return render(table_scene(seed), size_hw)
 
 
 def render(scene: Scene, size_hw: tuple[int, int] = (480, 640)) -> SceneView:
@@ -110,7 +113,8 @@ def render_scenes(
             yield picture(mujoco, model, data, renderer, scene, number, depth)
 
 
-def picture(
+# MuJoCo's model, data and renderer go together but have no common object.
+def picture(  # noqa: PLR0913
     mujoco: ModuleType, model: Any, data: Any, renderer: Any, scene: Scene, number: int = 0,
     depth: bool = True,
 ) -> SceneView:
@@ -178,11 +182,12 @@ def _objects(scene: Scene) -> tuple[SceneObject, ...]:
         cos, sin = math.cos(thing.yaw), math.sin(thing.yaw)
         turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
         base = np.array([*thing.xy, thing.z])
-        centre = [*base, 0.0, 0.0, thing.form.extents[2] / 2]
+        centre = base + np.array([0.0, 0.0, thing.form.extents[2] / 2])
         found.append(SceneObject(
             thing.name, thing.shape, thing.colour, optical.T @ (centre - position),
             optical.T @ turn, thing.form.extents, thing.form.round,
-            optical.T @ (base - position), thing.on))
+            optical.T @ (base - position), thing.on,
+            () if thing.paint is None else thing.paint.also))
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.sim.paints import Paint
 from refdiff_ros.sim.shapes import COLOURS, COLOURS_OF, Shape, SHAPES
 from refdiff_ros.sim.textures import KINDS
 
@@ -33,7 +34,8 @@ class Thing:
         yaw: turn of its main axis about the vertical, against the world's x.
         form: its geometry.
         z: height of its base over the table.
-        on: row of the object that it stands on, or None for the table.
+        on: row of the object that it stands on or lies in, or None for the table.
+        paint: what covers it; None for the plain colour of its name.
     """
 
     shape: str
@@ -43,6 +45,7 @@ class Thing:
     form: Shape
     z: float = 0.0
     on: int | None = None
+    paint: Paint | None = None
 
     @property
     def name(self) -> str:
@@ -71,11 +74,20 @@ class View:
 
 @dataclass(frozen=True)
 class Light:
-    """A lamp over the table: where it stands, and how bright lamp and surroundings are, 0..1."""
+    """A lamp over the table.
+
+    Attributes:
+        position: where it stands.
+        diffuse, ambient: how bright lamp and surroundings are, 0..1.
+        tint: colour of lamp and surroundings.
+        specular: how bright the lamp is mirrored.
+    """
 
     position: tuple[float, float, float]
     diffuse: float
     ambient: float
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    specular: float = 0.25
 
 
 @dataclass(frozen=True)

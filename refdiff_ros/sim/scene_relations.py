@@ -18,6 +18,9 @@ _NEAR_M = 0.08  # between the rims of objects that are next to each other
 _FAR_M = 0.16  # between the rims of objects that are not
 _FARTHER = 2.0  # likewise: at least this many times farther than the nearest
 
+# What stands on their floor is in them.
+CONTAINERS = frozenset({'bowl'})
+
 Rule = Callable[[Seen, Seen, list[Seen]], bool | None]
 
 
@@ -28,7 +31,7 @@ def _beyond(difference: float, margin: float) -> bool | None:
 
 
 def _left_of(seen: Seen, other: Seen, _candidates: list[Seen]) -> bool | None:
-    if seen.column is None or other.column is None:
+    if seen.column is None or other.column is None or seen.line is None or other.line is None:
         return None
     apart = other.column - seen.column
     left = _beyond(apart, SIDE_MARGIN)
@@ -72,9 +75,13 @@ def _stacked(seen: Seen, other: Seen) -> bool:
 
 
 def _on(seen: Seen, other: Seen, _candidates: list[Seen]) -> bool | None:
-    return seen.thing.on == other.row
+    return seen.thing.on == other.row and other.thing.shape not in CONTAINERS
+
+
+def _in(seen: Seen, other: Seen, _candidates: list[Seen]) -> bool | None:
+    return seen.thing.on == other.row and other.thing.shape in CONTAINERS
 
 
 RELATIONS: dict[str, Rule] = {
     'left of': _left_of, 'right of': _right_of, 'behind': _behind,
-    'in front of': _in_front_of, 'next to': _next_to, 'on': _on}
+    'in front of': _in_front_of, 'next to': _next_to, 'on': _on, 'in': _in}

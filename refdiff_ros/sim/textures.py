@@ -1,4 +1,4 @@
-"""Procedural pictures for tables and floors: wood, marble, checker, cloth, plain."""
+"""Procedural pictures for tables and floors: wood, marble, checker, cloth, plain, and more."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,12 @@ import numpy as np
 
 SIZE = 256
 KINDS = ('wood', 'marble', 'checker', 'cloth', 'plain')
+# Of the wider world.
+WIDE_KINDS = (*KINDS, 'planks', 'terrazzo', 'ticking', 'tiles', 'bright', 'dark')
 
 
 def texture(kind: str, rng: np.random.Generator) -> np.ndarray:
-    """A picture (SIZE, SIZE, 3) uint8 of one of `KINDS`, in random muted colours."""
+    """A picture (SIZE, SIZE, 3) uint8 of one of `WIDE_KINDS`, in random colours."""
     return np.clip(_MAKERS[kind](rng) * 255, 0, 255).astype(np.uint8)
 
 
@@ -64,5 +66,54 @@ def _plain(rng: np.random.Generator) -> np.ndarray:
     return _blend(base * 0.94, base, _noise(rng, (4, 4)))
 
 
+def _planks(rng: np.random.Generator) -> np.ndarray:
+    """Boards side by side, each of its own brightness."""
+    boards = int(rng.integers(4, 8))
+    row = np.arange(SIZE) * boards // SIZE
+    shade = rng.uniform(0.75, 1.1, boards)[row]
+    gap = np.where(np.diff(row, prepend=-1) > 0, 0.55, 1.0)
+    return _wood(rng).transpose(1, 0, 2) * (shade * gap)[:, None, None]
+
+
+def _terrazzo(rng: np.random.Generator) -> np.ndarray:
+    """Chips of a few colours in a light ground."""
+    ground = _muted(rng, 0.6, 0.9)
+    chips = np.array([ground, ground, ground, *(_muted(rng, 0.2, 0.9) for _ in range(3))])
+    coarse = rng.integers(0, len(chips), (SIZE // 6, SIZE // 6))
+    place = np.minimum(np.arange(SIZE) // 6, len(coarse) - 1)
+    return chips[coarse[place][:, place]]
+
+
+def _ticking(rng: np.random.Generator) -> np.ndarray:
+    """Cloth with stripes, as of a mattress."""
+    stripes = int(rng.integers(6, 14))
+    share = (np.arange(SIZE) * stripes * 3 // SIZE % 3 == 0).astype(float)
+    return _blend(_muted(rng, 0.5, 0.9), _muted(rng, 0.25, 0.7), np.repeat(share[None], SIZE, 0))
+
+
+def _tiles(rng: np.random.Generator) -> np.ndarray:
+    """Square tiles with joints, each a little different."""
+    tiles = int(rng.integers(3, 6))
+    place = np.arange(SIZE) * tiles // SIZE
+    shade = rng.uniform(0.85, 1.05, (tiles, tiles))[place][:, place]
+    joint = np.diff(place, prepend=-1) > 0
+    shade[joint] = shade[:, joint] = 0.6
+    return _muted(rng, 0.5, 0.9) * shade[..., None]
+
+
+def _bright(rng: np.random.Generator) -> np.ndarray:
+    """Nearly white, so that white things stand on white."""
+    base = rng.uniform(0.82, 0.95) + rng.uniform(-0.03, 0.03, 3)
+    return _blend(base * 0.96, base, _noise(rng, (4, 4)))
+
+
+def _dark(rng: np.random.Generator) -> np.ndarray:
+    """Nearly black, so that black things stand on black."""
+    base = rng.uniform(0.07, 0.2) + rng.uniform(-0.03, 0.03, 3)
+    return _blend(base * 0.85, base, _noise(rng, (6, 6)))
+
+
 _MAKERS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
-    'wood': _wood, 'marble': _marble, 'checker': _checker, 'cloth': _cloth, 'plain': _plain}
+    'wood': _wood, 'marble': _marble, 'checker': _checker, 'cloth': _cloth, 'plain': _plain,
+    'planks': _planks, 'terrazzo': _terrazzo, 'ticking': _ticking, 'tiles': _tiles,
+    'bright': _bright, 'dark': _dark}

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from refdiff_ros.errors import require
 from refdiff_ros.sim.render import SceneObject, SceneView
 from refdiff_ros.sim.shapes import Part
 
@@ -53,9 +54,9 @@ def surface_centre(view: SceneView, mask: np.ndarray) -> np.ndarray:
         view: with exact depth.
         mask: (H, W) bool, not empty.
     """
-    camera = view.frame.camera
+    camera = require(view.frame.camera, 'intrinsics of a rendered view')
     v, u = mask.nonzero()
-    z = view.frame.depth_m[v, u].astype(np.float64)
+    z = require(view.frame.depth_m, 'depth of a rendered view')[v, u].astype(np.float64)
     return np.stack([(u - camera.cx) * z / camera.fx, (v - camera.cy) * z / camera.fy, z],
                     1).mean(0)
 
@@ -87,7 +88,7 @@ def _extent(view: SceneView, row: int, direction: np.ndarray) -> float:
 
 def _span(part: Part, direction: np.ndarray) -> tuple[float, float]:
     """The ends of one part along a unit vector (3,) in the object's frame, metres."""
-    if part.kind == 'mesh':
+    if part.mesh is not None:
         along = part.mesh.vertices @ direction
         return float(along.min()), float(along.max())
     reach = np.abs(np.array(part.half_sizes) * direction)

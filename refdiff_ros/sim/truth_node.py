@@ -13,15 +13,19 @@ import numpy as np
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 
 from refdiff_ros.grasp.region import grasp_region
+from refdiff_ros.language.expression import parse
+from refdiff_ros.matching.question import ask
+from refdiff_ros.msg import MaskCandidate
 from refdiff_ros.pictures.camera_info import camera_from_info
 from refdiff_ros.results import Status
 from refdiff_ros.ros.answers import Answer
-from refdiff_ros.ros.conversions import depth_from_image, mask_message
+from refdiff_ros.ros.conversions import depth_from_image, mask_message, rgb_from_image
 from refdiff_ros.ros.messages import box, service_response
 from refdiff_ros.ros.processes.spin import run
+from refdiff_ros.sim.naming import named_rows
 from refdiff_ros.srv import ReferSegmentation
 
 _KEPT = 10
@@ -38,6 +42,10 @@ class TruthNode(Node):
         # By stamp, newest last.
         self._depth: dict[tuple[int, int], Image] = {}
         self._instances: dict[tuple[int, int], Image] = {}
+        self._images: dict[tuple[int, int], Image] = {}
+        self._names: list[str] = []
+        self.create_subscription(
+            Image, 'image', lambda msg: _keep(self._images, msg), reliable)
         self.create_subscription(
             Image, 'depth', lambda msg: _keep(self._depth, msg), reliable)
         self.create_subscription(
@@ -55,7 +63,9 @@ class TruthNode(Node):
         self._camera = msg
 
     def _objects_came(self, msg: String) -> None:
-        self._meant = {said['text']: said['id'] for said in json.loads(msg.data)['expressions']}
+        told = json.loads(msg.data)
+        self._names = [thing['name'] for thing in told['objects']]
+        self._meant = {said['text']: said['id'] for said in told['expressions']}
         # Frames of the scene before.
         self._depth.clear()
         self._instances.clear()
@@ -69,18 +79,47 @@ class TruthNode(Node):
                 request.expression))
         instances, depth = self._instances[both[-1]], self._depth[both[-1]]
         ids = np.frombuffer(instances.data, '<u2').reshape(instances.height, instances.width)
-        number = self._meant.get(request.expression)
-        mask = ids == number if number is not None else np.zeros(ids.shape, bool)
-        status = Status.FOUND if mask.any() else Status.NOT_FOUND
-        reason = 'the true mask' if mask.any() else \
-            f'{request.expression!r} is true of no object in sight'
+        masks = self._masks(request.expression, ids)
+        mask = masks[0] if len(masks) else np.zeros(ids.shape, bool)
+        status, reason = _status(request.expression, masks)
         region = grasp_region(mask, depth_from_image(depth), camera_from_info(self._camera))
         response = service_response(Answer(
             status, reason, request.expression, header=instances.header, grasp=region,
             bundle='truth'))
         response.mask.mask = mask_message(mask, instances.header)
         response.mask.box, response.mask.area = box(mask), int(mask.sum())
+        if status is Status.AMBIGUOUS:
+            self._ask_which(response, request.expression, masks, instances.header)
         return response
+
+    def _masks(self, text: str, ids: np.ndarray) -> np.ndarray:
+        """(K, H, W) bool, of the objects in sight that a text is true of."""
+        rows = named_rows(text, self._names)
+        if rows is None:
+            number = self._meant.get(text)
+            rows = [] if number is None else [number - 1]
+        masks = [ids == row + 1 for row in rows]
+        return np.array([mask for mask in masks if mask.any()], bool)
+
+    def _ask_which(self, response: ReferSegmentation.Response, text: str, masks: np.ndarray,
+                   header: Header) -> None:
+        """Fill in candidates and question, in the words of the engine's own."""
+        image = self._images.get((header.stamp.sec, header.stamp.nanosec))
+        picture = np.zeros((*masks.shape[1:], 3), np.uint8) if image is None else \
+            rgb_from_image(image)
+        question = ask(masks, picture, parse(text, None))
+        response.mask.question = question.text
+        response.mask.candidates = [MaskCandidate(
+            mask=mask_message(mask, header), description=words, box=box(mask))
+            for mask, words in zip(masks, question.descriptions, strict=True)]
+
+
+def _status(text: str, masks: np.ndarray) -> tuple[Status, str]:
+    if len(masks) == 0:
+        return Status.NOT_FOUND, f'{text!r} is true of no object in sight'
+    if len(masks) == 1:
+        return Status.FOUND, 'the true mask'
+    return Status.AMBIGUOUS, f'{len(masks)} things fit {text!r}'
 
 
 def _keep(kept: dict[tuple[int, int], Image], msg: Image) -> None:

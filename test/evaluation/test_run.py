@@ -27,7 +27,7 @@ class _Engine:
     def __init__(self, **errors):
         self._errors = errors
 
-    def segment(self, frame, expression):
+    def segment(self, frame, expression, **options):
         if expression in self._errors:
             raise self._errors[expression]
         return SimpleNamespace(mask=HALF, status=Status.FOUND, proposals=TRUTH[None],
@@ -99,7 +99,7 @@ def test_whatever_an_answer_raises_counts_as_one_bad_case(caplog):
     class Faulty:
         """An engine of which two answers fail, one of them by a fault of its own."""
 
-        def segment(self, frame, expression):
+        def segment(self, frame, expression, **options):
             if expression == 'a':
                 raise ZeroDivisionError('no word')
             raise BadRequestError('expected another')

@@ -14,11 +14,12 @@ from torch._dynamo.utils import counters
 from refdiff_ros.benchmark.pictures import draw_picture
 from refdiff_ros.errors import BundleError
 from refdiff_ros.models.compiling import compile_models
-from refdiff_ros.models.manager import load_bundle, warm_up
+from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.presets import get_preset
 from refdiff_ros.proposals.sam_embedding import embed
 from refdiff_ros.results import Frame
+from refdiff_ros.warming import warm_up
 
 _WARM = """
 import json, threading
@@ -26,7 +27,7 @@ import torch
 from torch._dynamo.utils import counters
 from refdiff_ros.benchmark.pictures import draw_picture
 from refdiff_ros.models.compiling import compile_models
-from refdiff_ros.models.manager import warm_up
+from refdiff_ros.warming import warm_up
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.presets import get_preset
 from refdiff_ros.results import Frame

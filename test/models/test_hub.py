@@ -203,7 +203,7 @@ def test_plain_address_with_pinned_sha256(server, tmp_path):
     assert calls[-1] == (len(WEIGHTS), len(WEIGHTS))
 
 
-@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /dev/full')
 def test_full_disk_is_said(server, tmp_path):
     (tmp_path / 'w.part').symlink_to('/dev/full')
     with pytest.raises(DownloadError, match='expected space on the disk.*REFDIFF_HOME'):

@@ -15,7 +15,7 @@ from refdiff_ros.errors import BadRequestError, BundleError, OutOfMemoryError
 from refdiff_ros.models import memory
 from refdiff_ros.models.bundle import MANIFEST
 from refdiff_ros.models.devices import choose_device, choose_dtype
-from refdiff_ros.models.manager import load_bundle, unload, warm_up
+from refdiff_ros.models.manager import load_bundle, unload
 from refdiff_ros.models.mini_tokenizer import build_tokenizer, WORDS
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.models.sam_config import build_sam, config_of
@@ -24,6 +24,7 @@ from refdiff_ros.models.writer import write_bundle
 from refdiff_ros.presets import get_preset, Mode, PRESETS
 from refdiff_ros.proposals import sam as sam_proposals
 from refdiff_ros.results import Frame
+from refdiff_ros.warming import warm_up
 
 CPU = torch.device('cpu')
 

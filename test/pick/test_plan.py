@@ -8,7 +8,8 @@ import pytest
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.results import GraspCandidate, GraspRegion, Pose, PoseStatus, quaternion
-from refdiff_ros.pick.plan import in_base, NoGraspError, plan_grasp, Reach
+from refdiff_ros.pick.plan import NoGraspError, plan_grasp
+from refdiff_ros.pick.reach import Reach
 
 # Half a metre before the base's origin and as high, looking down at it at 45 degrees.
 _DOWN = math.sqrt(0.5)
@@ -33,7 +34,7 @@ def _upright(width_m=0.07):
 
 
 def test_a_pose_is_turned_into_the_base():
-    origin = in_base(Pose((0.0, 0.0, _AHEAD_M)), CAMERA)
+    origin = CAMERA.of(Pose((0.0, 0.0, _AHEAD_M)))
     np.testing.assert_allclose(origin.position, (0, 0, 0), atol=1e-9)
     np.testing.assert_allclose(origin.rotation[:, 2], (0, _DOWN, -_DOWN), atol=1e-9)
 

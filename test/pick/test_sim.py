@@ -10,16 +10,10 @@ from refdiff_ros import cli
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.pick.episodes import lay, task
-from refdiff_ros.pick.plan import Reach
+from refdiff_ros.pick.reach import Reach
+from refdiff_ros.pick.robot import Interrupt, OnCancel, StoppedError
 from refdiff_ros.pick.sim_robot import SimRobot
-from refdiff_ros.pick.stages import (
-    Grounding,
-    pick,
-    PickSettings,
-    PickStatus,
-    Stage,
-    StoppedError,
-)
+from refdiff_ros.pick.stages import Grounding, pick, PickSettings, PickStatus, Stage
 from refdiff_ros.pick.trials import Episode, true_masks
 from refdiff_ros.pick.verdict import Verdict
 from refdiff_ros.results import Status
@@ -28,6 +22,7 @@ from refdiff_ros.sim.gripper_sim import camera_in_base, GripperSim, HOME
 from refdiff_ros.sim.render import open_renderer
 from refdiff_ros.sim.scene import random_scene
 from refdiff_ros.sim.shapes import SHAPES
+from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 
 SIZE = (192, 256)
 
@@ -44,18 +39,37 @@ class Table:
 
     def ground(self):
         return Grounding(Status.FOUND, '', grasp_region(
-            self.view.masks[0], self.view.frame.depth_m, self.view.frame.camera))
+            self.view.masks[0], self.view.frame.depth_m, self.view.frame.camera),
+            camera=camera_in_base(self.sim.scene.view))
 
-    def pick(self, ground=None, stop_at=None, reach=None):
+    def pick(self, ground=None, reach=None, on_cancel=OnCancel.PUT_BACK, interrupt=None):
+        """A pick; `interrupt` gets the stage and its age in seconds, and may raise."""
         self.sim.restore(self.start)
-        self.stages = []
+        self.stages, self.opened_at, self.halts = [], [], []
+        robot = self.robot = SimRobot(self.sim)
+        began_s = 0.0
 
         def tell(stage, _note, _grounding):
+            nonlocal began_s
             self.stages.append(stage)
-            if stage is stop_at:
-                raise StoppedError(PickStatus.CANCELLED, 'the client cancelled')
-        settings = PickSettings(reach or Reach(), camera_in_base(self.sim.scene.view))
-        return pick(ground or self.ground, SimRobot(self.sim), settings, tell)
+            began_s = robot.time_s
+
+        def check():
+            if interrupt is not None:
+                interrupt(self.stages[-1], robot.time_s - began_s)
+        halt, grip = robot.halt, robot.grip
+
+        def watched_grip(opening):
+            self.opened_at.append((opening, float(self.sim.raised_m()[0])))
+            return grip(opening)
+
+        def watched_halt():
+            halt()
+            self.halts.append(robot.pose().position)
+        robot.grip, robot.halt = watched_grip, watched_halt
+        robot.start(check)
+        settings = PickSettings(reach or Reach(), on_cancel=on_cancel)
+        return pick(ground or self.ground, robot, settings, tell)
 
 
 @pytest.fixture(scope='module')
@@ -91,12 +105,55 @@ def test_an_answer_without_one_region_moves_nothing(table, status):
     assert table.stages == [Stage.GROUNDING]
 
 
-def test_a_cancel_with_the_object_in_hand_puts_it_down_and_goes_home(table):
-    outcome = table.pick(stop_at=Stage.VERIFY)
-    assert outcome.status is PickStatus.CANCELLED
-    assert table.stages[-1] is Stage.RETREAT
+def _once(stage, after_s, kind=Interrupt.CANCELLED):
+    """Interrupts as a client that cancels: from then on, at every look."""
+    def interrupt(now, age_s):
+        interrupt.due = interrupt.due or (now is stage and age_s >= after_s)
+        if interrupt.due:
+            raise StoppedError(kind, 'the client cancelled')
+    interrupt.due = False
+    return interrupt
+
+
+_MOMENTS = [(Stage.APPROACH, 0.5), (Stage.APPROACH, 1.9), (Stage.GRASP, 0.1), (Stage.LIFT, 0.1),
+            (Stage.LIFT, 0.25), (Stage.VERIFY, 0.1)]
+
+
+@pytest.mark.parametrize('moment', _MOMENTS)
+def test_a_cancel_puts_the_object_back_and_goes_home(table, moment):
+    outcome = table.pick(interrupt=_once(*moment))
+    assert outcome.status is PickStatus.CANCELLED, outcome.reason
+    assert table.stages[-1] is Stage.RETREAT and outcome.held is None
     np.testing.assert_allclose(table.sim.hand_pose().position, HOME.position, atol=0.01)
-    assert table.sim.raised_m()[0] < 0.05
+    assert abs(table.sim.raised_m()[0]) < 0.005
+    # Wherever the fingers opened, the object stood.
+    assert all(raised_m < 0.02 for opening, raised_m in table.opened_at if opening > 0)
+
+
+@pytest.mark.parametrize('kind, mode', [(Interrupt.CANCELLED, OnCancel.HOLD),
+                                        (Interrupt.STOPPED, OnCancel.PUT_BACK)])
+def test_a_hand_that_is_to_hold_stays_and_keeps_what_it_holds(table, kind, mode):
+    outcome = table.pick(on_cancel=mode, interrupt=_once(Stage.LIFT, 0.25, kind))
+    assert outcome.status is PickStatus[kind.name]
+    assert outcome.held is not None and 'keep' in outcome.reason
+    at = np.array(table.robot.pose().position)
+    table.sim.run(1.0)
+    assert np.linalg.norm(table.robot.pose().position - at) < 0.002
+    assert np.linalg.norm(np.subtract(table.halts[0], at)) < 0.005
+    assert table.sim.raised_m()[0] > 0.01
+
+
+def test_a_stop_halts_the_way_back_too(table):
+    cancel = _once(Stage.LIFT, 0.25)
+
+    def interrupt(stage, age_s):
+        if stage is Stage.RETREAT and age_s > 0.1:
+            raise StoppedError(Interrupt.STOPPED, 'stop was called')
+        cancel(stage, age_s)
+    outcome = table.pick(interrupt=interrupt)
+    assert outcome.status is PickStatus.CANCELLED
+    assert 'stop was called' in outcome.reason and outcome.held is not None
+    assert table.robot.opening() > 0.05
 
 
 def test_a_moment_can_be_gone_back_to(table):
@@ -105,9 +162,10 @@ def test_a_moment_can_be_gone_back_to(table):
     np.testing.assert_allclose(table.sim.positions(), table.sim.start_m, atol=1e-6)
 
 
-@pytest.mark.parametrize('name', sorted(SHAPES))
-def test_solids_fill_the_shape_and_no_more(name):
-    form = SHAPES[name](np.random.default_rng(0))
+@pytest.mark.parametrize('name, make', [
+    *SHAPES.items(), *((f'{name} ', make) for name, make in WIDE_SHAPES.items())])
+def test_solids_fill_the_shape_and_no_more(name, make):
+    name, form = name.strip(), make(np.random.default_rng(0))
     found = solids(name, form)
     reach = max(math.hypot(*part.position[:2]) for part in found)
     assert reach <= form.radius

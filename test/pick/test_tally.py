@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refdiff_ros.pick.tally import faults, shares, Trial, wilson
-from refdiff_ros.pick.verdict import Verdict, verdict
+from refdiff_ros.pick.verdict import disturbed, Verdict, verdict
 
 _TABLE = (None, None, None)
 
@@ -24,6 +24,23 @@ _TABLE = (None, None, None)
     (0, False, (0.15, 0.15, 0), (0.15, 0.15, 0), (None, 0, None), Verdict.RIGHT)])
 def test_the_verdict_goes_by_heights(target, refused, raised, peak, on, expected):
     assert verdict(target, refused, np.array(raised), np.array(peak), on) is expected
+
+
+@pytest.mark.parametrize('rows, expected', [
+    ([1], Verdict.RIGHT), ([0], Verdict.DISTURBED), ([1, 2], Verdict.RIGHT)])
+def test_what_moves_beside_the_object_is_told(rows, expected):
+    # The third stands on the second, which is lifted.
+    raised = np.array((0.0, 0.15, 0.15))
+    assert verdict(1, False, raised, raised, (None, None, 1), rows) is expected
+
+
+def test_what_moved_or_leans_is_disturbed_and_a_ball_may_turn():
+    start, up = np.zeros((4, 3)), np.tile([0.0, 0.0, 1.0], (4, 1))
+    now, leaning = start.copy(), up.copy()
+    now[0, 0] = 0.03
+    leaning[1] = leaning[2] = [np.sin(0.2), 0.0, np.cos(0.2)]
+    balls = np.array([False, False, True, False])
+    assert disturbed(start, now, up, leaning, balls).tolist() == [True, True, False, False]
 
 
 def _trial(seed, outcome, kind='plain'):

@@ -14,15 +14,16 @@ from refdiff_ros.engine import Engine
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.models.bundle import MANIFEST
 from refdiff_ros.models.compiling import compile_models
-from refdiff_ros.models.manager import load_bundle, warm_up
+from refdiff_ros.models.manager import load_bundle
+from refdiff_ros.models.sam_config import is_sam2, set_sam2_dtype
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.models.writer import write_bundle
 from refdiff_ros.presets import get_preset, Mode, ProposalConfig
 from refdiff_ros.proposals.points import point_grid
 from refdiff_ros.proposals.sam import propose
-from refdiff_ros.proposals.sam2 import is_sam2, set_sam2_dtype
 from refdiff_ros.proposals.segmentor import segmentor_of
 from refdiff_ros.results import Frame
+from refdiff_ros.warming import warm_up
 
 EVERY = ProposalConfig(
     points_per_side=4, pred_iou_thresh=0.0, stability_score_thresh=0.0, box_nms_thresh=1.0)

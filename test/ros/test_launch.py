@@ -8,9 +8,9 @@ import pytest
 launch_ros = pytest.importorskip(
     'launch_ros', reason='launch_ros is not installed: it comes with a full ROS installation')
 launch_testing = pytest.importorskip('launch_testing', reason='launch_testing is not installed')
-from launch import LaunchContext, LaunchDescription
-from launch.actions import IncludeLaunchDescription
-from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch import LaunchContext, LaunchDescription  # noqa: E402
+from launch.actions import IncludeLaunchDescription  # noqa: E402
+from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 
 LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
 
@@ -45,6 +45,9 @@ def test_what_is_launched_works_with_its_arguments_and_ends_cleanly(name):
     ('depthai_ros_driver', '/left_oak', '/left_oak/rgb/image_raw', '/left_oak/stereo/image_raw'),
     ('orbbec_camera', '', '/camera/color/image_raw', '/camera/depth/image_raw'),
     ('usb_cam', '', '/image_raw', None),
+    ('zed_wrapper', '', '/zed/zed_node/rgb/color/rect/image',
+     '/zed/zed_node/depth/depth_registered'),
+    ('ros_gz_bridge', '/head', '/head/image', '/head/depth_image'),
 ])
 def test_a_driver_by_name_gives_its_topics(driver, camera, image, depth):
     _, entities = loaded('hardware', driver=driver, camera=camera)
@@ -60,3 +63,49 @@ def test_every_argument_is_described(name):
     arguments = source.get_launch_description(LaunchContext()).get_launch_arguments()
     assert arguments
     assert all(argument.description for argument in arguments)
+
+
+def node_of(name: str, **arguments: str):
+    """The refdiff node that a launch file starts, and the context that it is in."""
+    context, entities = loaded(name, **arguments)
+    return context, next(e for e in entities if isinstance(e, launch_ros.actions.Node))
+
+
+def test_a_sentence_in_place_of_a_topic_is_told():
+    with pytest.raises(ValueError, match="name of a topic as expression.*got 'the red mug'.*ask"):
+        loaded('refdiff', expression='the red mug')
+
+
+def test_a_params_file_that_is_not_there_is_told():
+    with pytest.raises(FileNotFoundError, match='params_file, found none at /nowhere.yaml'):
+        loaded('refdiff', params_file='/nowhere.yaml')
+
+
+def test_log_level_and_respawn_reach_the_process():
+    _, node = node_of('refdiff', log_level='debug', respawn='true')
+    assert node._ExecuteLocal__respawn is True
+    _, node = node_of('refdiff')
+    assert node._ExecuteLocal__respawn is False
+
+
+@pytest.mark.parametrize(('namespace', 'camera'), [
+    ('', '/camera'), ('robot', '/robot/camera'), ('/fleet/robot', '/fleet/robot/camera')])
+def test_namespace_and_time_reach_the_simulated_camera_too(namespace, camera):
+    context, entities = loaded('sim', namespace=namespace, use_sim_time='true')
+    include = next(e for e in entities if isinstance(e, IncludeLaunchDescription))
+    arguments = dict(include.launch_arguments)
+    assert arguments['image'] == f'{camera}/color/image_raw'
+    assert (arguments['namespace'], arguments['use_sim_time']) == (namespace, 'true')
+    node = next(e for e in entities if isinstance(e, launch_ros.actions.Node))
+    assert node._Node__node_namespace == camera
+    (values,) = launch_ros.utilities.evaluate_parameters(context, node._Node__parameters)
+    assert values == {'seed': 0, 'use_sim_time': True}
+
+
+@pytest.mark.parametrize(('driver', 'name', 'value'), [
+    ('ros_gz_bridge', 'use_sim_time', 'true'), ('zed_wrapper', 'rectified', 'true'),
+    ('usb_cam', 'use_sim_time', '')])
+def test_what_a_driver_brings_with_it(driver, name, value):
+    _, entities = loaded('hardware', driver=driver)
+    include = next(e for e in entities if isinstance(e, IncludeLaunchDescription))
+    assert dict(include.launch_arguments)[name] == value

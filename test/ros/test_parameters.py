@@ -43,9 +43,9 @@ def test_a_whole_number_for_a_fraction_is_a_fraction_from_the_start():
 @mark.parametrize(('wrong', 'meant'), [
     ('bundel', 'bundle'), ('max_rates', 'max_rate'), ('image_transprt', 'image_transport')])
 def test_a_name_that_is_nearly_a_parameter_keeps_the_node_from_starting(wrong, meant):
-    with node('-p', f'{wrong}:=5') as made:
-        with raises(BadRequestError, match=f"got '{wrong}': did you mean '{meant}'"):
-            parameters.declare(made)
+    with (node('-p', f'{wrong}:=5') as made,
+          raises(BadRequestError, match=f"got '{wrong}': did you mean '{meant}'")):
+        parameters.declare(made)
 
 
 def test_other_nodes_parameters_are_told_and_rclpys_are_known():

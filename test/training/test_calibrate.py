@@ -110,3 +110,8 @@ def test_kept_answers_are_fitted_and_written_by_one_command(found, tmp_path, cap
     assert values['selection'] == {'alpha': 0.2}
     assert CalibrationConfig(**{**values['calibration'], 'fit': FitWeights(
         **values['calibration']['fit'])}) == calibrate.calibrated(found, 0.5)
+
+
+def test_both_halves_of_a_split_are_asked_where_it_has_two():
+    assert calibrate.halves_of('tabletop8_val') == ('all',)
+    assert calibrate.halves_of('tabletop20_val') == ('seen', 'unseen')

@@ -1,10 +1,12 @@
 """Training of the tabletop bundle: data, captions, views, and a loop that can be stopped."""
 
 import argparse
+from dataclasses import replace
 import json
 from pathlib import Path
 import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,15 +14,23 @@ from torch import nn
 
 from refdiff_ros.models import tabletop
 from refdiff_ros.models.sam_config import build_sam
+from refdiff_ros.sim.paints import Paint, SURFACES, WIDE_COLOURS
+from refdiff_ros.sim.render import render_scenes
+from refdiff_ros.sim.scene import Thing as SceneThing
 from refdiff_ros.sim.splits import HELD_OUT
+from refdiff_ros.sim.wide_scene import wide_scene
+from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 
 # Behind the built workspace, which the source folder must not shadow.
 sys.path.append(str(Path(__file__).parents[2]))
 
-from training.tabletop import loop, scenes, unet, views
+from training.tabletop import loop, repaint, scenes, unet, views
 from training.tabletop.captions import caption
+from training.tabletop.clip import unknown_pairs
+from training.tabletop.colours import free_colour, near_names
 from training.tabletop.data import SceneSet, Thing
 from training.tabletop.sam import prompts, refined
+from training.tabletop.start import grown
 
 
 def thing(shape, colour, box=(0.1, 0.1, 0.2, 0.2), depth_m=1.0):
@@ -127,6 +137,91 @@ def test_a_text_that_is_true_of_another_view_is_neither_right_nor_wrong():
     own, also = views.truth(batch, texts)
     np.testing.assert_array_equal(own, np.eye(3, dtype=bool))
     np.testing.assert_array_equal(also, [[0, 0, 0], [1, 0, 0], [0, 0, 0]])
+
+
+def test_a_text_that_training_can_never_contradict_is_neither_right_nor_wrong():
+    """Of a black box nobody learns that it is no mug, where black mugs do not occur."""
+    picture = np.zeros((8, 8, 3), np.uint8)
+    box = views.View(picture, 'the box', frozenset({('black', 'box')}),
+                     frozenset({(None, 'box')}))
+    others = [views.View(picture, text, frozenset({('red', 'mug')}), frozenset({said}))
+              for text, said in (('the mug', (None, 'mug')), ('the red mug', ('red', 'mug')),
+                                 ('the red one', ('red', None)))]
+    texts = ['the box', 'the mug', 'the red mug', 'the red one']
+    _, also = views.truth([box, *others], texts, frozenset({('mug', 'black')}))
+    assert also[0].tolist() == [False, True, True, False]
+    _, also = views.truth([box, *others], texts, frozenset({('box', 'red')}))
+    assert also[0].tolist() == [False, False, True, True]
+    assert also[1].tolist() == [True, False, True, True]  # 'the box' of a red mug
+
+
+def test_a_random_colour_is_judged_by_the_names_that_it_might_have():
+    picture = np.zeros((8, 8, 3), np.uint8)
+    shown = views.View(picture, 'the can', frozenset({('', 'can')}), frozenset({(None, 'can')}),
+                       frozenset({'red', 'pink'}))
+    other = views.View(picture, 'x', frozenset({('blue', 'box')}), frozenset({('blue', 'box')}))
+    texts = ['the red can', 'the blue can', 'the red box', 'the red one']
+    said = [('red', 'can'), ('blue', 'can'), ('red', 'box'), ('red', None)]
+    batch = [shown, other, *(views.View(picture, text, frozenset({('blue', 'box')}),
+                                        frozenset({each})) for text, each in zip(texts, said))]
+    _, also = views.truth(batch, texts, frozenset())
+    assert also[0].tolist() == [True, False, False, True]
+
+
+def test_colours_are_free_of_the_names_that_are_forbidden():
+    assert near_names((0.8, 0.08, 0.08)) >= {'red'}
+    for seed in range(100):
+        found = free_colour(np.random.default_rng(seed), {'black', 'grey'})
+        if found is not None:
+            rgb, near = found
+            assert near == near_names(rgb) and not near & {'black', 'grey'}
+    assert free_colour(np.random.default_rng(0), set(WIDE_COLOURS)) is None
+
+
+def test_an_object_in_another_colour_is_what_rendering_it_so_would_give():
+    plain = Paint((0.2, 0.4, 0.6))
+    form = WIDE_SHAPES['can'](np.random.default_rng(0))
+    scene = replace(wide_scene(1), things=(
+        SceneThing('can', 'blue', (0.0, 0.0), 0.3, form, paint=plain),))
+    other = replace(scene, things=(replace(
+        scene.things[0], paint=Paint((0.9, 0.5, 0.1))),))
+    (view, grey, black), = repaint.render_greys([scene], (96, 128))
+    wanted = next(render_scenes([other], (96, 128), depth=False)).frame.image_rgb
+    found = repaint.repaint(view.frame.image_rgb, grey, black, view.masks[0], (0.9, 0.5, 0.1))
+    inside = cv2.erode(view.masks[0].astype(np.uint8), np.ones((3, 3))) > 0  # edges are mixed
+    assert inside.sum() > 50
+    near = np.abs(found.astype(int) - wanted)[inside] <= 2  # a highlight is cut off at 255
+    assert near.mean() > 0.97
+    assert np.array_equal(found[~view.masks[0]], view.frame.image_rgb[~view.masks[0]])
+
+
+def test_scenes_to_repaint_go_on_and_tell_what_can_be_repainted(tmp_path):
+    scenes.main(['--split', 'tabletop20_train', '--out', str(tmp_path), '--count', '6', '--greys'])
+    found = SceneSet(tmp_path)
+    assert found.greys.shape == found.images.shape and found.blacks.mean() < found.greys.mean()
+    things = [thing for row in found.rows for thing in found.things(row)]
+    assert {thing.plain for thing in things} == {True, False}
+    assert all(thing.plain == (thing.colour not in SURFACES) for thing in things)
+    assert unknown_pairs(found) >= HELD_OUT
+    shown = [views.random_view(np.random.default_rng(seed), found, 48, frozenset(HELD_OUT))
+             for seed in range(60)]
+    assert any(view.near for view in shown) and not all(view.near for view in shown)
+    assert all(said == (None, shape) for view in shown if view.near
+               for (_, shape), said in zip(view.shown, view.said))
+
+
+def test_a_grown_vocabulary_keeps_the_vectors_of_known_words():
+    class Words:
+        def __init__(self, *words):
+            self._words = words
+
+        def get_vocab(self):
+            return {word: row for row, word in enumerate(self._words)}
+    table = torch.arange(6.0).reshape(3, 2)
+    found = grown(table, Words('a', 'c', 'd'), Words('a', 'b', 'c', 'd'),
+                  torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found[[0, 2, 3]], table)
+    assert found.shape == (4, 2) and found[1].abs().sum() > 0
 
 
 def options(folder, steps):

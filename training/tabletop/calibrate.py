@@ -38,6 +38,7 @@ from refdiff_ros.models.bundle import MANIFEST
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Segmentation
+from refdiff_ros.sim.splits import get_split
 
 _BUNDLE = 'tabletop_mini'
 _PRESET = 'onboard'
@@ -72,8 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Collect, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--bundle', default=_BUNDLE, help='name or folder')
-    parser.add_argument('--split', default='val', choices=['val', 'train'])
-    parser.add_argument('--limit', type=int, default=300, help='expressions of each set')
+    parser.add_argument('--split', default='val', help='such as val, or tabletop20_val')
+    parser.add_argument('--limit', type=int, default=300, help='expressions of each set and half')
     parser.add_argument('--least-found', type=float, default=0.9,
                         help='share of expressions true of one object that must stay FOUND')
     parser.add_argument('--cache', type=Path, help='.npz with the answers, read where it exists')
@@ -96,16 +97,23 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def collect(bundle: str, split: str, limit: int, device: str) -> Collected:
-    """Ask everything and keep what the calibration needs."""
+    """Ask everything and keep what the calibration needs; as much of each half of the split."""
     models = load_bundle(bundle, device=device)
     engine = Engine(models, resolve_preset(models, _PRESET))
-    rows = []
-    with Progress('case', limit * len(SETS)) as progress:
-        for case in decision_cases(split, limit):
-            answer = engine.segment(case.view.frame, case.text, check=False)
-            rows.append(_row(case, answer, engine))
-            progress.step()
+    rows, halves = [], halves_of(split)
+    with Progress('case', limit * len(SETS) * len(halves)) as progress:
+        for half in halves:
+            for case in decision_cases(split, limit, half):
+                answer = engine.segment(case.view.frame, case.text, check=False)
+                rows.append(_row(case, answer, engine))
+                progress.step()
     return Collected(*(np.stack(column) for column in zip(*rows, strict=True)))
+
+
+def halves_of(split: str) -> tuple[str, ...]:
+    """Both halves of a split, where it asks for pairs that training lacked; else 'all' of it."""
+    known = get_split(split)
+    return ('all',) if known.unseen_from == known.count else ('seen', 'unseen')
 
 
 def _row(case: DecisionCase, answer: Segmentation, engine: Engine) -> tuple[np.ndarray, ...]:

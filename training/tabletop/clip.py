@@ -1,7 +1,8 @@
 """Train CLIP: `python -m training.tabletop.clip --scenes FOLDER --out FOLDER`.
 
 From pictures with texts, contrastively. A text that happens to be true of another picture of the
-batch counts neither for nor against it.
+batch counts neither for nor against it, nor does one that no picture of training can contradict:
+see `views.truth`.
 
 Letters: B views, T texts that differ.
 """
@@ -18,11 +19,15 @@ from torch.nn import functional as F
 from refdiff_ros.models.mini_tokenizer import build_tokenizer
 from refdiff_ros.models.model_set import ClipModels
 from refdiff_ros.models.tabletop import build_clip, CLIP_SIDE
-from refdiff_ros.sim.shapes import COLOURS, COLOURS_OF, SHAPES
+from refdiff_ros.sim.paints import SURFACES, WIDE_COLOURS
+from refdiff_ros.sim.splits import VAL_HELD_OUT
+from refdiff_ros.sim.wide_scene import names_of
+from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 from training.tabletop import loop
 from training.tabletop.data import SceneSet
-from training.tabletop.views import object_view, random_view, truth, View
+from training.tabletop.views import object_view, Pairs, random_view, truth, View
 
+_DARK = ('black', 'brown', 'white')
 _LOGIT_LIMIT = 4.6  # of the log of the temperature's inverse, as CLIP's
 
 
@@ -38,10 +43,11 @@ def main(arguments: list[str] | None = None) -> None:
     tokenizer = build_tokenizer()
     torch.manual_seed(options.seed)
     model = build_clip(tokenizer).to(options.device).train()
+    unknown = unknown_pairs(scenes)
 
     def loss(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
-        views = [random_view(rng, scenes, CLIP_SIDE) for _ in range(options.batch)]
-        return contrastive_loss(model, tokenizer, views)
+        views = [random_view(rng, scenes, CLIP_SIDE, unknown) for _ in range(options.batch)]
+        return contrastive_loss(model, tokenizer, views, unknown)
 
     def check(averaged: Any) -> dict[str, float]:
         return naming(ClipModels(averaged, tokenizer), checked)
@@ -49,6 +55,14 @@ def main(arguments: list[str] | None = None) -> None:
     trained = loop.train(model, loss, options, average=0.995, every=250,
                          check=check if checked else None)
     torch.save({'model': trained.state_dict()}, options.out / 'clip.pt')
+
+
+def unknown_pairs(scenes: SceneSet) -> Pairs:
+    """The pairs of shape and colour, or surface, that no rendered scene of training has."""
+    known = {(thing['shape'], thing['colour']) for row in scenes.rows
+             for thing in scenes.described(row)}
+    return frozenset((shape, name) for shape in WIDE_SHAPES for name in (*WIDE_COLOURS, *SURFACES)
+                     ) - known
 
 
 def pixels_of(clip: ClipModels, pictures: np.ndarray, device: torch.device) -> torch.Tensor:
@@ -70,11 +84,12 @@ def _text_features(model: Any, tokenizer: Any, texts: list[str]) -> torch.Tensor
 
 
 def contrastive_loss(
-    model: Any, tokenizer: Any, views: list[View],
+    model: Any, tokenizer: Any, views: list[View], unknown: Pairs = frozenset(),
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Cross-entropy of views over texts and of texts over views."""
     texts = sorted({view.text for view in views})
-    own, also = (torch.from_numpy(a).to(model.logit_scale.device) for a in truth(views, texts))
+    own, also = (torch.from_numpy(judged).to(model.logit_scale.device)
+                 for judged in truth(views, texts, unknown))
     pictures = np.stack([view.pixels for view in views])
     images = _image_features(
         model, pixels_of(ClipModels(model, tokenizer), pictures, own.device))
@@ -90,8 +105,12 @@ def contrastive_loss(
 
 @torch.no_grad()
 def naming(clip: ClipModels, scenes: SceneSet, count: int = 300) -> dict[str, float]:
-    """How often an object cut out by its true mask is named rightly among all pairs."""
-    pairs = [(colour, shape) for shape in SHAPES for colour in COLOURS_OF.get(shape, COLOURS)]
+    """How often an object cut out by its true mask is named rightly among all pairs.
+
+    Of pairs that training had and of those that validation asks for, of which the dark ones, and
+    how often colour or surface, and shape.
+    """
+    pairs = [(name, shape) for shape in WIDE_SHAPES for name in names_of(shape)]
     names = _text_features(clip.model, clip.tokenizer, [f'the {c} {s}' for c, s in pairs])
     views, truths = [], []
     for row in scenes.rows[:count]:
@@ -105,10 +124,17 @@ def naming(clip: ClipModels, scenes: SceneSet, count: int = 300) -> dict[str, fl
         _image_features(clip.model, pixels_of(clip, np.stack(views[i:i + 128]), device))
         for i in range(0, len(views), 128)])
     chosen = [pairs[i] for i in (features @ names.T).argmax(dim=1).tolist()]
-    return {
-        'names': round(float(np.mean([a == b for a, b in zip(chosen, truths)])), 3),
-        'colours': round(float(np.mean([a[0] == b[0] for a, b in zip(chosen, truths)])), 3),
-        'shapes': round(float(np.mean([a[1] == b[1] for a, b in zip(chosen, truths)])), 3)}
+    right = np.array([a == b for a, b in zip(chosen, truths)])
+    unseen = np.array([(shape, name) in VAL_HELD_OUT for name, shape in truths])
+    dark = np.array([name in _DARK for name, _ in truths])
+    groups = {'seen': ~unseen, 'unseen': unseen, 'dark_seen': dark & ~unseen,
+              'dark_unseen': dark & unseen}
+    figures = {name: round(float(right[group].mean()), 3)
+               for name, group in groups.items() if group.any()}
+    for place, what in enumerate(('colours', 'shapes')):
+        figures[what] = round(float(np.mean(
+            [a[place] == b[place] for a, b in zip(chosen, truths)])), 3)
+    return figures
 
 
 if __name__ == '__main__':

@@ -22,6 +22,7 @@ class Thing:
         box_xyxy: its visible part, (x0, y0, x1, y1) in 0..1 of the image, the far side excluded.
         pixels: how many are visible.
         depth_m: along the optical axis.
+        plain: whether it is of one colour, so that it can be repainted.
     """
 
     shape: str
@@ -30,6 +31,7 @@ class Thing:
     box_xyxy: tuple[float, float, float, float]
     pixels: int
     depth_m: float
+    plain: bool = True
 
     @property
     def name(self) -> str:
@@ -43,6 +45,7 @@ class SceneSet:
     Attributes:
         images: (N, H, W, 3) uint8.
         labels: (N, H, W) uint8, 0 background, n object n.
+        greys, blacks: as `images` with its objects in grey and in black, or None.
         rows: the scenes that are there.
     """
 
@@ -51,6 +54,9 @@ class SceneSet:
         self.images, self.labels, done = (
             np.load(folder / f'{name}.npy', mmap_mode='r')
             for name in ('images', 'labels', 'done'))
+        self.greys, self.blacks = (
+            np.load(folder / f'{name}.npy', mmap_mode='r')
+            if (folder / f'{name}.npy').exists() else None for name in ('greys', 'blacks'))
         count = len(self.images)
         self.rows = np.concatenate([
             np.arange(block * BLOCK, min(count, (block + 1) * BLOCK))
@@ -61,15 +67,18 @@ class SceneSet:
     def things(self, row: int) -> tuple[Thing, ...]:
         """The objects of a scene; those that are hidden have no pixels."""
         if row not in self._things:
-            block = row // BLOCK
-            if block not in self._blocks:
-                path = self._folder / 'objects' / f'{block:05d}.json'
-                self._blocks[block] = json.loads(path.read_text())
-            described = self._blocks[block][row % BLOCK]
             self._things[row] = tuple(
                 _thing(entry, self.labels[row] == number)
-                for number, entry in enumerate(described, start=1))
+                for number, entry in enumerate(self.described(row), start=1))
         return self._things[row]
+
+    def described(self, row: int) -> list[dict]:
+        """The objects of a scene as `scenes.described` wrote them."""
+        block = row // BLOCK
+        if block not in self._blocks:
+            path = self._folder / 'objects' / f'{block:05d}.json'
+            self._blocks[block] = json.loads(path.read_text())
+        return self._blocks[block][row % BLOCK]
 
 
 def _thing(entry: dict, mask: np.ndarray) -> Thing:
@@ -80,4 +89,4 @@ def _thing(entry: dict, mask: np.ndarray) -> Thing:
         box = (columns[0] / width, rows[0] / height, (columns[-1] + 1) / width,
                (rows[-1] + 1) / height)
     return Thing(entry['shape'], entry['colour'], entry['on'], box,
-                 int(np.count_nonzero(mask)), entry['base'][2])
+                 int(np.count_nonzero(mask)), entry['base'][2], entry.get('plain', True))

@@ -41,6 +41,7 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
 
 
+# The options of one loop that all trainings share.
 def train(
     model: nn.Module,
     loss: Callable[[np.random.Generator], tuple[torch.Tensor, dict[str, float]]],

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     loop.add_arguments(parser, steps=2000, batch=8, rate=1.5e-3)
     parser.add_argument('--val', type=Path, help='folder of the validation split, for the curve')
     parser.add_argument('--coarse', action='store_true', help='the first stage, with few tokens')
-    parser.add_argument('--init', type=Path, help='sam.pt of the first stage')
+    parser.add_argument('--init', type=Path, help='sam.pt of the first stage, or start.pt')
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     scenes = SceneSet(options.scenes)
@@ -129,7 +129,12 @@ def prompts(
     height, width = labels.shape
     numbers, counts = np.unique(labels, return_counts=True)
     present = numbers[(numbers > 0) & (counts >= _MIN_PIXELS)]
-    chosen = [int(n) for n in rng.choice(present, _PROMPTS - _BACKGROUND)] if len(present) else []
+    chosen = []
+    if len(present):
+        # Thin, small and half hidden things are harder, and asked for more often.
+        weights = counts[np.isin(numbers, present)] ** -0.5
+        chosen = [int(n) for n in rng.choice(
+            present, _PROMPTS - _BACKGROUND, p=weights / weights.sum())]
     chosen += [0] * (_PROMPTS - len(chosen))
     scale = side / width
     points, targets = [], []

@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     loop.add_arguments(parser, steps=4000, batch=64, rate=1.5e-3)
     parser.add_argument('--val', type=Path, help='folder of the validation split')
     parser.add_argument('--vae', type=Path, help='vae.pt, for the curve of pointing accuracy')
+    parser.add_argument('--init', type=Path, help='weights to go on from, as `start` writes them')
     parser.add_argument('--every', type=int, default=250, help='steps between lines of the curve')
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
@@ -49,7 +50,11 @@ def main(arguments: list[str] | None = None) -> None:
     rows = np.flatnonzero(np.load(options.scenes / 'encoded.npy'))
     tokenizer = build_tokenizer()
     torch.manual_seed(options.seed)
-    model = build(tokenizer).to(options.device)
+    model = build(tokenizer)
+    if options.init:
+        model.load_state_dict(
+            torch.load(options.init, map_location='cpu', weights_only=True)['model'])
+    model.to(options.device)
     scheduler = build_scheduler()
 
     def loss(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:

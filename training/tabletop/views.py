@@ -11,10 +11,18 @@ import numpy as np
 
 from refdiff_ros.discriminative.crops import box_window
 from training.tabletop.captions import caption, named
+from training.tabletop.colours import free_colour
 from training.tabletop.data import SceneSet, Thing
+from training.tabletop.repaint import repaint
+
+Pairs = frozenset[tuple[str, str]]
 
 _MIN_PIXELS = 60
-_SCENES = 0.15  # share of windows with several objects
+_SCENES = 0.12  # share of windows with several objects
+# Share of plain objects that are shown in a random colour and spoken of by their shape alone.
+_REPAINTED = 0.4
+# How often an object is named by its colour alone, and by its shape alone; else by both.
+_COLOUR_ALONE, _SHAPE_ALONE = 0.15, 0.35
 # What lies outside of the object in its view, and how often. Grey hides no colour of the set.
 _OUTSIDE = {'grey': 0.55, 'black': 0.15, 'picture': 0.3}
 _GREY = 128
@@ -30,16 +38,28 @@ class View:
         text: what is said of it.
         shown: (colour, shape) of each object that is shown.
         said: the same of each that is spoken of; None for what is left out.
+        near: what a person might call the colour of an object in a random one, whose colour in
+            `shown` is ''.
     """
 
     pixels: np.ndarray
     text: str
     shown: frozenset[tuple[str, str]]
     said: frozenset[tuple[str | None, str | None]]
+    near: frozenset[str] = frozenset()
 
 
-def random_view(rng: np.random.Generator, scenes: SceneSet, side: int) -> View:
-    """One view of one scene."""
+def random_view(
+    rng: np.random.Generator, scenes: SceneSet, side: int, unknown: Pairs = frozenset(),
+) -> View:
+    """One view of one scene.
+
+    Args:
+        rng: chooses.
+        scenes: rendered scenes; with `greys`, some objects are shown in another colour.
+        side: S.
+        unknown: pairs (shape, colour) that no picture of training shows, and none shall.
+    """
     while True:
         row = int(rng.choice(scenes.rows))
         things = [(number, thing) for number, thing in enumerate(scenes.things(row), start=1)
@@ -50,12 +70,35 @@ def random_view(rng: np.random.Generator, scenes: SceneSet, side: int) -> View:
     number, thing = things[int(rng.integers(len(things)))]
     if rng.random() < _SCENES:
         return _scene_view(rng, image, thing, [other for _, other in things], side)
-    mask = jittered(rng, labels == number)
+    # What the view can show at its widest; the rest of the picture costs time only.
+    around = _around(thing, image.shape[:2])
+    image, true = image[around], labels[around] == number
+    mask = jittered(rng, true)
     outside = str(rng.choice(list(_OUTSIDE), p=list(_OUTSIDE.values())))
     margin = rng.uniform(1.05, 1.35)
+    near, colour = frozenset(), thing.colour
     text, said = _told(rng, thing)
-    return View(object_view(image, mask, side, margin, outside), text,
-                frozenset({(thing.colour, thing.shape)}), frozenset({said}))
+    if thing.plain and scenes.greys is not None and rng.random() < _REPAINTED:
+        free = free_colour(rng, {name for shape, name in unknown if shape == thing.shape})
+        if free is not None:
+            image = repaint(image, scenes.greys[row][around], scenes.blacks[row][around],
+                            true, free[0])
+            near, colour = free[1], ''
+            text, said = named(rng, thing, colours=0.0), (None, thing.shape)
+    pixels = object_view(image, mask, side, margin, outside)
+    if rng.random() < 0.5:
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+    return View(pixels, text, frozenset({(colour, thing.shape)}), frozenset({said}), near)
+
+
+def _around(thing: Thing, size_hw: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the picture that hold every view of an object."""
+    height, width = size_hw
+    x0, y0, x1, y1 = np.array(thing.box_xyxy) * (width, height, width, height)
+    reach = 0.75 * max(x1 - x0, y1 - y0) + 4  # from the middle; views have 1.35 at most
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return (slice(max(0, int(y - reach)), int(y + reach) + 1),
+            slice(max(0, int(x - reach)), int(x + reach) + 1))
 
 
 def object_view(
@@ -103,10 +146,10 @@ def _told(
     rng: np.random.Generator, thing: Thing,
 ) -> tuple[str, tuple[str | None, str | None]]:
     chance = rng.random()
-    if chance < 0.12:
+    if chance < _COLOUR_ALONE:
         word = str(rng.choice(_OTHER_WORDS))
         return f'the {thing.colour} {word}', (thing.colour, None)
-    if chance < 0.4:
+    if chance < _COLOUR_ALONE + _SHAPE_ALONE:
         return named(rng, thing, colours=0.0), (None, thing.shape)
     return named(rng, thing, colours=1.0), (thing.colour, thing.shape)
 
@@ -133,22 +176,41 @@ def _mostly_inside(thing: Thing, x0: float, y0: float, x1: float, y1: float) -> 
     return shared > 0.6 * (c - a) * (d - b)
 
 
-def truth(views: Sequence[View], texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Which text belongs to which view, and which is true of it all the same.
+def truth(
+    views: Sequence[View], texts: Sequence[str], unknown: Pairs = frozenset(),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which text belongs to which view, and which is neither a right nor a wrong answer.
+
+    A text of a shape that no picture of training shows in the view's colour can never be right
+    for such a view. If it counted as wrong, the model would learn from it that black things are
+    no mugs; so it is left out, as is a text of a colour in which the view's shape never occurs.
+    That is logit adjustment (Menon et al. 2020) for pairs of frequency 0.
+
+    Args:
+        views, texts: of a batch.
+        unknown: pairs (shape, colour) that no picture of training shows.
 
     Returns:
         own: (B, T) bool, the view's own text.
-        also: (B, T) bool, other texts that are true, or partly true, of the view: neither right
-            nor wrong answers.
+        also: (B, T) bool, other texts that are true, or partly true, of the view, and those of
+            unknown pairs.
     """
     said = {view.text: view.said for view in views}
     own = np.array([[view.text == text for text in texts] for view in views])
-    also = np.array([[_touches(view.shown, said[text]) for text in texts] for view in views])
+    also = np.array([[_touches(view, said[text]) or _untold(view, said[text], unknown)
+                      for text in texts] for view in views])
     return own, also & ~own
 
 
-def _touches(
-    shown: frozenset[tuple[str, str]], said: frozenset[tuple[str | None, str | None]],
-) -> bool:
-    return any(colour in (None, seen_colour) and shape in (None, seen_shape)
-               for colour, shape in said for seen_colour, seen_shape in shown)
+def _touches(view: View, said: frozenset[tuple[str | None, str | None]]) -> bool:
+    return any(
+        (colour in (None, seen_colour) or colour in view.near) and shape in (None, seen_shape)
+        for colour, shape in said for seen_colour, seen_shape in view.shown)
+
+
+def _untold(view: View, said: frozenset[tuple[str | None, str | None]], unknown: Pairs) -> bool:
+    """Whether a text's shape never occurs in a colour shown, or its colour on a shape shown."""
+    return any(
+        (shape, seen) in unknown or (seen_shape, colour) in unknown
+        for colour, shape in said for seen_colour, seen_shape in view.shown
+        for seen in (seen_colour, *view.near))

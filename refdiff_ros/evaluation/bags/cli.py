@@ -116,7 +116,7 @@ def run_offline(request: BagRequest) -> int:
 def _engine(request: BagRequest) -> 'Engine':
     """The engine, warm: the first answer is timed like any other."""
     engine = load_engine(request)
-    from refdiff_ros.models.manager import warm_up
+    from refdiff_ros.warming import warm_up
     warm_up(engine.models, engine.preset)
     return engine
 

@@ -1,4 +1,7 @@
-"""Depth of `compressed_depth_image_transport`: a PNG behind 12 bytes of parameters."""
+"""Depth of `compressed_depth_image_transport`: a PNG behind 12 bytes of parameters.
+
+By hand, since the transport is a plugin of a ROS installation, and bags are read without one.
+"""
 
 import struct
 from typing import Any

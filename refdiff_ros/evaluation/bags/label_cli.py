@@ -70,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         index = index_bag(bag, Topics((args.topic,), args.depth_topic, args.info_topic,
                                       args.sync_tolerance, args.rectified))
         pictures = _chosen(args, index, stamps)
-        lines_of, failed = _lines(args, request), []
+        lines_of = _lines(args, request)
+        failed: list[Picture] = []
 
         def lines() -> Iterator[str]:
             for recorded in read_frames(bag, index, pictures):

@@ -26,13 +26,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.grasp_error import TrueGrasp
 from refdiff_ros.evaluation.metrics.rle import decode_rle, encode_rle
+from refdiff_ros.json_text import from_json
 from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.pictures.files import read_mask
 
@@ -85,7 +86,8 @@ def read_labels(path: Path) -> list[Label]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequestError(
             f'expected labels as JSON Lines (UTF-8) at {path}, got: {error}') from error
-    labels, seen = [], {}
+    labels = []
+    seen: dict[Any, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
@@ -147,8 +149,8 @@ def write_labels(path: Path, lines: Iterable[str]) -> None:
 
 def _label(line: str, number: int, folder: Path) -> Label:
     try:
-        values = json.loads(line)
-    except json.JSONDecodeError as error:
+        values = from_json(line)
+    except ValueError as error:
         raise BadRequestError(f'expected a JSON object on one line, got: {error}') from error
     if not isinstance(values, dict):
         raise BadRequestError(f'expected a JSON object, got {type(values).__name__}')
@@ -220,11 +222,11 @@ def _grasp(value: Any) -> TrueGrasp | None:
             'expected a grasp as {"position": [x, y, z], "orientation": [x, y, z, w], "width": '
             f'metres}}, of which the position alone must be there, got {value!r}')
     return TrueGrasp(
-        tuple(map(float, position)),
+        tuple(map(float, position)),  # type: ignore[arg-type] # it checks lengths itself
         None if orientation is None else tuple(map(float, orientation)),
         None if width is None else float(width))
 
 
-def _numbers(values: Any) -> bool:
+def _numbers(values: Any) -> TypeGuard[list[float]]:
     return isinstance(values, list) and all(
         isinstance(number, (int, float)) and not isinstance(number, bool) for number in values)

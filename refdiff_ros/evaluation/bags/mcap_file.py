@@ -62,12 +62,13 @@ class McapFile:
             self._schemas: dict[int, tuple[str, str, str]] = {}
             self._channels: dict[int, tuple[int, str, str, bytes]] = {}
             self._chunks: list[_Chunk] = []
-            self._counts: dict[int, int] | None = None
+            self._counts: dict[int, int] = {}  # messages by channel
+            self._counted = False  # whether the summary says how many there are
             self._loose: list[tuple[int, int]] = []  # messages outside chunks: time and place
             self._start_ns, self._end_ns = _END, 0
             self._index()
             self.connections = [self._connection(*item) for item in self._channels.items()]
-            self.metadata = self._summary(self._counts or {})
+            self.metadata = self._summary(self._counts)
         except BaseException:
             self.close()
             raise
@@ -161,7 +162,7 @@ class McapFile:
             raise DamagedError('its summary lies outside the file')
         if summary:
             self._read(data, summary, footer)
-        if not summary or not self._channels or self._counts is None:
+        if not summary or not self._channels or not self._counted:
             self._chunks.clear()
             self._counts = {}
             self._read(data, body, summary or footer, scan=True)
@@ -203,6 +204,7 @@ class McapFile:
 
     def _take_statistics(self, data: Any, place: int) -> None:
         self._start_ns, self._end_ns, size = struct.unpack_from('<QQI', data, place + 26)
+        self._counted = True
         self._counts = dict(struct.iter_unpack('<HQ', data[place + 46:place + 46 + size]))
 
     def _count(self, data: Any, place: int, loose: bool) -> None:
@@ -230,7 +232,7 @@ class McapFile:
         known = form is not forms.NONE or kind == ''
         return interfaces.Connection(
             number, topic, name, interfaces.MessageDefinition(form, definition), '',
-            (self._counts or {}).get(number, 0),
+            self._counts.get(number, 0),
             interfaces.ConnectionExtRosbag2(encoding if known else kind, qos), self)
 
     def _summary(self, counts: dict[int, int]) -> Any:

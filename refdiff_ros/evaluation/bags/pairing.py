@@ -2,6 +2,9 @@
 
 Depth belongs to an image when it is the nearest in stamp and at most the tolerance away.
 camera_info is the nearest in stamp, however far, since intrinsics rarely change.
+
+By hand, since `message_filters` is in no wheel, and pairs what streams by where here the whole bag
+is known.
 """
 
 from collections.abc import Mapping, Sequence

@@ -38,13 +38,13 @@ def open_reader(path: Path) -> Any:
 @cache
 def _ros2_classes() -> type:
     """The reader of rosbag2 with our own storage for mcap."""
-    rosbag2 = require_package('rosbags.rosbag2.reader', 'bags')
+    rosbag2: Any = require_package('rosbags.rosbag2.reader', 'bags')
     sqlite3 = require_package('rosbags.rosbag2.storage_sqlite3', 'bags').Sqlite3Reader
 
     class Folder(rosbag2.DirectoryReader):
         """A folder with its metadata.yaml."""
 
-        STORAGE_PLUGINS = {'mcap': McapFile, 'sqlite3': sqlite3}
+        STORAGE_PLUGINS = {'mcap': McapFile, 'sqlite3': sqlite3}  # noqa: RUF012
 
         def open(self) -> None:
             """As rosbags, but a file of zstd that becomes too large is refused."""
@@ -63,7 +63,7 @@ def _ros2_classes() -> type:
     class Reader(rosbag2.Reader):
         """A folder or a single file."""
 
-        STORAGE_PLUGINS = {'dir': Folder, '.mcap': McapFile, '.db3': sqlite3}
+        STORAGE_PLUGINS = {'dir': Folder, '.mcap': McapFile, '.db3': sqlite3}  # noqa: RUF012
 
     return Reader
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.evaluation.bags.labels import Label, label_line, write_labels
 from refdiff_ros.evaluation.bags.writing import CameraBagWriter
 from refdiff_ros.evaluation.metrics.grasp_error import TrueGrasp
@@ -16,8 +16,8 @@ from refdiff_ros.grasp.results import quaternion
 from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
 from refdiff_ros.sim.expressions import expressions, SceneExpression
 from refdiff_ros.sim.render import FRAME_ID, render_scenes, SceneView
-from refdiff_ros.sim.scene import random_scene
 from refdiff_ros.sim.true_grasps import true_grasp
+from refdiff_ros.sim.worlds import table_scene
 
 IMAGE_TOPIC = '/camera/color/image_raw'
 INFO_TOPIC = '/camera/color/camera_info'
@@ -103,7 +103,7 @@ def record(
 def _views(recording: Recording) -> Iterator[SceneView]:
     seeds = range(recording.seed, recording.seed + recording.scenes)
     for start in range(0, len(seeds), _BATCH):
-        scenes = [random_scene(seed) for seed in seeds[start:start + _BATCH]]
+        scenes = [table_scene(seed) for seed in seeds[start:start + _BATCH]]
         yield from render_scenes(scenes, recording.size_hw)
 
 
@@ -111,11 +111,12 @@ def _write_frame(
     writer: CameraBagWriter, view: SceneView, recording: Recording, number: int,
 ) -> None:
     stamp_ns, frame = recording.stamp_ns(number), view.frame
-    depth_m = frame.depth_m
+    depth_m = require(frame.depth_m, 'depth of a rendered view')
+    camera = require(frame.camera, 'intrinsics of a rendered view')
     if recording.depth_noise:
         depth_m = sensor_depth(depth_m, np.random.default_rng(recording.seed + number))
     for topic in (INFO_TOPIC, DEPTH_INFO_TOPIC):
-        writer.write_camera_info(topic, stamp_ns, frame.camera)
+        writer.write_camera_info(topic, stamp_ns, camera)
     writer.write_image(DEPTH_TOPIC, stamp_ns, as_millimetres(depth_m), '16UC1')
     if recording.compressed:
         writer.write_jpeg(recording.image_topic, stamp_ns, frame.image_rgb)
@@ -134,7 +135,8 @@ def _label(
 
 def _grasp(view: SceneView, row: int) -> TrueGrasp:
     found = true_grasp(view, row)
+    x, y, z = (round(float(value), 6) for value in found.position)
     return TrueGrasp(
-        tuple(round(float(value), 6) for value in found.position),
+        (x, y, z),
         None if found.rotation is None else quaternion(found.rotation),
         None if found.width_m is None else round(found.width_m, 6))

@@ -72,7 +72,7 @@ def match(labels: Sequence[Label], index: Index, read_from: dict[str, str]) -> M
     for label in wanted:
         picture = index.nearest(read_from[label.topic], label.stamp_ns)
         away_ns = None if picture is None else abs(picture.stamp_ns - label.stamp_ns)
-        if away_ns is None or away_ns > LABEL_TOLERANCE_NS:
+        if picture is None or away_ns is None or away_ns > LABEL_TOLERANCE_NS:
             lost.append(label)
             if away_ns is not None:
                 nearest_ns = away_ns if nearest_ns is None else min(away_ns, nearest_ns)

@@ -59,7 +59,8 @@ def connected(address: str, workers: int | None = None, logs: bool = False
         ClusterError: it cannot be started, or none answers at the address.
     """
     ray = import_ray(address)
-    options = {'log_to_driver': logs, 'logging_level': 'WARNING' if logs else 'ERROR'}
+    options: dict[str, Any] = {
+        'log_to_driver': logs, 'logging_level': 'WARNING' if logs else 'ERROR'}
     if address == LOCAL:
         cores = len(os.sched_getaffinity(0))
         options |= {'num_cpus': max(cores, workers or 0), 'include_dashboard': False,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 import platform
 
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.evaluation.request import DatasetRequest
 from refdiff_ros.evaluation.run import Answer, Sample
 from refdiff_ros.evaluation.runs.answerer import InProcess
@@ -53,5 +53,5 @@ class Worker:
         """
         self.load().require_same(wanted)
         answers: list[Answer] = []
-        self._inner.answer(samples, answers.append)
+        require(self._inner, 'models that are loaded').answer(samples, answers.append)
         return answers

@@ -10,7 +10,7 @@ import logging
 from types import ModuleType
 from typing import Any
 
-from refdiff_ros.errors import RefDiffError
+from refdiff_ros.errors import RefDiffError, require
 from refdiff_ros.evaluation.cluster.connection import ClusterError
 from refdiff_ros.evaluation.runs.record import Loaded
 
@@ -31,9 +31,6 @@ class WorkerPool:
         patience_s: where nothing comes for so long, what is awaited is said, and pictures that
             are out are given to idle workers too: on a node that was lost they may be out forever.
 
-    Attributes:
-        loaded: what all workers have loaded.
-
     Raises:
         ClusterError: no worker can be used.
     """
@@ -47,9 +44,14 @@ class WorkerPool:
         self._left: set[int] = set()  # rows of pictures without a result
         self._waiting: deque[int] = deque()  # those of them that no worker has
         self._deadly: set[int] = set()  # those that a worker did not survive
-        self.loaded: Loaded | None = None
-        while self.loaded is None:
+        self._loaded: Loaded | None = None
+        while self._loaded is None:
             self._take()
+
+    @property
+    def loaded(self) -> Loaded:
+        """What all workers have loaded."""
+        return require(self._loaded, 'what the workers have loaded')
 
     def answer(self, pictures: Sequence[Any], on_result: Callable[[Any], None]) -> list[int]:
         """Have each picture answered once.
@@ -73,12 +75,12 @@ class WorkerPool:
                 if row in self._left:
                     worker = self._idle.pop()
                     self._out[worker.answer.remote(self.loaded, pictures[row])] = worker, row
-            row, result = self._take()
-            if row not in self._left:  # it was out twice, or something else came
+            done, result = self._take()
+            if done is None or done not in self._left:  # it was out twice, or something else came
                 continue
-            self._left.remove(row)
+            self._left.remove(done)
             if result is None:
-                lost.append(row)
+                lost.append(done)
             else:
                 on_result(result)
         return lost
@@ -97,8 +99,8 @@ class WorkerPool:
         try:
             result = self._ray.get(done[0])
             if row is None:
-                self.loaded = self.loaded or result
-                result.require_same(self.loaded)
+                self._loaded = self._loaded or result
+                result.require_same(self._loaded)
         except (RefDiffError, errors.ActorDiedError) as error:
             self._leave_out(row, getattr(error, 'cause', error))
             return None, None

@@ -8,6 +8,7 @@ import os
 import sys
 
 from refdiff_ros.console import some
+from refdiff_ros.errors import require
 from refdiff_ros.evaluation.cluster.connection import ClusterError, connected, LOCAL
 from refdiff_ros.evaluation.cluster.plan import plan_workers
 from refdiff_ros.evaluation.cluster.worker import Worker
@@ -65,7 +66,7 @@ def ray_workers(request: DatasetRequest, samples: Sequence[Sample]) -> Iterator[
     """
     pictures = len({sample.image_id for sample in samples})
     output = sys.stdout
-    with connected(request.ray, request.workers, request.verbose) as ray:
+    with connected(require(request.ray, '--ray'), request.workers, request.verbose) as ray:
         threads = os.environ.get('OMP_NUM_THREADS', '')
         plan = plan_workers(ray.nodes(), request.device, request.workers, pictures,
                             int(threads) if threads.isdecimal() else None)

@@ -1,7 +1,7 @@
 """The three decisions asked: what an engine answers where one, none or several objects fit."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import tee
 
 import numpy as np
@@ -91,18 +91,17 @@ def _sample(case: DecisionCase) -> Sample:
 
 def _result(case: DecisionCase, reply: Reply) -> DecisionResult:
     answer = reply.segmentation
-    asked = {
-        'scene': case.scene, 'expression': case.text, 'kind': case.kind, 'sense': case.sense,
-        'source': case.source, 'truth': case.truth.name, 'status': reply.status,
-        'seconds': reply.seconds}
+    failed = DecisionResult(
+        scene=case.scene, expression=case.text, kind=case.kind, sense=case.sense,
+        source=case.source, truth=case.truth.name, status=reply.status, confidence=0.0,
+        presence=None, chosen_iou=0.0, candidates=0, offered=False, question='',
+        tells_apart=False, question_holds=None, seconds=reply.seconds, error=reply.trouble)
     if answer is None:
-        return DecisionResult(
-            **asked, confidence=0.0, presence=None, chosen_iou=0.0, candidates=0, offered=False,
-            question='', tells_apart=False, question_holds=None, error=reply.trouble)
+        return failed
     rows = answer.regions if answer.status.has_mask else ()
     ious = [_iou(case, answer, row) for row in rows]
-    return DecisionResult(
-        **asked, confidence=answer.confidence,
+    return replace(
+        failed, error='', confidence=answer.confidence,
         presence=answer.presence if answer.calibrated else None,
         chosen_iou=_iou(case, answer, answer.index), candidates=len(rows),
         offered=max(ious, default=0.0) >= RIGHT_IOU,

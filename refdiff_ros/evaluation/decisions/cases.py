@@ -20,7 +20,7 @@ from refdiff_ros.sim.expression_truth import SceneTruth, shared_expressions, Sha
 from refdiff_ros.sim.expressions import SceneExpression
 from refdiff_ros.sim.render import render_scenes, SceneView
 from refdiff_ros.sim.scene import Scene
-from refdiff_ros.sim.splits import get_split, HELD_OUT, SIZE_HW, split_views
+from refdiff_ros.sim.splits import get_split, held_out_of, SIZE_HW, split_views
 
 SETS = ('one', 'none', 'several')
 TRUTHS = {'one': Status.FOUND, 'none': Status.NOT_FOUND, 'several': Status.AMBIGUOUS}
@@ -109,17 +109,17 @@ def _of_batch(
     for place, (scene, view) in enumerate(zip(batch, views, strict=True)):
         # The generator of `tabletop.cases`, so that 'one' is that set.
         rng = _rng(split, scene)
-        yield from _cases(view, scene, 'one', choose(spoken[place], rng))
+        yield from _cases(view, scene, 'one', choose(spoken[place], rng), rng)
         rng = _rng(split, scene, 1)
         shared = [each for each in shared_expressions(view)
                   if scene < unseen_from or any(_held_out(view, row) for row in each.rows)]
         yield from _cases(view, scene, 'several', choose(shared, rng), rng)
         truth = SceneTruth(view)
         absent = [said for said in spoken[(place + 1) % len(batch)] if truth.is_of_none(said)]
-        yield from _cases(view, scene, 'elsewhere', choose(absent, rng)[:1])
+        yield from _cases(view, scene, 'elsewhere', choose(absent, rng)[:1], rng)
         if scene in removed:
             said, without = removed[scene]
-            yield from _cases(without, scene, 'removed', [said])
+            yield from _cases(without, scene, 'removed', [said], rng)
 
 
 def _rng(split: str, *numbers: int) -> np.random.Generator:
@@ -127,13 +127,13 @@ def _rng(split: str, *numbers: int) -> np.random.Generator:
 
 
 def _held_out(view: SceneView, row: int) -> bool:
-    return (view.objects[row].shape, view.objects[row].colour) in HELD_OUT
+    return (view.objects[row].shape, view.objects[row].colour) in held_out_of(view.scene)
 
 
 def _cases(
     view: SceneView, scene: int, source: str,
     chosen: Sequence[SceneExpression | SharedExpression],
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator,
 ) -> Iterator[DecisionCase]:
     for said in chosen:
         if isinstance(said, SharedExpression):

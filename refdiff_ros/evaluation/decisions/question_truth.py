@@ -4,18 +4,29 @@ from collections.abc import Callable
 
 import numpy as np
 
+from refdiff_ros.errors import require
 from refdiff_ros.evaluation.decisions.cases import DecisionCase
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.results import Segmentation
 from refdiff_ros.sim.sightings import see, Seen
 
 _OBJECT_IOU = 0.5
+
+
+def _column(seen: Seen) -> float:
+    return require(seen.column, 'the column of an object that is seen')
+
+
+def _line(seen: Seen) -> float:
+    return require(seen.line, 'the line of an object that is seen')
+
+
 # By property: what grows along these words.
 _ALONG: dict[str, tuple[Callable[[Seen], float], tuple[str, ...]]] = {
-    'side': (lambda seen: seen.column, ('left', 'middle', 'right')),
-    'ordinal': (lambda seen: seen.column, (
+    'side': (_column, ('left', 'middle', 'right')),
+    'ordinal': (_column, (
         'first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth')),
-    'height': (lambda seen: seen.line, ('upper', 'middle', 'lower')),
+    'height': (_line, ('upper', 'middle', 'lower')),
     'depth': (lambda seen: -seen.depth_m, ('back', 'middle', 'front')),
     'size': (lambda seen: float(np.prod(seen.thing.extents)), ('smaller', 'larger'))}
 
@@ -32,8 +43,9 @@ def question_holds(case: DecisionCase, answer: Segmentation) -> bool | None:
     """
     if answer.question is None:
         return None
-    shown = [_object(case, answer.proposals[row]) for row in answer.regions]
-    if None in shown:
+    found = [_object(case, answer.proposals[row]) for row in answer.regions]
+    shown = [row for row in found if row is not None]
+    if len(shown) < len(found):
         return None
     things = see(case.view)
     seen, told = [things[row] for row in shown], answer.question.told

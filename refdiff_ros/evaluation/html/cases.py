@@ -62,7 +62,8 @@ def as_run(written: Any, name: str) -> Run:
     if not isinstance(results, list):
         raise BadRequestError("expected the JSON of 'refdiff evaluate tabletop' or 'bag' with its "
                               "'results', got something else")
-    answers, seen = [], Counter()
+    answers = []
+    seen: Counter[str] = Counter()
     for number, row in enumerate(results, 1):
         try:
             answers.append(_answer(row, seen))

@@ -84,7 +84,7 @@ def precision_chart(ious: Sequence[Sequence[float]]) -> str:
     return plot.svg(', '.join(said) or 'no cases')
 
 
-def reliability_chart(title: str, bins: Sequence[Mapping[str, float | None]]) -> str:
+def reliability_chart(title: str, bins: Sequence[Mapping[str, Any]]) -> str:
     """What share is right where how much is claimed, beside the diagonal of a perfect confidence.
 
     Args:
@@ -107,7 +107,7 @@ def reliability_chart(title: str, bins: Sequence[Mapping[str, float | None]]) ->
     return plot.svg('; '.join(said) or 'no cases')
 
 
-def count_chart(title: str, bins: Sequence[Mapping[str, float | None]]) -> str:
+def count_chart(title: str, bins: Sequence[Mapping[str, Any]]) -> str:
     """How many cases have which confidence.
 
     Args:

@@ -1,6 +1,8 @@
 """Keeps pictures of the worst, the best and randomly drawn middle cases during a run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 import time
 from typing import Any, TYPE_CHECKING
 
@@ -65,7 +67,8 @@ class Gallery:
         if reply.frame is None or reply.truth is None:
             return
         began = time.perf_counter()
-        self._add(case_id, iou, reply)
+        self._add(case_id, iou, partial(
+            case_pictures, self._engine, reply.frame, reply.truth, reply.segmentation))
         self.seconds += time.perf_counter() - began
 
     def sorts(self) -> dict[str, list[Kept]]:
@@ -73,16 +76,15 @@ class Gallery:
         return {'worst': list(self._worst), 'best': list(self._best),
                 'middle': sorted(self._middle, key=lambda each: each.iou)}
 
-    def _add(self, case_id: str, iou: float, reply: Reply) -> None:
+    def _add(self, case_id: str, iou: float, draw: Callable[[], dict[str, Any]]) -> None:
         low = len(self._worst) < self._size or iou < self._worst[-1].iou
         high = len(self._best) < self._size or iou > self._best[-1].iou
         slot = None if low or high else self._slot()
         if not (low or high) and slot is None:
             return
-        pushed_out = Kept(case_id, iou, case_pictures(
-            self._engine, reply.frame, reply.truth, reply.segmentation))
+        pushed_out: Kept | None = Kept(case_id, iou, draw())
         # What leaves the worst may be one of the best; what leaves both is of the middle.
-        if low:
+        if pushed_out is not None and low:
             pushed_out = self._place(self._worst, pushed_out, 1)
         if pushed_out is not None and (low or high):
             pushed_out = self._place(self._best, pushed_out, -1)

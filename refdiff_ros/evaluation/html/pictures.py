@@ -113,7 +113,7 @@ def _tokens(engine: Engine, frame: Frame, answer: Segmentation) -> dict[str, Any
     """Every token with its map, and whether it belongs to the root; or why there are none."""
     try:
         tokens, maps = engine.token_attention(frame, answer.expression)
-        root = root_token_indices(engine.models.diffusion.tokenizer, answer.expression)
+        root = root_token_indices(engine.models.need('diffusion').tokenizer, answer.expression)
     except RefDiffError as error:
         return {'shown': [], 'more': 0, 'error': str(error)}
     shown = [[token, data_uri(attention_image(each), _TOKEN_PX), place in root]
@@ -163,7 +163,7 @@ def _lines(region: GraspRegion) -> Mapping[str, Sequence]:
         'qualities': [_number(pair.quality) for pair in region.candidates[:3]]}
 
 
-def _rounded(points: Sequence) -> list[list[float]]:
+def _rounded(points: Sequence[Any] | np.ndarray) -> list[list[float]]:
     return np.asarray(points, float).round(1).tolist()
 
 

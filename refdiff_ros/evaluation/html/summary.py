@@ -80,7 +80,7 @@ def tiles(runs: Sequence[Run]) -> list[Tile]:
     """The figures of all cases, the most important first; two runs share each tile."""
     found = [{**figures(scored(run)), **latency_ms([each.seconds for each in scored(run)]),
               'unreadable': len(run.answers) - len(scored(run))} for run in runs]
-    shown = [
+    shown: list[tuple[str, list[str], list[str] | None]] = [
         ('mIoU', [_value(each['mean_iou'], 3) for each in found],
          [_interval(each['mean_iou_interval']) for each in found]),
         ('oIoU', [_value(each['overall_iou'], 3) for each in found],

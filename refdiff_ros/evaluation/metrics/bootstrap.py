@@ -1,6 +1,9 @@
-"""How sure a figure is: percentile bootstrap intervals."""
+"""How sure a figure is: percentile bootstrap intervals.
 
-from collections.abc import Sequence
+By hand, since `scipy.stats.bootstrap` draws single cases: it knows no groups that are drawn whole.
+"""
+
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -10,9 +13,9 @@ _DRAWS_AT_ONCE = 1 << 20
 
 
 def bootstrap_interval(
-    numerators: Sequence[float],
-    denominators: Sequence[float] | None = None,
-    groups: Sequence[int] | None = None,
+    numerators: Sequence[float] | np.ndarray,
+    denominators: Sequence[float] | np.ndarray | None = None,
+    groups: Sequence[Hashable] | None = None,
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -32,7 +35,7 @@ def bootstrap_interval(
     Args:
         numerators: (N,) values of a mean, or the ratio's upper terms.
         denominators: (N,) the ratio's lower terms, 0 or more; None for a mean.
-        groups: (N,) whole numbers; cases of one group (expressions of one scene) are drawn
+        groups: (N,) numbers or names; cases of one group (expressions of one scene) are drawn
             together, since they are not independent. None draws single cases.
         level: in (0, 1).
         resamples: how many times the figure is computed anew.

@@ -6,6 +6,8 @@ to an empty truth is right here.
 Letters: N cases or proposals, H W image height and width.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
@@ -145,7 +147,7 @@ def precision_at(intersections: np.ndarray, unions: np.ndarray, threshold: float
     return float((values >= threshold).mean()) if len(values) else float('nan')
 
 
-def recall(best_ious: np.ndarray, threshold: float) -> float:
+def recall(best_ious: np.ndarray | Sequence[float], threshold: float) -> float:
     """Recall of proposals: the share of true masks that one covers with an IoU of `threshold`.
 
     Example:

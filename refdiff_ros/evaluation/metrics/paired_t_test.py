@@ -9,7 +9,7 @@ from refdiff_ros.optional import require_package
 
 
 def paired_t_test(
-    before: Sequence[float], after: Sequence[float],
+    before: Sequence[float] | np.ndarray, after: Sequence[float] | np.ndarray,
 ) -> tuple[float | None, float | None]:
     """Student's test for pairs: t and the two-sided p of `after - before`.
 

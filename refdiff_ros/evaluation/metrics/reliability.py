@@ -1,6 +1,7 @@
 """How far a confidence can be believed: reliability diagram, expected calibration error, Brier.
 
 ECE after Naeini, Cooper and Hauskrecht, AAAI 2015; with bins of equal width, as is usual.
+By hand, since the report draws the same bins.
 """
 
 from collections.abc import Sequence

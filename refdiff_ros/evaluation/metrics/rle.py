@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.pictures.header import check_pixels
 from refdiff_ros.results import describe_array
 
 _FIRST_CHARACTER = 48
@@ -54,12 +55,14 @@ def decode_rle(rle: Mapping[str, Any]) -> np.ndarray:
         (H, W) bool.
 
     Raises:
-        BadRequestError: no such mapping, or the runs do not cover exactly H x W pixels.
+        BadRequestError: no such mapping, the runs do not cover exactly H x W pixels, or these
+            are more than a picture may have.
     """
     if not isinstance(rle, Mapping) or not {'size', 'counts'} <= set(rle):
         raise BadRequestError('expected a COCO RLE mask {"size": [height, width], "counts": ...}, '
                               f'got {_shortened(rle)}')
     height, width = _size_hw(rle['size'])
+    check_pixels(width, height)
     counts = rle['counts']
     if isinstance(counts, bytes):
         counts = counts.decode('ascii', 'replace')

@@ -8,7 +8,7 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.evaluation.baselines import BASELINES
 from refdiff_ros.evaluation.request import BagRequest
 
@@ -73,21 +73,22 @@ def run_online(request: BagRequest) -> int:
     from refdiff_ros.evaluation.online.plan import plan
     from refdiff_ros.evaluation.online.recording import check_parameters, record, Recording
     _check_options(request)
-    require_new(request.out)
+    out = require(request.out, '--out')
+    require_new(out)
     labels = checked_labels(request)
     parameters = check_parameters(_parameters(request))
     with labelled_bag(request, labels) as labelled:
         _check_one_topic(labelled)
         rate = 1.0 if request.rate is None else request.rate
         recording = Recording(
-            labelled.bag, labelled.index, plan(labelled.matched, request.limit), request.out, rate,
+            labelled.bag, labelled.index, plan(labelled.matched, request.limit), out, rate,
             parameters, request.timeout or 180.0)
         bundle = parameters['bundle']
         print(first_line(bundle), flush=True)
         settings = {'bag': request.bag.name, 'labels': request.labels.name, 'rate': rate,
                     'parameters': parameters, 'trained': _trained(bundle)}
         ending = record(recording, settings)
-        return _score(request, labelled, request.out, settings, ending)
+        return _score(request, labelled, out, settings, ending)
 
 
 def run_answers(request: BagRequest) -> int:
@@ -95,10 +96,11 @@ def run_answers(request: BagRequest) -> int:
     from refdiff_ros.evaluation.bags.labelled_bag import checked_labels, labelled_bag
     from refdiff_ros.evaluation.bags.reading import Bag
     from refdiff_ros.evaluation.online.recording import Ending
-    with Bag(request.answers) as answers:
+    folder = require(request.answers, '--answers')
+    with Bag(folder) as answers:
         settings = _settings(answers.custom)
     with labelled_bag(request, checked_labels(request)) as labelled:
-        return _score(request, labelled, request.answers, settings, Ending())
+        return _score(request, labelled, folder, settings, Ending())
 
 
 def _check_options(request: BagRequest) -> None:

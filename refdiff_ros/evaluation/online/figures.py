@@ -91,7 +91,7 @@ def _warnings(found: dict[str, Any], heard: Heard) -> list[str]:
     if heard.trouble:
         result.append(f'the node says: {heard.trouble}')
     if heard.failures:
-        worst = sorted(heard.failures, key=heard.failures.get, reverse=True)
+        worst = sorted(heard.failures, key=heard.failures.__getitem__, reverse=True)
         result.append(f'{sum(heard.failures.values())} answers without a mask: '
                       f'{some(worst, 3)}')
     if found['labels_unanswered']:

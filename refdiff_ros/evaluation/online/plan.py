@@ -31,7 +31,7 @@ class Play:
     @property
     def last(self) -> int:
         """The number of the last picture that is asked for something."""
-        return next(reversed(self.asked))
+        return list(self.asked)[-1]
 
 
 def plan(matched: Matched, limit: int | None = None) -> tuple[Play, ...]:

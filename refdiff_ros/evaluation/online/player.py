@@ -4,6 +4,8 @@ Stamps stay as they are in the bag, so that answers, which carry the stamp of th
 with labels. Nothing needs a `/clock`: the node never compares a header's stamp with the time. What
 is old it tells by when it came, and depth and camera_info are paired with images by stamps of the
 same bag. Durations are those of the monotonic clock.
+
+By hand, since `ros2 bag play` is in no wheel, and does not say what stood when a picture went.
 """
 
 from collections.abc import Callable, Iterable

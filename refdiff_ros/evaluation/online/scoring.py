@@ -20,7 +20,7 @@ from refdiff_ros.evaluation.bags.labels import Label
 from refdiff_ros.evaluation.bags.pairing import Picture
 from refdiff_ros.evaluation.bags.reading import Bag, Recorded
 from refdiff_ros.evaluation.bags.samples import identity, Matched
-from refdiff_ros.evaluation.metrics.grasp_error import grasp_error
+from refdiff_ros.evaluation.metrics.grasp_error import grasp_error, TrueGrasp
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.evaluation.online.topics import (
     DIAGNOSTICS,
@@ -103,7 +103,8 @@ def score(answers: Bag, matched: Matched) -> Heard:
     for picture, labels in matched.pairs:
         for label in labels:
             wanted.setdefault((picture.stamp_ns, label.expression), []).append((picture, label))
-    heard, sent = Heard(), {}
+    heard = Heard()
+    sent: dict[int, tuple[int, PlayedFrame]] = {}
     for message in answers.messages((FRAME, MASK, GRASP, DIAGNOSTICS)):
         content = answers.decode(message)
         if message.topic == FRAME:
@@ -185,16 +186,16 @@ def _grasp(heard: Heard, content: Any, message: Recorded,
     if key not in wanted or key in heard.grasps:
         return
     heard.grasps[key] = [
-        _grasp_case(identity(picture, label.expression)[0], label, content)
+        _grasp_case(identity(picture, label.expression)[0], label.grasp, content)
         for picture, label in wanted[key] if label.grasp is not None]
 
 
-def _grasp_case(sample_id: str, label: Label, content: Any) -> GraspCase:
+def _grasp_case(sample_id: str, truth: TrueGrasp, content: Any) -> GraspCase:
     if content.pose_status != PoseStatus.VALID:
         return GraspCase(sample_id, None, content.pose_reason)
     at, turn = content.pose.position, content.pose.orientation
     pose = Pose((at.x, at.y, at.z), (turn.x, turn.y, turn.z, turn.w))
-    return GraspCase(sample_id, grasp_error(pose, content.width_m, label.grasp))
+    return GraspCase(sample_id, grasp_error(pose, content.width_m, truth))
 
 
 def _diagnosis(heard: Heard, content: Any) -> None:

@@ -9,7 +9,8 @@ import torch
 from refdiff_ros.evaluation.request import load_engine, RunRequest
 from refdiff_ros.evaluation.run import Answer, answer_samples, Sample
 from refdiff_ros.evaluation.runs.record import Loaded, weights_sha256
-from refdiff_ros.models.manager import DEFAULT_BUNDLE, warm_up
+from refdiff_ros.models.manager import DEFAULT_BUNDLE
+from refdiff_ros.warming import warm_up
 
 
 class Answerer(Protocol):

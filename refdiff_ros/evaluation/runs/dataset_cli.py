@@ -10,7 +10,7 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.console import Progress, some, write_figures
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.evaluation.cluster.options import add_ray, check_ray, with_whole_paths
 from refdiff_ros.evaluation.datasets.published import PUBLISHED
 from refdiff_ros.evaluation.options import (
@@ -122,10 +122,12 @@ def _check(request: DatasetRequest) -> None:
 def _samples(request: DatasetRequest) -> Sequence['Sample']:
     if request.dataset != TABLETOP:
         from refdiff_ros.evaluation.datasets.catalog import read_samples
-        samples = read_samples(request.dataset, request.root, request.split, request.images)
+        samples = read_samples(
+            request.dataset, require(request.root, '--root'), request.split, request.images)
         return samples[:request.limit]
-    if request.split not in ('val', 'test'):
-        raise BadRequestError(f"expected a split of {TABLETOP}, 'val' or 'test', "
+    from refdiff_ros.sim.splits import ASKED
+    if request.split not in ASKED:
+        raise BadRequestError(f'expected a split of {TABLETOP}, one of {list(ASKED)}, '
                               f'got {request.split!r}')
     from refdiff_ros.evaluation.tabletop.samples import tabletop_samples
     samples = []

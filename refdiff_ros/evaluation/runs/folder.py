@@ -19,6 +19,7 @@ from typing import Any
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.evaluation.run import Answer, Sample
 from refdiff_ros.evaluation.runs.record import answer_line, parse_answers, Question
+from refdiff_ros.json_text import from_json
 
 RUN, ANSWERS = 'run.json', 'answers.jsonl'
 FORMAT = 1
@@ -178,11 +179,11 @@ def read_run(path: Path, unfinished: bool = False) -> Run:
 
 def _read_question(path: Path) -> tuple[Question, str]:
     try:
-        values: Any = json.loads((path / RUN).read_text(encoding='utf-8'))
+        values: Any = from_json((path / RUN).read_text(encoding='utf-8'))
         if values['format'] != FORMAT:
             raise ValueError(f'format {values["format"]!r} in place of {FORMAT}')
         return Question(**values['question']), str(values['command'])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadRequestError(
             f"expected the folder of a run of 'refdiff evaluate dataset --out' at {path}, with "
             f'a {RUN}; got: {error}') from error

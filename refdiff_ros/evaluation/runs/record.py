@@ -1,13 +1,19 @@
-"""The record of a run: what it was asked, what answered it, and its answers as JSON Lines."""
+"""The record of a run: what it was asked, what answered it, and its answers as JSON Lines.
+
+Each line has a check sum of its own, so that a figure altered by hand or by a failing disk is
+noticed. Lines of older runs have none.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 import hashlib
 import json
+import numbers
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.run import Answer, Sample
+from refdiff_ros.json_text import from_json
 
 if TYPE_CHECKING:
     from refdiff_ros.models.model_set import ModelSet
@@ -15,6 +21,10 @@ if TYPE_CHECKING:
 _SHOWN = 6
 # `values` says the same and more: what a preset's name and the overrides come to.
 _IMPLIED = ('overrides', 'values.name')
+# The name of a line's check sum, and what each of its values may be; others are numbers.
+_SUM = 'sum'
+_TEXTS = ('sample_id', 'image_id', 'expression', 'status', 'error')
+_OR_NONE = ('pointing', 'oracle_iou')
 
 
 @dataclass(frozen=True)
@@ -169,7 +179,8 @@ def weights_sha256(name_or_path: str, models: 'ModelSet') -> str:
 
 def answer_line(answer: Answer) -> bytes:
     """One line, its end included. Numbers read from it are the same to the last digit."""
-    return json.dumps(asdict(answer), allow_nan=False).encode() + b'\n'
+    values = asdict(answer)
+    return json.dumps({**values, _SUM: _sum_of(values)}, allow_nan=False).encode() + b'\n'
 
 
 def parse_answers(content: bytes, where: object) -> tuple[dict[str, Answer], int]:
@@ -186,18 +197,42 @@ def parse_answers(content: bytes, where: object) -> tuple[dict[str, Answer], int
         number of bytes up to the last line end.
 
     Raises:
-        BadRequestError: a whole line is no answer: somebody else wrote it.
+        BadRequestError: a whole line is no answer, or not the one that was written.
     """
     whole = content.rfind(b'\n') + 1
     answers = {}
     for number, line in enumerate(content[:whole].splitlines(), 1):
         try:
-            answer = Answer(**json.loads(line))
+            answer = _answer(from_json(line))
         except (ValueError, TypeError) as error:
             raise BadRequestError(f'expected an answer in line {number} of {where}, got '
                                   f'{line[:60]!r} ({error})') from error
         answers[answer.sample_id] = answer
     return answers, whole
+
+
+def _answer(values: Any) -> Answer:
+    if not isinstance(values, dict):
+        raise TypeError(f'{type(values).__name__} in place of an object')
+    claimed = values.pop(_SUM, None)
+    if claimed is not None and claimed != _sum_of(values):
+        raise ValueError('its check sum does not fit: the line was altered; take it out, and run '
+                         'the same command again to ask it anew')
+    for name, value in values.items():
+        if name == 'tags':
+            good = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+        elif name in _TEXTS:
+            good = isinstance(value, str)
+        else:
+            good = isinstance(value, numbers.Real) or (value is None and name in _OR_NONE)
+        if not good:
+            raise TypeError(f'{name} is {value!r:.40}')
+    return Answer(**values)
+
+
+def _sum_of(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
@@ -210,12 +245,17 @@ def _flat(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
     return found
 
 
+def _modules(models: 'ModelSet') -> list[Any]:
+    diffusion, clip, sam = models.diffusion, models.clip, models.sam
+    found = [] if diffusion is None else [diffusion.vae, diffusion.unet, diffusion.text_encoder]
+    found += [] if clip is None else [clip.model]
+    return found if sam is None else [*found, sam]
+
+
 def _of_tensors(models: 'ModelSet') -> str:
     import torch
     hasher = hashlib.sha256()
-    diffusion = models.diffusion
-    for module in (diffusion.vae, diffusion.unet, diffusion.text_encoder, models.clip.model,
-                   models.sam):
+    for module in _modules(models):
         for name, tensor in sorted(module.state_dict().items()):
             hasher.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
             hasher.update(tensor.cpu().flatten().view(torch.uint8).numpy().tobytes())

@@ -1,18 +1,21 @@
 """The questions of the tabletop set: which expressions on which scenes."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.sim.expression_truth import SharedExpression
 from refdiff_ros.sim.expressions import expressions, KINDS, SceneExpression
 from refdiff_ros.sim.render import SceneView
-from refdiff_ros.sim.splits import get_split, HELD_OUT, SIZE_HW, split_views
+from refdiff_ros.sim.splits import get_split, held_out_of, SIZE_HW, split_views
 
 HALVES = ('all', 'seen', 'unseen')
 _PER_SCENE = 2
 _BATCH = 16  # scenes that are rendered at once
 
+Spoken = TypeVar('Spoken', SceneExpression, SharedExpression)
 Asked = tuple[SceneView, SceneExpression, int]
 
 
@@ -74,25 +77,25 @@ def cases(
 def speakable(view: SceneView, unseen: bool) -> list[SceneExpression]:
     """The expressions of a view; of objects of a held-out pair alone where `unseen`."""
     return [said for said in expressions(view)
-            if not unseen or _pair(view, said.row) in HELD_OUT]
+            if not unseen or _pair(view, said.row) in held_out_of(view.scene)]
 
 
 def case_half(view: SceneView, said: SceneExpression) -> str:
     """'seen' or 'unseen': whether training had the pair of shape and colour that is meant."""
-    return 'unseen' if _pair(view, said.row) in HELD_OUT else 'seen'
+    return 'unseen' if _pair(view, said.row) in held_out_of(view.scene) else 'seen'
 
 
 def _pair(view: SceneView, row: int) -> tuple[str, str]:
     return view.objects[row].shape, view.objects[row].colour
 
 
-def choose(found: list[SceneExpression], rng: np.random.Generator) -> list[SceneExpression]:
+def choose(found: list[Spoken], rng: np.random.Generator) -> list[Spoken]:
     """Up to two expressions of two kinds: kind, then sense, then wording, each uniformly.
 
     So that left and right, of which there are most, do not crowd out what is rare.
     """
     present = [kind for kind in KINDS if any(said.kind == kind for said in found)]
-    chosen = []
+    chosen: list[Spoken] = []
     for kind in rng.permutation(present)[:_PER_SCENE]:
         of_kind = [said for said in found if said.kind == kind]
         senses = sorted({said.sense for said in of_kind})

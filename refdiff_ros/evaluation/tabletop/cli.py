@@ -77,7 +77,7 @@ def run_tabletop(args: argparse.Namespace) -> int:
           f'{table(found)}\n{LEGEND}')
     cases = [as_case(answer) for answer in answers]
     status = _finish(request, found, cases)
-    if sheets is not None:
+    if sheets is not None and request.sheets is not None:
         for path in sheets.write(request.sheets):
             print(f'wrote {path}', file=sys.stderr)
     finish_report(request.html, {**found, 'results': cases}, gallery)

@@ -41,9 +41,11 @@ class ContactSheets:
         self._random: list[_Shown] = []
 
     def add(self, answer: Answer, reply: Reply) -> None:
-        """Take one case in; an `on_answer` of `answer_samples`."""
-        found, truth = reply.segmentation, reply.truth
-        shown = _Shown(answer, reply.frame.image_rgb, truth,
+        """Take one case in; an `on_answer` of `answer_samples`. One without picture is no case."""
+        found, frame, truth = reply.segmentation, reply.frame, reply.truth
+        if frame is None or truth is None:
+            return
+        shown = _Shown(answer, frame.image_rgb, truth,
                        np.zeros_like(truth) if found is None else found.mask)
         self._worst = sorted([*self._worst, shown], key=lambda s: s.case.iou)[:_CASES]
         self._best = sorted([*self._best, shown], key=lambda s: -s.case.iou)[:_CASES]

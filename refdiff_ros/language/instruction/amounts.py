@@ -3,6 +3,7 @@
 Only what says how far something goes is an amount; 'the 5 cm cube' tells which cube.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 import math
 import re
@@ -29,7 +30,7 @@ _SINGLE = {'a': 1.0, 'an': 1.0, 'full': 1.0, 'a full': 1.0, 'half': 0.5, 'half a
 _VAGUE = ('a few', 'a couple of', 'a couple', 'some', 'several', 'few')
 
 
-def _alternatives(*groups: object) -> str:
+def _alternatives(*groups: Iterable[str]) -> str:
     words = sorted({word for group in groups for word in group}, key=len, reverse=True)
     return '|'.join(map(re.escape, words))
 
@@ -83,8 +84,8 @@ def _says_way(text: str, found: re.Match[str]) -> bool:
     before = re.search(r"([\w'’]+)\s*$", text[:found.start()])
     if before is not None and before[1].lower() in _DESCRIBES:
         return False
-    after = re.match(r"\s*([,.;:!?)]|[\w'’]+)?", text[found.end():])[1]
-    return after is None or not after[0].isalnum() or after.lower() in _WAYS
+    after = re.match(r"\s*([,.;:!?)]|[\w'’]+)", text[found.end():])
+    return after is None or not after[1][0].isalnum() or after[1].lower() in _WAYS
 
 
 def _amount(found: re.Match[str]) -> Amount:

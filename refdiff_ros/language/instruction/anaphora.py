@@ -157,7 +157,7 @@ def _told_by(expression: str, noun: str, kind: frozenset[str]) -> bool:
     words = [word.text for word in split_words(expression)]
     at = words.index(noun) if noun in words else 0
     described = next((row + 1 for row in range(at - 1, -1, -1)
-                      if words[row].lower in PREPOSITIONS), 0)
+                      if words[row].lower() in PREPOSITIONS), 0)
     return any(word.lower() in kind for word in words[described:at])
 
 

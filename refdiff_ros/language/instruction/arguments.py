@@ -89,7 +89,7 @@ def _person(
         frame.goal in (Goal.TO, Goal.OPTIONAL, Goal.NEEDED))
     for at, segment in enumerate(segments):
         first = segment.nouns[0][0] if segment.nouns else segment.start
-        to = segment.preposition is not None and sentence.lower[segment.start] in _TO and (
+        to = segment.kind == 'preposition' and sentence.lower[segment.start] in _TO and (
             given and not _says_near(sentence, segments[:at]))  # 'the closest cup to me'
         indirect = at == 0 and [one.kind for one in segments[:2]] == ['noun', 'noun']
         someone = sentence.lower[first] in PEOPLE | ({'them'} if indirect else set())
@@ -123,6 +123,7 @@ def _with_place(
 def _split(sentence: Sentence, group: Group, at: int, frame: Frame) -> Split:
     """Objects and places when the segment `at` says the place."""
     end = len(group)
+    objects: tuple[Span, ...] = ()
     marks = [*roles.sources(group, frame), *roles.tools(sentence, group, frame)]
     noun_after = next((row for row in range(at + 1, end) if group[row].kind == 'noun'), end)
     if not _begins_with_noun(group[:at], frame) and noun_after < end:  # 'put on the tray the mug'
@@ -131,7 +132,8 @@ def _split(sentence: Sentence, group: Group, at: int, frame: Frame) -> Split:
     else:
         before = group[:min([at, *marks, *roles.passing(sentence, group, frame)])]
         before = before[:1] if before and is_pronoun(sentence, before[0]) else before
-        objects = (_span(sentence, before, frame),) if _begins_with_noun(before, frame) else ()
+        if _begins_with_noun(before, frame):
+            objects = (_span(sentence, before, frame),)
     end = min([end, *(row for row in marks if row > at)])
     return objects, _places(sentence, group[at:end], frame)
 

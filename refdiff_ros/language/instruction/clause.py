@@ -51,7 +51,9 @@ def _read(sentence: Sentence, span: Span) -> ClauseReading:
     ordered = connective_at(sentence.lower, start, end)
     if ordered is not None and ordered.inflected:
         verb = verb_at(sentence, ordered.end, end, gerund=True)
-        return replace(read_command(sentence, ordered.end, verb, False, end), order=ordered.order)
+        if verb is not None:
+            done = read_command(sentence, ordered.end, verb, False, end)
+            return replace(done, order=ordered.order)
     if _is_condition(sentence, start, end):
         return _condition(sentence, start, end)
     if ordered is not None:

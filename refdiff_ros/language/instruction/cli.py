@@ -10,7 +10,7 @@ from refdiff_ros.language.instruction.results import Instruction, Quantity, Refe
 from refdiff_ros.language.valid_text import valid_text
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
     """Register the subcommand."""
     parser = subparsers.add_parser(
         'parse', help='say which objects an instruction names, and in which roles')
@@ -36,8 +36,8 @@ def lines(found: Instruction) -> Iterator[str]:
     yield f'{found.act.value}{number}'
     if found.no_object is not None:
         yield f'no object ({found.no_object.reason.value}): {found.no_object.sentence}'
-    for number, step in enumerate(found.steps, 1):
-        yield f'{number}. {_headline(step)}'
+    for row, step in enumerate(found.steps, 1):
+        yield f'{row}. {_headline(step)}'
         for reference in step.references:
             yield f'   {reference.role.value}: {_described(reference)}'
         for role in step.missing:

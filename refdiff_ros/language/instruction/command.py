@@ -82,7 +82,7 @@ def _going(sentence: Sentence, frame: Frame, start: int, end: int) -> Frame:
     first = segments[0]
     way = first.kind == 'adverb' or sentence.lower[start] in (
         'left', 'right', 'straight', 'home', 'around')
-    to = first.preposition is not None and not first.direction and not any(
+    to = first.kind == 'preposition' and not first.direction and not any(
         segment.kind == 'noun' for segment in segments)
     return replace(FRAMES['go'], verb=frame.verb) if way or to else frame
 

@@ -90,7 +90,7 @@ def number_said(lower: Sequence[str]) -> int | None:
         return _ORDINALS[said]
     if said in _DIGITS:
         return None if said == 'one' and 'the' in lower else _DIGITS[said]
-    return int(re.match(r'\d+', said)[0])
+    return int(re.sub(r'\D', '', said))  # '2nd'
 
 
 def names_ordinal(lower: Sequence[str]) -> bool:

@@ -122,7 +122,7 @@ _IRREGULAR = {
 
 
 def _table() -> dict[str, Frame]:
-    frames = {}
+    frames: dict[str, Frame] = {}
     for verbs, action, goal in _GROUPS:
         for verb in verbs.split():
             frames.setdefault(verb, Frame(

@@ -25,11 +25,12 @@ class Order(enum.Enum):
     UNTIL = 'until'
 
 
-_WORDS = {('before',): Order.LATER, ('prior', 'to'): Order.LATER, ('after',): Order.EARLIER,
-          ('once',): Order.EARLIER, ('as', 'soon', 'as'): Order.EARLIER,
-          ('when',): Order.EARLIER, ('until',): Order.UNTIL, ('till',): Order.UNTIL}
-_FIRST = (('but', 'first', 'of', 'all'), ('but', 'before', 'that'), ('but', 'first'),
-          ('before', 'that'))
+_WORDS: dict[tuple[str, ...], Order] = {
+    ('before',): Order.LATER, ('prior', 'to'): Order.LATER, ('after',): Order.EARLIER,
+    ('once',): Order.EARLIER, ('as', 'soon', 'as'): Order.EARLIER,
+    ('when',): Order.EARLIER, ('until',): Order.UNTIL, ('till',): Order.UNTIL}
+_FIRST: tuple[tuple[str, ...], ...] = (
+    ('but', 'first', 'of', 'all'), ('but', 'before', 'that'), ('but', 'first'), ('before', 'that'))
 _LEADING = frozenset('and but then please'.split())
 _SUBJECTS = frozenset('you we'.split())
 _AUXILIARIES = frozenset(

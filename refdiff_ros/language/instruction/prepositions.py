@@ -28,6 +28,9 @@ class Preposition:
     kind: Kind
 
 
+# Of pieces that have none; it names no place.
+NO_PREPOSITION = Preposition(0, '', Kind.MODIFIER)
+
 _SPELLINGS = {
     Kind.MODIFIER: {
         'of': 'of', 'with': 'with, without, containing, using', 'for': 'for', 'like': 'like',

@@ -117,7 +117,7 @@ def _act(
         return DialogueAct.NO  # 'not that one'
     names = [head_noun(one.expression).lower() for step in steps for one in step.references
              if one.role in THEMES and not one.pronoun]
-    return act_of(steps, no_object and no_object.reason,
+    return act_of(steps, None if no_object is None else no_object.reason,
                   any(name and name not in ('one', 'ones') for name in names))
 
 

@@ -131,7 +131,7 @@ class Reference:
     antecedent: int | None = None
     quantity: Quantity = Quantity.ONE
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if bool(self.relation) != (self.role in _RELATED):
             raise BadRequestError(
                 f'expected a relation for a place or a source and for nothing else, got '
@@ -204,7 +204,7 @@ class Instruction:
     act: DialogueAct = DialogueAct.ORDER
     number: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if bool(self.steps) == (self.no_object is not None):
             raise BadRequestError(
                 'expected steps, or a reason why there are none, '

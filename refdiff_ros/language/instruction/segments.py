@@ -21,7 +21,11 @@ from refdiff_ros.language.instruction.closed_classes import (
     SUBJECTS,
     UNITS,
 )
-from refdiff_ros.language.instruction.prepositions import Preposition, preposition_at
+from refdiff_ros.language.instruction.prepositions import (
+    NO_PREPOSITION,
+    Preposition,
+    preposition_at,
+)
 from refdiff_ros.language.instruction.sentence import Sentence, Span
 from refdiff_ros.language.tokens import is_modifier, Token
 from refdiff_ros.language.words import DETERMINERS, ED_NOUNS, ING_NOUNS
@@ -34,7 +38,7 @@ class Segment:
     Attributes:
         kind: 'noun', 'preposition', 'clause', 'adverb' or 'and'.
         start, end: its rows.
-        preposition: of a prepositional phrase.
+        preposition: of a prepositional phrase; of other pieces `NO_PREPOSITION`.
         nouns: the noun phrases of a prepositional phrase ('between' has two).
         direction: whether it is a place of the picture and of no object: 'on the left'.
     """
@@ -42,7 +46,7 @@ class Segment:
     kind: str
     start: int
     end: int
-    preposition: Preposition | None = None
+    preposition: Preposition = NO_PREPOSITION
     nouns: tuple[Span, ...] = ()
     direction: bool = False
 

@@ -141,7 +141,8 @@ def _without_amounts(heard: Heard) -> Heard:
 
 def _spelled_out(heard: Heard) -> Heard:
     """Contractions and short forms in full words."""
-    words, changed = [], set(heard.changed)
+    words: list[Word] = []
+    changed = set(heard.changed)
     for word in heard.words:
         lower = word.lower.replace('’', "'")
         full = _in_full(lower)
@@ -169,7 +170,8 @@ def _in_full(lower: str) -> list[str]:
 
 
 def _without_fillers(heard: Heard) -> Heard:
-    words, changed = [], set(heard.changed)
+    words: list[Word] = []
+    changed = set(heard.changed)
     for row, word in enumerate(heard.words):
         before = words[-1].lower if words else ''
         like = word.lower == 'like' and before in ('so', 'just', 'ok', 'okay', 'and', 'then')

@@ -50,10 +50,10 @@ def read_statement(
     if active is not None:
         return active
     rest = (after, end) if frame is None else (after + 1, end)
-    found = moved(sentence, (row, modal), rest, frame or FRAMES['put'])
-    if not found.objects or frame is None and not found.places:
+    passive = moved(sentence, (row, modal), rest, frame or FRAMES['put'])
+    if not passive.objects or frame is None and not passive.places:
         return None  # 'it should be near the left' tells where it is
-    return as_reading(sentence, (found,), frame or FRAMES['put'], negated)
+    return as_reading(sentence, (passive,), frame or FRAMES['put'], negated)
 
 
 def _inverted(
@@ -95,7 +95,9 @@ def read_passive_question(
     """'could the mug be moved to the tray'; None where it is no such request."""
     lower = sentence.lower
     be = next((at for at in range(row + 2, end - 1) if lower[at] == 'be'), None)
-    frame = None if be is None or lower[row] not in _ASKING else frame_of(lower[be + 1])
+    if be is None or lower[row] not in _ASKING:
+        return None
+    frame = frame_of(lower[be + 1])
     if frame is None:
         return None
     found = moved(sentence, (row + 1, be), (be + 2, end), frame)

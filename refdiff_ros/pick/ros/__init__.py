@@ -1,1 +1,1 @@
-"""The ROS side of the pick: action server, client and robot."""
+"""The robot's side of picking and following, on a ROS graph."""

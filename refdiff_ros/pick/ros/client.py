@@ -20,16 +20,20 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
+from std_msgs.msg import Empty, String
+from std_srvs.srv import Trigger
 
 from refdiff_ros.action import PickReferred
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.pick.ros.frames import pose_from
 from refdiff_ros.pick.stages import Stage
+from refdiff_ros.pick.verdict import disturbed
 from refdiff_ros.ros.conversions import rgb_from_image
 
 _LOOK_S = 0.02
 # Frames after a new scene's first, until the refdiff node has one of them for certain.
 _FRESH = 3
+_STILL_REPORTS = 10
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Watched:
         frames: pictures (H, W, 3) uint8 with seconds since the goal was sent.
         raised_m: (N,) how far each object is above where it stood, at the end.
         peak_m: (N,) the same, the most at any time.
+        disturbed: rows of the objects that were moved or tilted.
         seconds: from goal to result.
     """
 
@@ -62,16 +67,22 @@ class Watched:
     frames: tuple[tuple[float, np.ndarray], ...]
     raised_m: np.ndarray
     peak_m: np.ndarray
+    disturbed: tuple[int, ...]
     seconds: float
 
 
 class PickClient:
     """A node of its own context, spun on a thread.
 
+    Attributes:
+        server: name of the action server's node.
+
     Args:
         gripper: namespace of the simulated gripper's topics.
         watch: called while waiting; raises when a process has ended.
     """
+
+    server = 'refdiff_pick'
 
     def __init__(self, gripper: str, watch: Callable[[], None] = lambda: None):
         self._watch = watch
@@ -81,8 +92,11 @@ class PickClient:
         self._state = node.create_client(GetState, 'refdiff/get_state')
         self._set = {name: node.create_client(SetParameters, f'{target}/set_parameters')
                      for name, target in (('gripper', f'{gripper}/tabletop_gripper'),
-                                          ('server', 'refdiff_pick'))}
+                                          ('server', self.server))}
         self._action = ActionClient(node, PickReferred, 'pick_referred')
+        self._triggers = {name: node.create_client(Trigger, f'{self.server}/{name}')
+                          for name in ('stop', 'resume', 'put_back')}
+        self._stop = node.create_publisher(Empty, 'stop', 10)
         latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                              durability=DurabilityPolicy.TRANSIENT_LOCAL)
         truth = f'{gripper}/tabletop_gripper'
@@ -94,9 +108,15 @@ class PickClient:
         self._frames_since_scene = 0
         self._heights: np.ndarray | None = None
         self._start: np.ndarray | None = None
+        self._laid: np.ndarray | None = None
         self._peak: np.ndarray | None = None
+        # Positions (N, 3) and upright axes (N, 3), now and when the goal was sent.
+        self._poses: tuple[np.ndarray, np.ndarray] | None = None
+        self._before: tuple[np.ndarray, np.ndarray] | None = None
+        self._disturbed = np.zeros(0, bool)
         self._began_s, self._frames = 0.0, []
         self.events: list[Event] = []
+        self.join(node)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
         self._stopping = threading.Event()
@@ -110,9 +130,16 @@ class PickClient:
         # The thread first: it must not wait on what is taken apart.
         self._stopping.set()
         self._thread.join(5.0)
+        self.leave()
         self._action.destroy()
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
+
+    def join(self, node: Any) -> None:
+        """Make what a client of another server has beside this, before anything spins."""
+
+    def leave(self) -> None:
+        """Take apart what `join` has made."""
 
     def wait_until_active(self, timeout_s: float) -> None:
         """Until the refdiff node is active.
@@ -166,7 +193,8 @@ class PickClient:
         shown = len(self._frames)
         self._wait(lambda: len(self._frames) > shown, 60.0, 'a last picture')
         return Watched(result, tuple(self.events), tuple(self._frames),
-                       self._heights - self._start, self._peak, seconds)
+                       self._heights - self._start, self._peak,
+                       tuple(np.flatnonzero(self._disturbed).tolist()), seconds)
 
     def send(self, text: str, timeout_s: float) -> ClientGoalHandle:
         """Send a goal, and begin to watch.
@@ -175,12 +203,16 @@ class PickClient:
             RefDiffError: the server is not there.
         """
         self._wait(self._action.server_is_ready, timeout_s, 'the action server')
-        self._start, self._peak = self._heights, np.zeros_like(self._heights)
-        self._frames, self.events, self._began_s = [], [], time.monotonic()
+        self._watch_from_now()
         sent = self._action.send_goal_async(
             PickReferred.Goal(expression=text, timeout=float(timeout_s)), self._feedback_came)
         self._wait(sent.done, 30.0, 'the goal to be accepted')
         return sent.result()
+
+    def _watch_from_now(self) -> None:
+        self._before, self._disturbed = self._poses, np.zeros(len(self._heights), bool)
+        self._start, self._peak = self._heights, np.zeros_like(self._heights)
+        self._frames, self.events, self._began_s = [], [], time.monotonic()
 
     def finish(self, goal: ClientGoalHandle, timeout_s: float) -> Any:
         """Wait for a goal's end: its `status` (of `action_msgs/GoalStatus`) and `result`.
@@ -191,6 +223,49 @@ class PickClient:
         result = goal.get_result_async()
         self._wait(result.done, timeout_s + 60.0, 'the result of the pick')
         return result.result()
+
+    def trigger(self, name: str, timeout_s: float) -> Trigger.Response:
+        """Call 'stop', 'resume' or 'put_back' of the server.
+
+        Raises:
+            RefDiffError: it does not answer.
+        """
+        client = self._triggers[name]
+        self._wait(client.service_is_ready, timeout_s, f"the service '{client.srv_name}'")
+        future = client.call_async(Trigger.Request())
+        self._wait(future.done, timeout_s, f"an answer of '{client.srv_name}'")
+        return future.result()
+
+    def wait_until_still(self, timeout_s: float) -> None:
+        """Until no object moves: reports on a busy machine come late.
+
+        Raises:
+            RefDiffError: they do not come to rest.
+        """
+        last, agreed = None, 0
+
+        def still() -> bool:
+            nonlocal last, agreed
+            if self._heights is last:
+                return False
+            same = last is not None and np.abs(self._heights - last).max() < 1e-4
+            last, agreed = self._heights, agreed + 1 if same else 0
+            return agreed >= _STILL_REPORTS
+        self._wait(still, timeout_s, 'the objects to come to rest')
+
+    def shout_stop(self) -> None:
+        """Publish on the topic `stop`."""
+        self._stop.publish(Empty())
+
+    @property
+    def places_m(self) -> np.ndarray:
+        """(N, 3) where the objects are now, in the base."""
+        return self._poses[0]
+
+    @property
+    def raised_m(self) -> np.ndarray:
+        """(N,) how far each object is above where it was laid."""
+        return self._heights - self._laid
 
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):
@@ -207,12 +282,20 @@ class PickClient:
             time.sleep(_LOOK_S)
 
     def _objects_came(self, msg: String) -> None:
-        self.scene, self._frames_since_scene, self._start = json.loads(msg.data), 0, None
+        self.scene, self._frames_since_scene = json.loads(msg.data), 0
+        self._start = self._laid = None
 
     def _poses_came(self, msg: PoseArray) -> None:
         self._heights = np.array([pose.position.z for pose in msg.poses])
+        self._poses = (np.array([[p.position.x, p.position.y, p.position.z] for p in msg.poses]),
+                       np.array([pose_from(p).rotation[:, 2] for p in msg.poses]))
+        if self._laid is None and len(self._heights) == len(self.scene.get('objects', ())):
+            self._laid = self._heights
         if self._start is not None and len(self._start) == len(self._heights):
             self._peak = np.maximum(self._peak, self._heights - self._start)
+            balls = np.array([thing['shape'] == 'ball' for thing in self.scene['objects']])
+            self._disturbed = self._disturbed | disturbed(
+                self._before[0], self._poses[0], self._before[1], self._poses[1], balls)
 
     def _image_came(self, msg: Image) -> None:
         self._frames_since_scene += 1

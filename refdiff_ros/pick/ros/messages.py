@@ -1,22 +1,18 @@
 """Between the pick stages and their messages."""
 
-from geometry_msgs.msg import Pose as PoseMsg
 from geometry_msgs.msg import PoseStamped
+import numpy as np
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from refdiff_ros.action import PickReferred
-from refdiff_ros.grasp.results import GraspCandidate, GraspRegion, Pose, PoseStatus
+from refdiff_ros.grasp.results import GraspCandidate, GraspRegion, PoseStatus
 from refdiff_ros.msg import GraspRegion as GraspRegionMsg
+from refdiff_ros.pick.ros.frames import pose_from
 from refdiff_ros.pick.stages import Grounding, PickOutcome
 from refdiff_ros.results import Status
 from refdiff_ros.ros.messages import pose_message
 from refdiff_ros.srv import ReferSegmentation
-
-
-def pose_from(msg: PoseMsg) -> Pose:
-    """A pose from its message."""
-    at, turn = msg.position, msg.orientation
-    return Pose((at.x, at.y, at.z), (turn.x, turn.y, turn.z, turn.w))
 
 
 def region_from(msg: GraspRegionMsg) -> GraspRegion:
@@ -35,6 +31,12 @@ def region_from(msg: GraspRegionMsg) -> GraspRegion:
         extents=extents, depth_fraction=msg.depth_fraction)
 
 
+def mask_from(image: Image) -> np.ndarray:
+    """(H, W) bool from a mono8 mask."""
+    pixels = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
+    return pixels[:, :image.width] > 0
+
+
 def grounding_from(response: ReferSegmentation.Response) -> Grounding:
     """What the refdiff node answered; its question, where it asks back, is part of the reason."""
     asked = response.mask.question
@@ -47,6 +49,7 @@ def result_message(outcome: PickOutcome, base_frame: str) -> PickReferred.Result
     """The action's result."""
     result = PickReferred.Result(
         status=int(outcome.status), reason=outcome.reason, width_m=float(outcome.opening_m),
+        holding=outcome.held is not None,
         grounding_status=int(outcome.grounding) if outcome.grounding is not None else 0)
     if outcome.pose is not None:
         result.object_pose = PoseStamped(

@@ -8,15 +8,17 @@ import signal
 import sys
 import threading
 import time
+from typing import Any
 
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.signals import SignalHandlerOptions
 
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.log_repeats import RepeatFilter
+from refdiff_ros.ros.log_repeats import RepeatFilter
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,7 +28,8 @@ _THREADS = 4
 _SAME_S = 1.0
 
 
-def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> int:
+def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
+        threads: int = _THREADS) -> int:
     """Spin the node until SIGINT or SIGTERM; a stage of an answer that runs is finished first.
 
     A second signal, a second or more after the first, ends the process at once.
@@ -34,11 +37,18 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     After a signal, which is how a node is ended on purpose, this does not return: the process
     ends with status 0 (launch calls any other a crash).
 
+    Args:
+        make_node: gives an rclpy node that has a method `stop` to end its work.
+        args: of the command line, as for `rclpy.init`.
+        threads: that callbacks may run on.
+
     Returns:
         2 when the arguments cannot be read, or the node not be made from its parameters.
     """
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(
+            args=None if args is None else list(args),
+            signal_handler_options=SignalHandlerOptions.NO)
     except rclpy_implementation.RCLError as error:
         print(f'refdiff: the node cannot start: {_arguments_fault(error)}', file=sys.stderr)
         return 2
@@ -54,7 +64,7 @@ def run(make_node: Callable[[], object], args: Sequence[str] | None = None) -> i
     handler.addFilter(RepeatFilter())
     logging.getLogger('refdiff_ros').addHandler(handler)
     logging.getLogger('refdiff_ros').setLevel(logging.INFO)
-    executor = MultiThreadedExecutor(_THREADS)
+    executor = MultiThreadedExecutor(threads)
     executor.add_node(node)
     spinner = threading.Thread(target=_spin, args=(executor, ended), daemon=True)
     spinner.start()
@@ -86,7 +96,7 @@ def _arguments_fault(error: Exception) -> str:
 class _ToRosLog(logging.Handler):
     """What the core logs, in the node's log."""
 
-    def __init__(self, logger: object):
+    def __init__(self, logger: RcutilsLogger):
         super().__init__()
         self._logger = logger
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 import time
 
 from lifecycle_msgs.srv import GetState
+from rclpy.client import Client
 from rclpy.node import Node
 
 from refdiff_ros.errors import RefDiffError
@@ -21,7 +22,7 @@ class NodeState:
     """
 
     def __init__(self, node: Node, name: str):
-        self._client = node.create_client(GetState, f'{name}/get_state')
+        self._client: Client = node.create_client(GetState, f'{name}/get_state')
 
     def __call__(self, patience_s: float = 5.0) -> str:
         """The state's label, '' while the node cannot be reached."""
@@ -33,7 +34,8 @@ class NodeState:
             if time.monotonic() > end:
                 return ''
             time.sleep(0.02)
-        return future.result().current_state.label
+        answer = future.result()
+        return '' if answer is None else answer.current_state.label
 
 
 def wait_until_active(state: Callable[[], str], timeout_s: float,

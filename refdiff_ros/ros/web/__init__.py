@@ -1,0 +1,1 @@
+"""The operator page that the node serves."""

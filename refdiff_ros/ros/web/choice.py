@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.grasp.results import GraspRegion, PoseStatus
-from refdiff_ros.results import Status
+from refdiff_ros.results import Segmentation, Status
 from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.messages import box
 
@@ -41,7 +43,7 @@ def choose(
         raise BadRequestError(f'expected a pixel of the {width}x{height} image, got ({u}, {v})')
     agreement = {row: _box_iou(box_xywh, _box(result.proposals[row]))
                  for row in rows if result.proposals[row][v, u]}
-    row = max(agreement, key=agreement.get, default=None)
+    row = max(agreement, key=agreement.__getitem__, default=None)
     if row is None or agreement[row] < _SAME_BOX:
         raise BadRequestError(_CHANGED)
     reason = f'the operator chose region {rows.index(row) + 1} of {len(rows)}'
@@ -49,12 +51,14 @@ def choose(
         result, status=Status.FOUND, reason=reason, mask=result.proposals[row], index=row,
         rivals=(), score=float(result.scores.total[row]), confidence=1.0, question=None)
     return replace(answer, status=Status.FOUND, reason=reason, segmentation=chosen,
-                   grasp=_grasp(answer, row))
+                   grasp=_grasp(answer, result, row))
 
 
-def _grasp(answer: Answer, row: int) -> GraspRegion:
+def _grasp(answer: Answer, result: Segmentation, row: int) -> GraspRegion | None:
     frame, before = answer.frame, answer.grasp
-    grasp = grasp_region(answer.segmentation.proposals[row], frame.depth_m, frame.camera)
+    if frame is None:
+        return before
+    grasp = grasp_region(result.proposals[row], frame.depth_m, frame.camera)
     if before is not None and grasp.pose_status in (
             PoseStatus.NO_DEPTH, PoseStatus.NO_CAMERA_INFO):
         # The first answer knows why an input that was there could not be used.
@@ -62,7 +66,7 @@ def _grasp(answer: Answer, row: int) -> GraspRegion:
     return grasp
 
 
-def _box(mask: object) -> tuple[float, float, float, float]:
+def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
     found = box(mask)
     return found.x_offset, found.y_offset, found.width, found.height
 

@@ -56,7 +56,7 @@ class OperatorPage:
         """End the server, if there is one."""
         loop, thread = self._loop, self._thread
         self._hub = self._loop = self._thread = self._served = None
-        if loop is not None:
+        if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_STOP_S)
 

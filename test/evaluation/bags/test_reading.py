@@ -149,9 +149,9 @@ def test_depth_of_another_size_is_told(tmp_path):
     (Topics(('/image',), '/info'), 'got /info of type sensor_msgs/msg/CameraInfo'),
     (Topics(('/image',), '', '/depth'), 'got /depth of type sensor_msgs/msg/Image')])
 def test_topics_that_are_not_there_or_of_another_type(topics, message, tmp_path):
-    with Bag(write_bag(tmp_path, 'mcap', messages())) as bag:
-        with pytest.raises(BadRequestError, match=message):
-            index_bag(bag, topics)
+    with (Bag(write_bag(tmp_path, 'mcap', messages())) as bag,
+          pytest.raises(BadRequestError, match=message)):
+        index_bag(bag, topics)
 
 
 @pytest.mark.parametrize('arguments', [

@@ -163,7 +163,7 @@ def _below(process):
 
 
 def _gone(pids):
-    return not any(os.path.exists(f'/proc/{pid}') for pid in pids)
+    return not any(Path(f'/proc/{pid}').exists() for pid in pids)
 
 
 @pytest.mark.slow
@@ -211,7 +211,7 @@ def test_a_full_disk_ends_the_run_with_what_was_done(
     def filling(self, answer):
         if len(kept) == 4:
             self._file.close()
-            self._file = open('/dev/full', 'r+b', buffering=0)
+            self._file = Path('/dev/full').open('r+b', buffering=0)
         add(self, answer)
         kept.append(answer)
 

@@ -44,9 +44,9 @@ def hire(ray, tmp_path):
 
         def answer(self, wanted, picture):
             name, act, often = picture
-            with open(tmp_path / name, 'a') as visits:
+            with (tmp_path / name).open('a') as visits:
                 visits.write('+')
-            if os.path.getsize(tmp_path / name) <= often:
+            if (tmp_path / name).stat().st_size <= often:
                 if isinstance(act, Exception):
                     raise act
                 if act == 'die':

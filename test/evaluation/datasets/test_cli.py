@@ -2,6 +2,7 @@
 
 import functools
 import json
+from pathlib import Path
 import sys
 
 from phrase_files import write_phrases
@@ -135,7 +136,7 @@ def test_a_full_disk_ends_the_run_with_what_was_done(evaluate, tmp_path, monkeyp
     def filling(self, answer):
         if len(kept) == 2:
             self._file.close()
-            self._file = open('/dev/full', 'r+b', buffering=0)
+            self._file = Path('/dev/full').open('r+b', buffering=0)
         add(self, answer)
         kept.append(answer)
 
@@ -167,7 +168,7 @@ def test_the_tabletop_set_is_asked_by_the_same_runner(tmp_path, capsys):
 @pytest.mark.parametrize('arguments, told', [
     (['phrasecut', '--split', 'val'], 'expected --root DIR with phrasecut'),
     (['tabletop', '--split', 'val', '--root', '.'], 'expected no --root with tabletop'),
-    (['tabletop', '--split', 'train'], "'val' or 'test', got 'train'"),
+    (['tabletop', '--split', 'train'], "'val', 'test'], got 'train'"),
     (['tabletop', '--split', 'val', '--half', 'seen'], "expected half 'all'"),
     (['refcoco', '--split', 'val', '--root', '.', '--half', 'seen'], '--half with tabletop only'),
     (['refcoco', '--split', 'dev', '--root', '.'], 'expected a split of refcoco'),

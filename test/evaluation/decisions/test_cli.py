@@ -61,7 +61,7 @@ def test_figures_of_masks_are_made_without_refusals_unless_asked_for(capsys):
 
 
 class _Broken:
-    def segment(self, frame, expression):
+    def segment(self, frame, expression, **options):
         raise module.BadRequestError('expected something else')
 
 

@@ -52,3 +52,8 @@ def test_other_things_are_refused():
         decode_rle([1, 2])
     with pytest.raises(BadRequestError, match='bool'):
         encode_rle(_MASK.astype(np.uint8))
+
+
+def test_a_size_that_no_picture_has_takes_no_memory():
+    with pytest.raises(BadRequestError, match='at most 64 megapixels, got one of 20000x20000'):
+        decode_rle({'size': [20_000, 20_000], 'counts': [4 * 10**8]})

@@ -130,9 +130,9 @@ def test_many_differences_are_shortened():
 
 
 def test_one_process_at_a_time(tmp_path):
-    with RunFolder(tmp_path, QUESTION):
-        with pytest.raises(BadRequestError, match='another process writes to it'):
-            RunFolder(tmp_path, QUESTION)
+    with (RunFolder(tmp_path, QUESTION),
+          pytest.raises(BadRequestError, match='another process writes to it')):
+        RunFolder(tmp_path, QUESTION)
     RunFolder(tmp_path, QUESTION).close()
 
 

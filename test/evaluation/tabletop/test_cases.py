@@ -43,7 +43,7 @@ class _Engine:
                        for view, said, _ in asked}
         self._error, self._asked = error, 0
 
-    def segment(self, frame, expression):
+    def segment(self, frame, expression, **options):
         self._asked += 1
         if self._error is not None and self._asked == 3:
             raise self._error

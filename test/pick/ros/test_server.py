@@ -1,6 +1,6 @@
 """The pick on a real graph: gripper, stand-in and action server as processes of their own."""
 
-from contextlib import ExitStack
+from contextlib import contextmanager, ExitStack
 import os
 from pathlib import Path
 
@@ -9,14 +9,17 @@ from geometry_msgs.msg import PoseStamped
 import numpy as np
 from PIL import Image
 import pytest
+import rclpy
 from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
 from ros_graph import GraphClient, NodeProcess, ROOT, wait_for
 
 from refdiff_ros.action import PickReferred
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.pick.film import write_gif
 from refdiff_ros.pick.graph import GraphOptions, GRIPPER, show_scene, start
-from refdiff_ros.pick.ros.server import pose_of
+from refdiff_ros.pick.ros.parameters import pose_of
 from refdiff_ros.pick.stages import Stage
 from refdiff_ros.results import Status
 from refdiff_ros.sim.gripper_sim import camera_in_base
@@ -43,6 +46,14 @@ def lifted(client):
     return client.pick('the white ball', _TIMEOUT_S)
 
 
+@pytest.fixture
+def idle(client, lifted):
+    """The client, with an empty hand."""
+    assert client.trigger('resume', _TIMEOUT_S).success
+    assert client.trigger('put_back', _TIMEOUT_S).success
+    return client
+
+
 def test_the_object_that_is_meant_is_lifted(client, lifted):
     result = lifted.result
     assert result.status == PickReferred.Result.LIFTED, result.reason
@@ -67,35 +78,72 @@ def test_the_film_shows_the_frames(lifted, tmp_path):
     assert film.n_frames >= 2 and film.size[0] == 480
 
 
-def test_what_is_not_there_is_refused_with_the_nodes_sentence(client, lifted):
-    watched = client.pick('the purple bottle', _TIMEOUT_S)
+def test_a_hand_that_holds_something_takes_up_nothing_and_puts_it_back(idle):
+    assert idle.pick('the white ball', _TIMEOUT_S).result.holding
+    second = idle.pick('the blue box', _TIMEOUT_S).result
+    assert second.status == PickReferred.Result.REFUSED and second.holding
+    assert 'put_back' in second.reason
+    done = idle.trigger('put_back', _TIMEOUT_S)
+    assert done.success, done.message
+    assert np.abs(idle.raised_m).max() < 0.02
+    assert 'nothing is held' in idle.trigger('put_back', _TIMEOUT_S).message
+
+
+def test_what_is_not_there_is_refused_with_the_nodes_sentence(idle):
+    watched = idle.pick('the purple bottle', _TIMEOUT_S)
     assert watched.result.status == PickReferred.Result.REFUSED
     assert 'NOT_FOUND' in watched.result.reason and 'purple bottle' in watched.result.reason
     assert [event.stage for event in watched.events] == [Stage.GROUNDING]
 
 
-def test_an_empty_expression_is_refused(client, lifted):
-    watched = client.pick(' ', _TIMEOUT_S)
+def test_an_empty_expression_is_refused(idle):
+    watched = idle.pick(' ', _TIMEOUT_S)
     assert watched.result.status == PickReferred.Result.REFUSED
     assert 'empty' in watched.result.reason
 
 
-def test_a_second_goal_is_refused_and_a_cancel_brings_the_hand_home(client, lifted):
-    first = client.send('the blue box', _TIMEOUT_S)
-    wait_for(lambda: any(e.stage is Stage.APPROACH for e in client.events))
-    second = client.finish(client.send('the white ball', _TIMEOUT_S), _TIMEOUT_S)
+def test_a_second_goal_is_refused_and_a_cancel_brings_the_hand_home(idle):
+    first = idle.send('the blue box', _TIMEOUT_S)
+    wait_for(lambda: any(e.stage is Stage.APPROACH for e in idle.events))
+    second = idle.finish(idle.send('the white ball', _TIMEOUT_S), _TIMEOUT_S)
     assert second.result.status == PickReferred.Result.REFUSED
-    assert 'another pick is running' in second.result.reason
+    assert 'another goal is running' in second.result.reason
+    cancelled = first.cancel_goal_async()
+    wait_for(cancelled.done)
+    # One that comes while the hand is on its way back waits for it, another one does not.
+    third = idle.send('the purple bottle', _TIMEOUT_S)
     first.cancel_goal_async()
-    done = client.finish(first, _TIMEOUT_S)
+    done = idle.finish(first, _TIMEOUT_S)
     assert done.status == GoalStatus.STATUS_CANCELED
     assert done.result.status == PickReferred.Result.CANCELLED
-    assert 'the client cancelled' in done.result.reason
-    assert client.events[-1].stage is Stage.RETREAT
+    assert 'the client cancelled' in done.result.reason and not done.result.holding
+    later = idle.finish(third, _TIMEOUT_S).result
+    assert later.status == PickReferred.Result.REFUSED and 'purple bottle' in later.reason
 
 
-def test_a_pick_that_takes_too_long_ends_and_says_so(client, lifted):
-    done = client.finish(client.send('the blue box', 0.3), _TIMEOUT_S)
+@pytest.mark.parametrize('by', ['service', 'topic'])
+def test_a_stop_holds_the_hand_until_it_is_resumed(idle, by):
+    goal = idle.send('the white ball', _TIMEOUT_S)
+    wait_for(lambda: any(e.stage is Stage.LIFT for e in idle.events))
+    if by == 'service':
+        assert idle.trigger('stop', 10.0).success
+    else:
+        idle.shout_stop()
+    done = idle.finish(goal, _TIMEOUT_S).result
+    assert done.status == PickReferred.Result.STOPPED and 'stop was called' in done.reason
+    # The object stays where it is, be it in the hand.
+    idle.wait_until_still(_TIMEOUT_S)
+    before = idle.raised_m
+    refused = idle.finish(idle.send('the white ball', _TIMEOUT_S), _TIMEOUT_S).result
+    assert refused.status == PickReferred.Result.REFUSED and '/resume' in refused.reason
+    assert np.abs(idle.raised_m - before).max() < 0.01
+    assert idle.trigger('resume', 10.0).success
+    assert idle.trigger('put_back', _TIMEOUT_S).success
+    assert np.abs(idle.raised_m).max() < 0.02
+
+
+def test_a_pick_that_takes_too_long_ends_and_says_so(idle):
+    done = idle.finish(idle.send('the blue box', 0.3), _TIMEOUT_S)
     assert done.result.status == PickReferred.Result.TIMEOUT
     assert '0.3 s' in done.result.reason
 
@@ -107,23 +155,49 @@ def _camera():
     return f'[{", ".join(f"{value:.6f}" for value in numbers)}]'
 
 
-def _send_to_another(server, graph, namespace, text):
-    """A goal to a further server; the future of its result."""
-    action = ActionClient(graph.node, PickReferred, f'{namespace}/pick_referred')
-    wait_for(action.server_is_ready, message=lambda: server.output)
-    goal = graph.result(action.send_goal_async(PickReferred.Goal(expression=text, timeout=60.0)))
-    return goal.get_result_async()
+@contextmanager
+def _asker(server, namespace):
+    """A client of a further server: a node, what spins it until something is ready, an action."""
+    # Nothing spins while the client is made: rclpy makes it in several steps.
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('asker', context=context)
+    action = ActionClient(node, PickReferred, f'{namespace}/pick_referred')
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def until(ready):
+        def spun():
+            executor.spin_once(0.1)
+            return ready()
+        wait_for(spun, message=lambda: server.output)
+    try:
+        until(action.server_is_ready)
+        yield node, until, action
+    finally:
+        action.destroy()
+        node.destroy_node()
+        rclpy.shutdown(context=context)
 
 
-def _ask_another(server, graph, namespace, text):
+def _send(until, action, text):
+    """A goal; the future of its result."""
+    sent = action.send_goal_async(PickReferred.Goal(expression=text, timeout=60.0))
+    until(sent.done)
+    return sent.result().get_result_async()
+
+
+def _ask_another(server, namespace, text):
     """A goal to a further server; its result."""
-    return graph.result(_send_to_another(server, graph, namespace, text)).result
+    with _asker(server, namespace) as (_node, until, action):
+        done = _send(until, action, text)
+        until(done.done)
+        return done.result().result
 
 
 def test_a_goal_waits_for_a_refdiff_node_that_is_still_starting(lifted):
     server = NodeProcess({'node_timeout': 180.0, 'camera_in_base': _camera()},
                          ROOT / 'scripts' / 'pick_server', ('-r', '__ns:=/early'))
-    graph = GraphClient()
     answers = iter([(Status.INACTIVE, 'models loading'), (Status.NO_IMAGE, 'none has come'),
                     (Status.NOT_FOUND, 'nothing fits')])
 
@@ -132,37 +206,37 @@ def test_a_goal_waits_for_a_refdiff_node_that_is_still_starting(lifted):
         response.status = int(response.status)
         return response
     try:
-        done = _send_to_another(server, graph, '/early', 'the white ball')
-        server.wait_for_output('asking where the object is')
-        assert not done.done()
-        graph.node.create_service(ReferSegmentation, '/early/refdiff/segment', answer)
-        result = graph.result(done).result
+        with _asker(server, '/early') as (node, until, action):
+            done = _send(until, action, 'the white ball')
+            server.wait_for_output('asking where the object is')
+            assert not done.done()
+            node.create_service(ReferSegmentation, '/early/refdiff/segment', answer)
+            until(done.done)
+            result = done.result().result
         assert result.status == PickReferred.Result.REFUSED
         assert result.reason == 'NOT_FOUND: nothing fits'
     finally:
         server.stop()
-        graph.close()
 
 
-def test_a_silent_robot_and_a_missing_refdiff_node_are_named(client, lifted):
+def test_a_silent_robot_and_a_missing_refdiff_node_are_named(idle):
     script = ROOT / 'scripts' / 'pick_server'
     values = {'motion_timeout': 0.5, 'camera_in_base': _camera(), 'node_timeout': 1.0}
-    mute = NodeProcess(
-        {**values, 'node_timeout': 120.0}, script,
-        ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment'))
+    remaps = ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment', *(
+        text for name in ('depth/image_raw', 'color/camera_info')
+        for text in ('-r', f'{"depth" if "depth" in name else "camera_info"}:={GRIPPER}/{name}')))
+    mute = NodeProcess({**values, 'node_timeout': 120.0}, script, remaps)
     alone = NodeProcess(values, script, ('-r', '__ns:=/alone'))
-    graph = GraphClient()
     try:
-        result = _ask_another(mute, graph, '/mute', 'the white ball')
+        result = _ask_another(mute, '/mute', 'the white ball')
         assert result.status == PickReferred.Result.ROBOT_FAILED, result.reason
         assert "'joint_states'" in result.reason
-        result = _ask_another(alone, graph, '/alone', 'the white ball')
+        result = _ask_another(alone, '/alone', 'the white ball')
         assert result.status == PickReferred.Result.TIMEOUT
         assert 'not ready in 1 s' in result.reason and '/alone/refdiff/segment' in result.reason
     finally:
         mute.stop()
         alone.stop()
-        graph.close()
 
 
 def test_a_pose_parameter_that_is_none_is_refused():
@@ -171,7 +245,26 @@ def test_a_pose_parameter_that_is_none_is_refused():
     assert pose_of('home', [0, 0, 1, 0, 0, 0, 2]).orientation == (0, 0, 0, 1)
 
 
-def test_a_target_in_another_frame_is_not_driven_to(client, lifted):
+@pytest.mark.parametrize('name, value, told', [
+    ('base_frame', 'map', 'read-only'), ('finger_joints', ['a', 'b'], 'read-only'),
+    ('home', [0.0] * 7, 'home'), ('home', [9.0, 0.0, 0.5, 1.0, 0.0, 0.0, 0.0], 'workspace'),
+    ('workspace', [1.0, 0.0, 0.0, 1.0, 0.0, 1.0], 'minimum'), ('on_cancel', 'drop', 'put_back')])
+def test_a_parameter_that_cannot_be_is_refused_with_a_reason(idle, name, value, told):
+    with pytest.raises(RefDiffError, match=told):
+        idle.set_parameter('server', name, value)
+
+
+@pytest.mark.parametrize('values, told', [
+    ({'goal_timout': 3.0}, 'goal_timout'), ({'finger_factors': '[1.0]'}, 'finger_factors'),
+    ({'arm': 'move_group', 'move_group': 'arm', 'tool_frame': 'tool'}, 'moveit_msgs'),
+    ({'gripper': 'gripper_command'}, 'control_msgs'), ({'pose_source': 'tf'}, 'tool_frame')])
+def test_a_wrong_parameter_file_starts_nothing(values, told):
+    server = NodeProcess(values, ROOT / 'scripts' / 'pick_server')
+    assert server.wait() == 2
+    assert told in server.output
+
+
+def test_a_target_in_another_frame_is_not_driven_to(idle):
     graph = GraphClient()
     try:
         poses = []

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from refdiff_ros.log_repeats import RepeatFilter
+from refdiff_ros.ros.log_repeats import RepeatFilter
 
 
 class Clock:

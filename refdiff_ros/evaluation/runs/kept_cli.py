@@ -1,4 +1,4 @@
-"""`refdiff evaluate compare`: which of two runs is better, and is it chance?"""
+"""`refdiff evaluate compare` and `table`: what runs that were kept come to."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 import sys
 
 from refdiff_ros.console import some
+from refdiff_ros.evaluation.runs.paper_tables import TABLES
 from refdiff_ros.json_text import to_json
 
 _NAMED = 5
@@ -29,7 +30,7 @@ def add_compare(commands: argparse._SubParsersAction) -> None:
 
 
 def run_compare(args: argparse.Namespace) -> int:
-    """Print the table and the JSON line; 0.
+    """Print which of two runs is better, whether that is chance, and the JSON line; 0.
 
     Raises:
         RefDiffError: a run cannot be read, lacks answers, or shares no sample with the other.
@@ -46,6 +47,32 @@ def run_compare(args: argparse.Namespace) -> int:
     told = {name.lower(): {'run': str(run.path), **run.question.summary()}
             for name, run in zip('AB', runs, strict=True)}
     print(to_json({'what': 'compare', **told, **found}), flush=True)
+    return 0
+
+
+def add_table(commands: argparse._SubParsersAction) -> None:
+    """Register the subcommand."""
+    parser = commands.add_parser(
+        'table', help="the paper's tables, with what was measured beside what was published",
+        description="Measured figures are those of the run folders given ('refdiff evaluate "
+        "dataset --out'); without any, every place says 'not measured'.")
+    parser.add_argument('number', type=int, choices=sorted(TABLES), metavar='NUMBER',
+                        help=f'of the table: {", ".join(map(str, sorted(TABLES)))}')
+    parser.add_argument('runs', nargs='*', type=Path, metavar='RUN_DIR', help='finished runs')
+    parser.add_argument('--markdown', action='store_true', help='for a document')
+    parser.set_defaults(run=run_table)
+
+
+def run_table(args: argparse.Namespace) -> int:
+    """Print the table; 0.
+
+    Raises:
+        RefDiffError: a run cannot be read or lacks answers, or two are of one place.
+    """
+    from refdiff_ros.evaluation.runs.folder import read_run
+    from refdiff_ros.evaluation.runs.table_layout import as_markdown, as_text, fill_table
+    filled = fill_table(TABLES[args.number], [read_run(path) for path in args.runs])
+    print(as_markdown(filled) if args.markdown else as_text(filled))
     return 0
 
 

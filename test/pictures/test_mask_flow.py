@@ -8,7 +8,7 @@ import pytest
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
-from refdiff_ros.mask_flow import flow_step, MaskFlow, SIDE, small_grey
+from refdiff_ros.pictures.mask_flow import flow_step, MaskFlow, SIDE, small_grey
 
 HEIGHT, WIDTH = 120, 160
 

@@ -1,0 +1,1 @@
+"""The node that follows, on a ROS graph."""
