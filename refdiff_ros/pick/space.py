@@ -10,6 +10,7 @@ import numpy as np
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.results import Pose
+from refdiff_ros.grasp.surface import back_project
 from refdiff_ros.pick.reach import Reach
 from refdiff_ros.results import Camera, describe_array
 
@@ -90,9 +91,7 @@ class Space:
                                   f'got {describe_array(mask)}')
         v, u = _steady(depth_m).nonzero()
         z = depth_m[v, u].astype(np.float64)
-        rays = np.column_stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy,
-                                np.ones(len(u))])
-        points = (rays * z[:, None]) @ pose.rotation.T + np.array(pose.position)
+        points = back_project(u, v, z, camera) @ pose.rotation.T + np.array(pose.position)
         inner = np.zeros(depth_m.shape, bool) if mask is None else _eroded(mask)
         rim = np.zeros(depth_m.shape, bool) if mask is None else _grown(mask) & ~inner
         # The rim belongs to nobody: it may be the object's or what lies behind it.
