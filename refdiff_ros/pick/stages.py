@@ -107,6 +107,7 @@ class PickSettings:
         hold_s: how long the object is held up before the pick counts.
         accept_ambiguous: take the best of several regions that fit equally.
         on_cancel: what becomes of the object in hand after a cancel or a timeout.
+        tried: grasps that came to nothing before.
     """
 
     reach: Reach
@@ -114,6 +115,7 @@ class PickSettings:
     hold_s: float = 0.6
     accept_ambiguous: bool = False
     on_cancel: OnCancel = OnCancel.PUT_BACK
+    tried: tuple[Pose, ...] = ()
 
 
 Tell = Callable[[Stage, str, Grounding | None], None]
@@ -159,7 +161,7 @@ class _Pick:
             settings = self._settings
             self._plan = plan_grasp(
                 self._grounding.region, self._grounding.camera, settings.reach,
-                self._grounding.space)
+                self._grounding.space, settings.tried)
             outcome, why = self._drive(self._plan), None
         except NoGraspError as error:
             return self._outcome(PickStatus.REFUSED, str(error))
