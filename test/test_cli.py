@@ -109,7 +109,7 @@ def test_parse_tells_the_objects_and_their_roles():
     done = refdiff('parse', 'put the red can on the plate')
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        '1. place (put)', "   pick: 'the red can'", "   place: on 'the plate'"]
+        'order', '1. place (put)', "   pick: 'the red can'", "   place: on 'the plate'"]
 
 
 def test_parse_without_an_object_says_why_and_exits_with_1():
