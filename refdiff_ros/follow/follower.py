@@ -29,6 +29,7 @@ from refdiff_ros.follow.results import (
 )
 from refdiff_ros.follow.tasks import CannotError, Kind, NotReadError, Task, tasks_of, Where
 from refdiff_ros.grasp.region import grasp_region
+from refdiff_ros.grasp.results import Pose
 from refdiff_ros.language.instruction.results import DialogueAct, Instruction
 from refdiff_ros.pick.place import (
     Anchor,
@@ -72,7 +73,8 @@ _WAY_M = 0.1
 _STATES = {Stage.GROUNDING: State.GROUNDING, Stage.APPROACH: State.APPROACHING,
            Stage.GRASP: State.GRASPING, Stage.LIFT: State.LIFTING, Stage.VERIFY: State.VERIFYING,
            Stage.RETREAT: State.RETREATING}
-_AGAIN = (PickStatus.MISSED, PickStatus.DROPPED)
+# Ends of a pick after which another grip is tried once.
+_AGAIN = (PickStatus.MISSED, PickStatus.DROPPED, PickStatus.ROBOT_FAILED)
 
 
 @dataclass(frozen=True)
@@ -500,8 +502,11 @@ class Follower:
 
     def _pick(self, entity: Entity) -> None:
         outcome = self._pick_once(entity)
-        if outcome.status in _AGAIN:
-            outcome = self._pick_once(entity)
+        if outcome.status in _AGAIN and outcome.held is None and outcome.pose is not None:
+            first = outcome
+            outcome = self._pick_once(entity, (outcome.pose,))
+            if outcome.status is PickStatus.REFUSED:
+                outcome = first
         if outcome.status is PickStatus.LIFTED and outcome.held is not None:
             self.talk.take(entity, replace(outcome.held, name=entity.name))
             self._progress = replace(self._progress, held=entity.name)
@@ -515,7 +520,7 @@ class Follower:
         raise EndError(FollowStatus.FAILED if self._touched else FollowStatus.REFUSED,
                        f'{entity.name}: {outcome.reason}', 'grasp')
 
-    def _pick_once(self, entity: Entity) -> PickOutcome:
+    def _pick_once(self, entity: Entity, tried: tuple[Pose, ...] = ()) -> PickOutcome:
         candidate, view = self._again(entity)
         entity.mask = candidate.mask
         settings = self._settings
@@ -531,7 +536,7 @@ class Follower:
                 self._say(_STATES[stage], note)
         return pick(ground, self._robot, PickSettings(
             settings.reach, settings.min_opening_m, settings.hold_s,
-            on_cancel=settings.on_cancel), tell)
+            on_cancel=settings.on_cancel, tried=tried), tell)
 
     def _place(self, task: Task, entity: Entity, anchors: Sequence[Entity]) -> str:
         held = self.talk.origin(entity)

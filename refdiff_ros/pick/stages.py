@@ -108,6 +108,7 @@ class PickSettings:
         hold_s: how long the object is held up before the pick counts.
         accept_ambiguous: take the best of several regions that fit equally.
         on_cancel: what becomes of the object in hand after a cancel or a timeout.
+        tried: grasps that came to nothing before.
     """
 
     reach: Reach
@@ -115,6 +116,7 @@ class PickSettings:
     hold_s: float = 0.6
     accept_ambiguous: bool = False
     on_cancel: OnCancel = OnCancel.PUT_BACK
+    tried: tuple[Pose, ...] = ()
 
 
 Tell = Callable[[Stage, str, Grounding | None], None]
@@ -161,7 +163,7 @@ class _Pick:
             self._plan = plan_grasp(
                 require(self._grounding.region, 'a region of an answer with a mask'),
                 require(self._grounding.camera, 'the pose of the camera'), settings.reach,
-                self._grounding.space)
+                self._grounding.space, settings.tried)
             outcome, why = self._drive(self._plan), None
         except NoGraspError as error:
             return self._outcome(PickStatus.REFUSED, str(error))

@@ -30,10 +30,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.grasp_error import TrueGrasp
 from refdiff_ros.evaluation.metrics.rle import decode_rle, encode_rle
-from refdiff_ros.json_text import from_json
 from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.pictures.files import read_mask
 

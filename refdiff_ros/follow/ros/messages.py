@@ -8,6 +8,7 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.follow import results
 from refdiff_ros.follow.results import FollowQuestion, Option, Progress, StepStatus
 from refdiff_ros.language.instruction.results import (
     Action,
@@ -34,11 +35,15 @@ def state_message(progress: Progress, header: Header, instruction: str, conversa
     return FollowState(
         header=header, conversation=conversation, instruction=instruction,
         state=int(progress.state), step=progress.step, plan=list(progress.plan),
-        steps=[StepResult(status=int(step.status), reason=step.reason)
-               for step in progress.steps],
+        steps=step_messages(progress.steps),
         note=progress.note, holding=progress.held,
         question=question_message(progress.question, header),
         elapsed=float(elapsed_s), progress=done / max(len(progress.steps), 1))
+
+
+def step_messages(steps: Sequence[results.StepResult]) -> list[StepResult]:
+    """What became of each step."""
+    return [StepResult(status=int(step.status), reason=step.reason) for step in steps]
 
 
 def question_message(question: FollowQuestion | None, header: Header) -> FollowQuestionMsg:

@@ -41,6 +41,7 @@ from refdiff_ros.follow.ros.messages import (
     question_message,
     skill,
     state_message,
+    step_messages,
 )
 from refdiff_ros.follow.ros.world import RosWorld
 from refdiff_ros.language.expression import load_parser
@@ -244,7 +245,7 @@ class FollowServer(PickServer):
         result = kind.Result(status=int(outcome.status), reason=outcome.reason,
                              holding='' if outcome.held is None else outcome.held.name)
         if kind is FollowInstruction:
-            result.steps = self._message().steps
+            result.steps = step_messages(outcome.steps)
         return result
 
     # Words

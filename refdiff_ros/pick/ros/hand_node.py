@@ -71,7 +71,7 @@ class HandNode(Node):
         self.frames = Frames(self)
         if self.values.camera_in_base is None:
             self.frames.listen()
-        self.depth = DepthPictures(self)
+        self.depth = DepthPictures(self, lambda: self.values('rectified'))
         self.robot = self._make_robot()
         self.held: Held | None = None
         self._segment: Any = self.create_client(

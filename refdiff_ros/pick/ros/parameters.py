@@ -76,6 +76,8 @@ NUMBERS = (
     ParameterSpec('check_space', True,
                   "Check the way of the fingers against the picture on 'depth'; without a depth "
                   'picture nothing is touched. false goes without.'),
+    ParameterSpec('rectified', False,
+                  'The depth picture is rectified: as the parameter of the refdiff node.'),
     *(ParameterSpec(field.name, getattr(Reach(), field.name), _REACH[field.name],
                     low=-2.0 if field.name == 'table_z_m' else 0.001, high=2.0)
       for field in fields(Reach)),
