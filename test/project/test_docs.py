@@ -13,7 +13,7 @@ import shlex
 from pytest import fail, importorskip, mark
 
 from refdiff_ros.cli import build_parser
-from refdiff_ros.pick.ros.server import NUMBERS
+from refdiff_ros.pick.ros.parameters import LISTS, NUMBERS
 from refdiff_ros.ros.parameters import PARAMETERS
 
 _ROOT = Path(__file__).parents[2]
@@ -197,7 +197,7 @@ def test_each_import_of_a_python_example_is_there(page):
 
 
 def test_parameters_that_the_docs_set_are_parameters():
-    names = {spec.name for spec in (*PARAMETERS, *NUMBERS)} | {'use_sim_time'}
+    names = {spec.name for spec in (*PARAMETERS, *NUMBERS, *LISTS)} | {'use_sim_time'}
     for page in _PAGES:
         for name in re.findall(r'-p (\w+):=', page.read_text()):
             assert name in names, f'{page.name}: -p {name}'
