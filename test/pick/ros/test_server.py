@@ -85,6 +85,8 @@ def test_a_hand_that_holds_something_takes_up_nothing_and_puts_it_back(idle):
     assert 'put_back' in second.reason
     done = idle.trigger('put_back', _TIMEOUT_S)
     assert done.success, done.message
+    # Reports come late on a busy machine.
+    idle.wait_until_still(_TIMEOUT_S)
     assert np.abs(idle.raised_m).max() < 0.02
     assert 'nothing is held' in idle.trigger('put_back', _TIMEOUT_S).message
 
@@ -139,6 +141,8 @@ def test_a_stop_holds_the_hand_until_it_is_resumed(idle, by):
     assert np.abs(idle.raised_m - before).max() < 0.01
     assert idle.trigger('resume', 10.0).success
     assert idle.trigger('put_back', _TIMEOUT_S).success
+    # Reports come late on a busy machine.
+    idle.wait_until_still(_TIMEOUT_S)
     assert np.abs(idle.raised_m).max() < 0.02
 
 
