@@ -222,7 +222,7 @@ def test_a_reading_is_told_to_a_person():
     told = '\n'.join(lines(read_instruction(
         'take the cup and put it next to the red box in the sink')))
     assert told == (
-        "1. pick (take)\n   pick: 'the cup'\n"
+        "order\n1. pick (take)\n   pick: 'the cup'\n"
         "2. place (put)\n   pick: 'the cup' (said: 'it')\n"
         "   place: next to 'the red box in the sink'")
     assert 'place: not said' in '\n'.join(lines(read_instruction('put the cup')))
