@@ -7,8 +7,6 @@ from pathlib import Path
 import sys
 from typing import Any
 
-import numpy as np
-
 from refdiff_ros.optional import require_package
 
 _LINE_EVERY_S = 10.0
@@ -122,7 +120,7 @@ def from_json(text: str | bytes) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
+    if hasattr(value, 'tolist'):  # an array, without importing NumPy for it
         value = value.tolist()
     if isinstance(value, float):
         return value if math.isfinite(value) else None

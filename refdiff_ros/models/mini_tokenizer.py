@@ -4,6 +4,7 @@ Byte-level BPE as CLIP's: any text can be encoded, words of the list are one tok
 fall apart into several.
 """
 
+from collections.abc import Sequence
 import itertools
 from typing import Any
 
@@ -12,7 +13,8 @@ from refdiff_ros.optional import require_package
 START, END = '<|startoftext|>', '<|endoftext|>'
 MAX_TOKENS = 77
 
-WORDS = tuple(sorted(set(
+# Those of the models with random weights: their draws must not change with the words below.
+FIRST_WORDS = tuple(sorted(set(
     # function words
     'a an the this that of to in on at by for with and or is are it its which who whose one '
     'photo picture image object thing person man woman robot hand table desk floor wall '
@@ -23,24 +25,27 @@ WORDS = tuple(sorted(set(
     # what it looks like
     'red green blue yellow orange purple pink brown black white grey gray cyan magenta '
     'big small large little tall short long round square thin wide dark light bright striped '
-    'empty full open closed metal wooden plastic glass paper turquoise two coloured '
+    'empty full open closed metal wooden plastic glass paper '
     # things on tables
     'apple ball banana bag basket block book bottle bowl box brick brush button cable camera can '
     'cap carton chair cloth coin cone container cover cube cup cylinder cutter disc dish drill '
     'duck fork fruit funnel hammer handle jar jug key keyboard kettle knife lamp lemon lid mouse '
     'mug nail nut orange pan pear pen pencil phone pitcher plate pot ring ruler scissors screw '
-    'screwdriver shoe spatula sponge spoon sphere stapler tape teapot toy tray tube '
-    'wrench'.split())))
+    'screwdriver shoe spatula sponge spoon sphere stapler tape toy tray tube wrench'.split())))
+WORDS = tuple(sorted({*FIRST_WORDS, 'coloured', 'teapot', 'turquoise', 'two'}))
 
 
-def build_tokenizer() -> Any:
+def build_tokenizer(words: Sequence[str] = WORDS) -> Any:
     """A `CLIPTokenizer` that pads and cuts to 77 tokens.
+
+    Args:
+        words: each is one token; others fall apart into several.
 
     Raises:
         MissingPackageError: transformers is not installed.
     """
     transformers = require_package('transformers', 'models')
-    vocabulary, merges = _vocabulary()
+    vocabulary, merges = _vocabulary(words)
     return transformers.CLIPTokenizer(
         vocab=vocabulary, merges=merges, model_max_length=MAX_TOKENS, bos_token=START,
         eos_token=END, unk_token=END, pad_token=END)
@@ -56,11 +61,11 @@ def _byte_letters() -> list[str]:
     return [chr(code) for code in printable] + [chr(0x100 + i) for i in range(others)]
 
 
-def _vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
+def _vocabulary(words: Sequence[str]) -> tuple[dict[str, int], list[tuple[str, str]]]:
     letters = _byte_letters()
     tokens = dict.fromkeys(letters + [letter + '</w>' for letter in letters])
     ranks: dict[tuple[str, str], int] = {}
-    for word in WORDS:
+    for word in words:
         # Merges made for earlier words come first in BPE's order, so they are applied first here
         # too; what they leave is joined by new merges, which later words cannot disturb.
         pieces = _merge([*word[:-1], word[-1] + '</w>'], ranks)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from refdiff_ros.errors import BundleError
-from refdiff_ros.models.mini_tokenizer import build_tokenizer, MAX_TOKENS
+from refdiff_ros.models.mini_tokenizer import build_tokenizer, FIRST_WORDS, MAX_TOKENS
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
 from refdiff_ros.models.sam_config import build_sam, set_sam_dtype
 from refdiff_ros.models.untrained_sizes import MINI, SIZES, UntrainedSizes
@@ -49,7 +49,7 @@ def build_untrained(
     if size not in SIZES:
         raise BundleError(f'expected a size of {sorted(SIZES)} for random weights, got {size!r}')
     sizes, device = SIZES[size], torch.device(device)
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(FIRST_WORDS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         diffusion = _diffusion(tokenizer, sizes)

@@ -115,5 +115,6 @@ def test_a_bundle_is_compiled_where_it_is_asked_for(asked, tmp_path, monkeypatch
     seen = []
     monkeypatch.setattr('refdiff_ros.proposals.sam_encoder.torch.compile',
                         lambda function, **_: seen.append(function) or function)
-    load_bundle('untrained_mini', device='cpu', compile=asked)
+    models = load_bundle('untrained_mini', device='cpu', compile=asked)
+    warm_up(models, get_preset('onboard'))
     assert len(seen) == asked

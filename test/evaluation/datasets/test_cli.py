@@ -45,9 +45,9 @@ def asked(monkeypatch):
     """The expressions that engines are asked."""
     segment, told = Engine.segment, []
 
-    def listening(self, frame, expression, mode=None):
+    def listening(self, frame, expression, *args, **kwargs):
         told.append(expression)
-        return segment(self, frame, expression, mode)
+        return segment(self, frame, expression, *args, **kwargs)
 
     monkeypatch.setattr(Engine, 'segment', listening)
     return told
