@@ -17,7 +17,8 @@ from refdiff_ros.language.instruction.reader import read_instruction
 from refdiff_ros.language.instruction.results import Action, Instruction, Reference, Role
 from refdiff_ros.language.instruction.segments import cut
 from refdiff_ros.language.instruction.sentence import parse_sentence
-from refdiff_ros.language.instruction.slips import is_one_slip, listen
+from refdiff_ros.language.instruction.slips import is_one_slip
+from refdiff_ros.language.instruction.speech import listen
 from refdiff_ros.language.instruction.verbs import verb_at
 
 
