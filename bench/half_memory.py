@@ -32,7 +32,7 @@ from refdiff_ros.benchmark.pictures import draw_picture
 from refdiff_ros.models.memory import module_bytes, modules
 from refdiff_ros.models.residency import GROUPS
 from refdiff_ros.models.sizes import size_text
-from refdiff_ros.proposals import sam
+from refdiff_ros.proposals import sam, sam1
 from refdiff_ros.results import Frame
 
 _aten = torch.ops.aten
@@ -80,9 +80,9 @@ def _wide(value: Any) -> Any:
 def as_on_a_gpu() -> Iterator[None]:
     """Batches and drawn masks as on a GPU, and products that a CPU can compute."""
     with patch.object(
-            sam, '_prompts_at_once', lambda _seen, config: config.points_per_batch
+            sam1, 'prompts_at_once', lambda _seen, config: config.points_per_batch
     ), patch.object(
-            sam, '_figures_in_pieces', sam._figures_drawn), ProductsInFloat():
+            sam, 'figures_in_pieces', sam.figures_drawn), ProductsInFloat():
         yield
 
 

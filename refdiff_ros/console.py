@@ -1,11 +1,14 @@
-"""What commands print and write alike: how far they are, lists of names, figures as JSON."""
+"""What commands print and write alike: progress, lists of names, JSON that every reader takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+import json
+import math
 from pathlib import Path
 import sys
 from typing import Any
 
-from refdiff_ros.json_text import to_json
+import numpy as np
+
 from refdiff_ros.optional import require_package
 
 _LINE_EVERY_S = 10.0
@@ -87,3 +90,44 @@ def write_figures(path: Path | None, values: dict[str, Any]) -> int:
         print(f'refdiff: expected to write the figures to {path}, got: {error}', file=sys.stderr)
         return 2
     return 0
+
+
+def to_json(value: Any, indent: int | None = None, compact: bool = False) -> str:
+    """JSON of plain values, tuples, enumerations of numbers and arrays.
+
+    NaN and infinities, which JSON does not have, become null.
+
+    Args:
+        value: what is written.
+        indent: spaces before each level, on lines of their own; None for one line.
+        compact: leave out the spaces behind commas and colons.
+
+    Raises:
+        TypeError: a value that JSON does not hold.
+    """
+    separators = (',', ':') if compact else None
+    return json.dumps(_plain(value), indent=indent, separators=separators, allow_nan=False)
+
+
+def from_json(text: str | bytes) -> Any:
+    """The values of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON, or nested so deeply that no honest one is.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError('it is nested too deeply') from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.json_text import to_json
+from refdiff_ros.console import to_json
 from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.presets import Mode, PRESETS
 from refdiff_ros.results import Frame, Segmentation

@@ -11,6 +11,7 @@ import torch
 from refdiff_ros.engine import Engine
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
 from refdiff_ros.matching.scores import combine
+from refdiff_ros.models.manager import parts_of
 from refdiff_ros.models.untrained_sizes import SIZES
 from refdiff_ros.presets import get_preset, Mode, PRESETS
 from refdiff_ros.proposals import sam as sam_proposals
@@ -171,11 +172,24 @@ def test_an_untrained_bundle_says_so_in_every_answer(models, frame):
     assert models.notice and models.notice in answer.notes
 
 
-def test_a_bundle_without_a_segmentor_answers_mode_g_only(models, frame):
-    engine = Engine(replace(models, sam=None), small())
+# With neither text nor picture model there are no scores, without a segmentor only one region.
+@pytest.mark.parametrize('mode, needed', [
+    (Mode.G, {'diffusion'}), (Mode.GS, {'diffusion', 'sam'}), (Mode.DS, {'clip', 'sam'}),
+    (Mode.FULL, {'diffusion', 'clip', 'sam'})])
+def test_a_mode_answers_without_the_parts_that_it_does_not_use(models, frame, mode, needed):
+    unused = dict.fromkeys({'diffusion', 'clip', 'sam'} - needed)
+    answer = Engine(replace(models, **unused), small(), mode).segment(frame, 'red mug')
+    assert answer.mask.shape == frame.size_hw
+    assert parts_of(mode) == needed | {'parser'}
+    for name in needed:
+        with pytest.raises(BadRequestError, match='expected'):
+            Engine(replace(models, **unused, **{name: None}), small(), mode).segment(
+                frame, 'red mug')
+
+
+def test_without_a_segmentor_the_mode_is_named_that_needs_none(models, frame):
     with pytest.raises(BadRequestError, match='use mode G'):
-        engine.segment(frame, 'red mug')
-    assert engine.segment(frame, 'red mug', Mode.G).mask.shape == frame.size_hw
+        Engine(replace(models, sam=None), small()).segment(frame, 'red mug')
 
 
 @pytest.mark.parametrize('expression', ['', '   ', 'x' * 10_000])

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.presets import get_preset, Mode, override, parse_overrides, PRESETS
+from refdiff_ros.presets import get_preset, override, parse_overrides, PRESETS
 
 
 def test_published_hyper_parameters_of_paper():
@@ -71,13 +71,6 @@ def test_what_mends_the_equations_is_off_in_what_others_published(name):
     assert preset.spatial.kind == 'none' and preset.discriminative.text == 'expression'
     assert preset.discriminative.crop_fit in ('square', 'tight')
     assert preset.discriminative.crop_source_side == 0
-
-
-def test_what_each_mode_uses():
-    used = {mode.value: (mode.generative, mode.discriminative, mode.segmentor) for mode in Mode}
-    assert used == {
-        'G': (True, False, False), 'GS': (True, False, True),
-        'DS': (False, True, True), 'full': (True, True, True)}
 
 
 def test_overrides_are_json_or_text():

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from refdiff_ros.engine import Engine
-from refdiff_ros.errors import MissingPackageError
+from refdiff_ros.errors import MissingPackageError, require
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Preset
 from refdiff_ros.results import Frame, Segmentation
@@ -99,7 +99,7 @@ class EngineContestant:
             proposals=found.proposals, rows=rows, index=found.index, mask=found.mask,
             scores={name: getattr(found.scores, name)[rows]
                     for name in ('generative', 'discriminative', 'total')},
-            correlation=found.correlation)
+            correlation=require(found.correlation, 'the map c of an answer'))
 
     def forget(self) -> None:
         """Drop what the engine keeps, of frames and of texts."""
@@ -110,7 +110,7 @@ class PublishedContestant:
     """The baseline: answers by `benchmark/published_order`, and keeps nothing."""
 
     keeps = False
-    notes = ('no grasp region and no messages: the published code has none',)
+    notes: tuple[str, ...] = ('no grasp region and no messages: the published code has none',)
 
     def __init__(self, models: ModelSet, released: Preset, attention: str, seed: int = 0):
         """`released` is the preset whose values are taken; `attention` see `PublishedSettings`."""

@@ -13,6 +13,7 @@ from refdiff_ros.benchmark.machine import free_bytes, written_out_bytes
 from refdiff_ros.benchmark.proposal_count import limit_proposals
 from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.engine import resolve_preset
+from refdiff_ros.errors import require
 from refdiff_ros.language.shipped_parser import load_parser
 from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.models.devices import choose_device, choose_dtype
@@ -91,7 +92,10 @@ def _baselines(
 ) -> tuple[list[Contestant], dict[str, str]]:
     wanted = [attention for attention in BASELINES
               if (attention if attention != 'whole' else 'published') in args.baseline]
-    found, problems = [], {}
+    found: list[Contestant] = []
+    problems: dict[str, str] = {}
+    if released is None:
+        return found, problems
     for attention in wanted:
         problem = _too_large(models, released) if attention == 'whole' else ''
         if problem:
@@ -103,7 +107,9 @@ def _baselines(
 
 def _too_large(models: ModelSet, released: Preset) -> str:
     """Why attention cannot be written out; '' where it can."""
-    needed = written_out_bytes(models.diffusion, released.generative.image_size)
+    needed = written_out_bytes(
+        require(models.diffusion, 'a bundle with a diffusion model'),
+        released.generative.image_size)
     free = free_bytes(models.device)
     if free is None or needed < _MEMORY_SHARE * free:
         return ''

@@ -20,8 +20,8 @@ from typing import Any
 
 from refdiff_ros.benchmark.measure import Counts, Measured
 from refdiff_ros.benchmark.peak import MachinePeak
+from refdiff_ros.console import to_json
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.json_text import to_json
 from refdiff_ros.stages import sort_key
 
 

@@ -97,8 +97,8 @@ def _indented(text: str) -> str:
 
 def summary_text(record: Record, contestants: Sequence[str], baselines: Sequence[str]) -> str:
     """All contestants side by side: stages, wholes, and how many times less than the baselines."""
-    firsts = {name: record.find('first', name) for name in contestants}
-    firsts = {name: part for name, part in firsts.items() if part is not None}
+    firsts = {name: part for name in contestants
+              if (part := record.find('first', name)) is not None}
     if not firsts:
         return 'nothing was measured'
     rows = [['first expression, by stage', *firsts]]
@@ -110,9 +110,9 @@ def summary_text(record: Record, contestants: Sequence[str], baselines: Sequence
     rows.append(['first expression', *(
         seconds_text(part['seconds']['median']) for part in firsts.values())])
     rows += _ratio_rows(record, 'first', list(firsts), baselines)
-    for part in ('prefetched', 'next', 'expressions', 'batch', 'stream'):
-        if any(record.find(part, name) for name in firsts):
-            rows += _part_rows(record, part, list(firsts), baselines)
+    for kind in ('prefetched', 'next', 'expressions', 'batch', 'stream'):
+        if any(record.find(kind, name) for name in firsts):
+            rows += _part_rows(record, kind, list(firsts), baselines)
     rows.append(['TFLOP, first expression', *(
         f'{part["flops"] / 1e12:.3g}' if 'flops' in part else '-' for part in firsts.values())])
     rows.append(['moved, first expression', *(

@@ -12,7 +12,7 @@ from refdiff_ros.benchmark.pictures import draw_picture, MIXED_EXPRESSIONS
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import Clock
 
-AXES = {
+AXES: dict[str, tuple[Any, ...]] = {
     'image': ('320x240', '640x480', '1280x960', '1920x1080'),
     'proposals': (10, 30, 100, 300),
     'expressions': (1, 2, 5, 10),

@@ -146,7 +146,7 @@ class Session:
         def one_by_one() -> None:
             for text in asked:
                 contestant.answer(self._frame, text)
-        works = {'expressions': one_by_one}
+        works: dict[str, Callable[[], object]] = {'expressions': one_by_one}
         if contestant.keeps:
             works['batch'] = lambda: contestant.answer_all(self._frame, asked)
         for part, work in works.items():

@@ -10,6 +10,8 @@ import enum
 from itertools import pairwise
 import re
 
+import numpy as np
+
 from refdiff_ros.follow.results import Candidate, FollowQuestion, Option, QuestionKind
 
 STOP_WORDS = frozenset(('stop', 'halt', 'freeze', 'stop it', 'stop that', 'stop now', 'hold on',
@@ -114,7 +116,8 @@ def options_of(candidates: Sequence[Candidate], middles: Sequence) -> tuple[Opti
     order = sorted(range(len(candidates)), key=lambda row: boxes[row][0] + boxes[row][2])
     described = [plain(candidate.description).split(' ') for candidate in candidates]
     common = set.intersection(*map(set, described))
-    sides = {0: ('left', 'leftmost'), len(order) - 1: ('right', 'rightmost')}
+    sides: dict[int, tuple[str, ...]] = {
+        0: ('left', 'leftmost'), len(order) - 1: ('right', 'rightmost')}
     if len(order) == 3:
         sides[1] = ('middle',)
     apart = _apart([(boxes[row][0] + boxes[row][2]) / 2 for row in order],
@@ -131,8 +134,15 @@ def options_of(candidates: Sequence[Candidate], middles: Sequence) -> tuple[Opti
         found.append(Option(
             place + 1, candidates[row].description or f'candidate {place + 1}',
             (plain(candidates[row].description), *dict.fromkeys(words)), boxes[row],
-            None if middles[row] is None else tuple(map(float, middles[row]))))
+            _xyz(middles[row])))
     return tuple(found)
+
+
+def _xyz(middle: np.ndarray | None) -> tuple[float, float, float] | None:
+    if middle is None:
+        return None
+    x, y, z = map(float, middle)
+    return x, y, z
 
 
 def _apart(columns: Sequence[float], width: float) -> bool:

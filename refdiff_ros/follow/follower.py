@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from refdiff_ros.errors import RefDiffError
+from refdiff_ros.errors import RefDiffError, require
 from refdiff_ros.follow.answers import Answer, match, Meaning, options_of
 from refdiff_ros.follow.conversation import Conversation
 from refdiff_ros.follow.results import (
@@ -29,6 +29,7 @@ from refdiff_ros.follow.results import (
 )
 from refdiff_ros.follow.tasks import CannotError, Kind, NotReadError, Task, tasks_of, Where
 from refdiff_ros.grasp.region import grasp_region
+from refdiff_ros.grasp.results import Pose
 from refdiff_ros.language.instruction.results import DialogueAct, Instruction
 from refdiff_ros.pick.place import (
     Anchor,
@@ -72,7 +73,8 @@ _WAY_M = 0.1
 _STATES = {Stage.GROUNDING: State.GROUNDING, Stage.APPROACH: State.APPROACHING,
            Stage.GRASP: State.GRASPING, Stage.LIFT: State.LIFTING, Stage.VERIFY: State.VERIFYING,
            Stage.RETREAT: State.RETREATING}
-_AGAIN = (PickStatus.MISSED, PickStatus.DROPPED)
+# Ends of a pick after which another grip is tried once.
+_AGAIN = (PickStatus.MISSED, PickStatus.DROPPED, PickStatus.ROBOT_FAILED)
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,7 @@ class Follower:
 
     def _forbidden(self, instruction: Instruction) -> list[Candidate]:
         """Regions that must be left alone: what 'not the red one' and 'don't touch' name."""
-        found = []
+        found: list[Candidate] = []
         for reference in instruction.forbidden:
             text = reference.expression
             if not text:
@@ -272,7 +274,7 @@ class Follower:
         chosen = candidates[0]
         if grounded.status is Status.AMBIGUOUS and len(candidates) > 1:
             chosen = self._which(text, grounded, candidates, step)
-        return self._met(text, chosen, grounded.view)
+        return self._met(text, chosen, require(grounded.view, 'the view of a grounded picture'))
 
     def _pronoun(self, said: str) -> Entity:
         if self.talk.held_entity is not None:
@@ -395,14 +397,14 @@ class Follower:
         entity = self._theme(task, entities)
         if task.kind is Kind.POINT:
             return held
-        in_hand = entity.held or (held is not None and held.name == entity.name)
+        in_hand = held is not None and (entity.held or held.name == entity.name)
         if held is not None and not in_hand:
             raise EndError(FollowStatus.REFUSED, f'the hand holds {held.name}: say where it goes '
                            f'before {entity.name} is taken', 'parse')
         if not in_hand and task.where is Where.BACK:
             raise EndError(FollowStatus.REFUSED,
                            f'{entity.name} is not in the hand, so it cannot be put back', 'parse')
-        if not in_hand:
+        if held is None:
             held = self._would_hold(entity)
         if task.kind is Kind.PICK:
             return held
@@ -411,10 +413,13 @@ class Follower:
         return None
 
     def _would_hold(self, entity: Entity) -> Held:
-        view = self._view
-        region = grasp_region(entity.mask, view.depth_m.astype(np.float64), view.camera)
+        mask, view = entity.mask, self._view
+        if mask is None or view is None:  # it was put down in an order before this one
+            candidate, view = self._again(entity)
+            mask = candidate.mask
+        region = grasp_region(mask, view.depth_m.astype(np.float64), view.camera)
         try:
-            plan = plan_grasp(region, view.pose, self._settings.reach, view.space(entity.mask))
+            plan = plan_grasp(region, view.pose, self._settings.reach, view.space(mask))
         except NoGraspError as error:
             raise EndError(FollowStatus.REFUSED, f'{entity.name}: {error}', 'grasp') from error
         return replace(held_by(plan), name=entity.name)
@@ -424,7 +429,8 @@ class Follower:
         if task.where is Where.BACK:
             return
         try:
-            self._spot(task, [entities[row] for row in task.anchors], entity, held, self._view,
+            self._spot(task, [entities[row] for row in task.anchors], entity, held,
+                       self._view or self._world.look(),
                        entity.mask if not entity.held else None)
         except NoPlaceError as error:
             raise EndError(FollowStatus.REFUSED, str(error), 'place') from error
@@ -496,9 +502,12 @@ class Follower:
 
     def _pick(self, entity: Entity) -> None:
         outcome = self._pick_once(entity)
-        if outcome.status in _AGAIN:
-            outcome = self._pick_once(entity)
-        if outcome.status is PickStatus.LIFTED:
+        if outcome.status in _AGAIN and outcome.held is None and outcome.pose is not None:
+            first = outcome
+            outcome = self._pick_once(entity, (outcome.pose,))
+            if outcome.status is PickStatus.REFUSED:
+                outcome = first
+        if outcome.status is PickStatus.LIFTED and outcome.held is not None:
             self.talk.take(entity, replace(outcome.held, name=entity.name))
             self._progress = replace(self._progress, held=entity.name)
             return
@@ -511,7 +520,7 @@ class Follower:
         raise EndError(FollowStatus.FAILED if self._touched else FollowStatus.REFUSED,
                        f'{entity.name}: {outcome.reason}', 'grasp')
 
-    def _pick_once(self, entity: Entity) -> PickOutcome:
+    def _pick_once(self, entity: Entity, tried: tuple[Pose, ...] = ()) -> PickOutcome:
         candidate, view = self._again(entity)
         entity.mask = candidate.mask
         settings = self._settings
@@ -527,12 +536,11 @@ class Follower:
                 self._say(_STATES[stage], note)
         return pick(ground, self._robot, PickSettings(
             settings.reach, settings.min_opening_m, settings.hold_s,
-            on_cancel=settings.on_cancel), tell)
+            on_cancel=settings.on_cancel, tried=tried), tell)
 
     def _place(self, task: Task, entity: Entity, anchors: Sequence[Entity]) -> str:
-        held = self.talk.held
+        held = self.talk.origin(entity)
         if task.where is Where.BACK:
-            held = self.talk.origin(entity)
             self._say(State.PLACING, f'putting {entity.name} back')
             bring_away(self._robot, held, OnCancel.PUT_BACK, None, self._settings.reach,
                        held.clear_z_m)
@@ -566,7 +574,7 @@ class Follower:
         return self._spot(task, anchors, entity, held, view, None)
 
     def _hand_over(self, entity: Entity) -> str:
-        held = self.talk.held
+        held = self.talk.origin(entity)
         x, y, z = self._settings.offer_xyz
         self._say(State.OFFERING, f'offering {entity.name}')
         travel(self._robot, replace(self._robot.home, position=(x, y, z)),
@@ -631,7 +639,7 @@ class Follower:
         try:
             left = bring_away(self._robot, held, mode, space, self._settings.reach,
                               self._robot.home.position[2] if held is None else held.clear_z_m)
-            if entity is not None and left is None:
+            if entity is not None and held is not None and left is None:
                 self._let_go(entity, np.array(held.grasp.position[:2]))
         except (RobotError, StoppedError) as error:
             self._robot.halt()

@@ -99,7 +99,9 @@ def _placed(relation: str, shapes: Sequence[str], anchors: Sequence[str], texts:
             ) -> Callable[[Sequence[Seen], np.random.Generator], OrderCase | None]:
     def make(things: Sequence[Seen], rng: np.random.Generator) -> OrderCase | None:
         seen = _unique(things, shapes, rng)
-        anchor = None if seen is None else _unique(things, anchors, rng, (seen.row,))
+        if seen is None:
+            return None
+        anchor = _unique(things, anchors, rng, (seen.row,))
         if anchor is None or seen.thing.on is not None:
             return None
         return OrderCase(

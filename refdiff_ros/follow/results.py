@@ -180,7 +180,7 @@ class Candidate:
     @property
     def box_xyxy(self) -> tuple[int, int, int, int]:
         """The smallest upright box, pixels, the last ones left out."""
-        rows, columns = self.mask.any(1).nonzero()[0], self.mask.any(0).nonzero()[0]
+        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
         if not len(rows):
             return 0, 0, 0, 0
         return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)

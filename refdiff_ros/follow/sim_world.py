@@ -5,6 +5,7 @@ from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
+from refdiff_ros.errors import require
 from refdiff_ros.follow.follower import Grounded
 from refdiff_ros.follow.results import Candidate
 from refdiff_ros.language.expression import parse
@@ -53,13 +54,15 @@ class SimWorld:
 
     def _look(self) -> tuple[Frame, SceneView]:
         seen = self._sim.look(self._renderer)
-        noisy = sensor_depth(seen.frame.depth_m, self._rng)
+        noisy = sensor_depth(require(seen.frame.depth_m, 'depth of a rendered view'), self._rng)
         depth_m = (as_millimetres(noisy) / 1000).astype(np.float32)
         return Frame(seen.frame.image_rgb, depth_m, seen.frame.camera,
                      frame_id=seen.frame.frame_id), seen
 
     def _view(self, frame: Frame) -> View:
-        return View(frame.depth_m, frame.camera, camera_in_base(self._sim.scene.view))
+        return View(require(frame.depth_m, 'depth of a rendered view'),
+                    require(frame.camera, 'intrinsics of a rendered view'),
+                    camera_in_base(self._sim.scene.view))
 
 
 def true_grounder(_frame: Frame, text: str, seen: SceneView,

@@ -94,7 +94,8 @@ def tasks_of(instruction: Instruction) -> tuple[Task, ...]:
         condition = f'a condition was not read: {instruction.text!r}'
     if condition:
         raise NotReadError(f'{condition}: say what to do without a condition')
-    tasks, row = [], 0
+    tasks: list[Task] = []
+    row = 0
     for number, step in enumerate(instruction.steps):
         rows = range(row, row + len(step.references))
         tasks += _of_step(instruction, number, step, rows)

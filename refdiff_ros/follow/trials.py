@@ -66,6 +66,8 @@ class Oracle:
                 continue
             truth = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
             for option in question.options:
+                if option.box_xyxy is None:
+                    continue
                 overlap = _iou(option.box_xyxy, truth)
                 if overlap > share:
                     best, share = option, overlap

@@ -328,8 +328,8 @@ def _normalise_mean(
         functional.interpolate(m[None], size=finest_hw, mode='bilinear', align_corners=False)[0]
         for m in maps]).mean(dim=0)  # (K, h, w)
     if inside_picture:
-        return _min_max(image_fit.unfit_bilinear(mean, placement), _EPSILON).cpu().numpy()
-    return image_fit.unfit_bilinear(_min_max(mean, _EPSILON), placement).cpu().numpy()
+        return min_max(image_fit.unfit_bilinear(mean, placement), _EPSILON).cpu().numpy()
+    return image_fit.unfit_bilinear(min_max(mean, _EPSILON), placement).cpu().numpy()
 
 
 @stage('correlation')
@@ -337,13 +337,13 @@ def _normalise_each(maps: list[torch.Tensor], placement: image_fit.Placement) ->
     """As the authors' code: min-max per map, mean, 8 bit, Lanczos, picture, min-max."""
     finest_hw = max(tuple(m.shape[-2:]) for m in maps)
     mean = torch.stack([
-        functional.interpolate(_min_max(m, 0.0)[None], size=finest_hw, mode='nearest')[0]
+        functional.interpolate(min_max(m, 0.0)[None], size=finest_hw, mode='nearest')[0]
         for m in maps]).mean(dim=0)  # (K, h, w)
     picture = image_fit.unfit_lanczos_8bit(mean.cpu().numpy(), placement)
-    return _min_max(torch.from_numpy(picture), _EPSILON).numpy()
+    return min_max(torch.from_numpy(picture), _EPSILON).numpy()
 
 
-def _min_max(maps: torch.Tensor, epsilon: float) -> torch.Tensor:
+def min_max(maps: torch.Tensor, epsilon: float) -> torch.Tensor:
     """(K, h, w) to 0..1 each; a constant map, 0/0 without epsilon, becomes all 0."""
     low = maps.amin(dim=(1, 2), keepdim=True)
     span = maps.amax(dim=(1, 2), keepdim=True) - low + epsilon

@@ -37,8 +37,8 @@ from pathlib import Path, PurePosixPath
 import re
 from typing import Any
 
+from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError, BundleError
-from refdiff_ros.json_text import from_json
 from refdiff_ros.presets import get_preset
 
 MANIFEST = 'bundle.json'

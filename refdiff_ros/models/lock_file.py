@@ -17,8 +17,8 @@ import logging
 import os
 from pathlib import Path
 
+from refdiff_ros.console import from_json
 from refdiff_ros.errors import BundleError
-from refdiff_ros.json_text import from_json
 from refdiff_ros.models.bundle import FileSpec, is_pickle, Part
 from refdiff_ros.models.home import home
 from refdiff_ros.models.located import Located, store_errors

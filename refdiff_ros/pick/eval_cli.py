@@ -77,9 +77,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _in_process(args: argparse.Namespace, sources: Sequence[str],
                 keep: Callable[[dict[str, Trial]], None]) -> None:
-    from refdiff_ros.pick.trials import Episode, our_masks, true_masks
+    from refdiff_ros.pick.trials import Episode, Grounder, our_masks, true_masks
 
-    grounders = {'true': true_masks}
+    grounders: dict[str, Grounder] = {'true': true_masks}
     if 'ours' in sources:
         grounders['ours'] = our_masks(_engine(args))
     for seed in range(args.seed, args.seed + args.episodes):

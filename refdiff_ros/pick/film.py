@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refdiff_ros.json_text import to_json
+from refdiff_ros.console import to_json
 from refdiff_ros.optional import require_package
 
 _TINT = np.array([40, 220, 90])

@@ -61,7 +61,7 @@ class GraphOptions:
 
 @contextmanager
 def graph(options: GraphOptions, client: 'type[PickClient] | None' = None,
-          ) -> Iterator['PickClient']:
+          ) -> Iterator[Any]:
     """Start the nodes; on leaving they end, whatever happened.
 
     Args:
@@ -111,7 +111,8 @@ def start(options: GraphOptions, stack: ExitStack, client: 'type[PickClient] | N
     from refdiff_ros.ros.processes.child_process import ChildProcess
 
     height, width = options.size_hw
-    gripper = {'seed': options.seed, 'width': width, 'height': height, 'speed': options.speed}
+    gripper: dict[str, Any] = {
+        'seed': options.seed, 'width': width, 'height': height, 'speed': options.speed}
     if options.film_hz:
         gripper |= {'lockstep': 'true', 'rate': options.film_hz}
     grounder = ('truth', {}, {**_IMAGES, **_TRUTH}) if options.true_masks else ('node', {

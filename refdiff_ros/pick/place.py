@@ -30,7 +30,7 @@ _FANS = (0.0, 20.0, -20.0, 38.0, -38.0)
 _FREE_M = 0.012
 _ROOM_M = 0.012
 # What is seen in a free place covers this share of it, and nothing lies this far below.
-_SEEN_SHARE, _BELOW_M = 0.4, 0.03
+_SEEN_SHARE, _BELOW_M = 0.7, 0.03
 # Fingers open this much wider than what they hold.
 _LET_GO_M = 0.016
 _TURNS = (0, 1, -1, 2, -2, 3)  # of 30 degrees

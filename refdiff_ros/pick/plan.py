@@ -5,6 +5,7 @@ says about contacts decides where, and along which horizontal direction they clo
 the robot's base (metres, z up), of the frame between the fingertips: x closes, z is the approach.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 import math
 
@@ -32,6 +33,8 @@ _EDGE_DEPTH_M, _EDGE_OPENING_M, _EDGE_INSET_M = 0.02, 0.045, 0.004
 _LEAST_EDGE_M = 0.03
 # The hand passes this far over the highest thing.
 _OVER_M = 0.04
+# Grasps whose directions differ by less than 20 degrees, and that are this near, are one.
+_ALIKE, _ALIKE_M = 0.94, 0.015
 
 
 class NoGraspError(RefDiffError):
@@ -84,7 +87,7 @@ class GraspPlan:
 
 
 def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None,
-               space: Space | None = None) -> GraspPlan:
+               space: Space | None = None, tried: Sequence[Pose] = ()) -> GraspPlan:
     """Poses in the base for the best grip on a region.
 
     Args:
@@ -93,6 +96,7 @@ def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None,
         reach: of the gripper.
         space: what the depth picture shows: the grip is then taken from the object's top, and
             the way of the fingers is free in it. None goes by the region alone.
+        tried: grasps that came to nothing: another direction or place is taken.
 
     Raises:
         NoGraspError: the region has no pose, nothing on it fits between the fingers, or
@@ -104,8 +108,8 @@ def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None,
     if not region.pose_valid:
         raise NoGraspError(f'no grasp pose: {region.pose_reason}')
     top = None if space is None else find_top(space, reach)
-    if top is not None:
-        return _free(space, top, camera, reach)
+    if space is not None and top is not None:
+        return _free(space, top, camera, reach, tried)
     plan = _from_region(region, camera, reach)
     if space is None:
         return plan
@@ -115,12 +119,14 @@ def plan_grasp(region: GraspRegion, camera: Pose, reach: Reach | None = None,
     return _over(plan, space)
 
 
-def _free(space: Space, top: Top, camera: Pose, reach: Reach) -> GraspPlan:
+def _free(space: Space, top: Top, camera: Pose, reach: Reach,
+          tried: Sequence[Pose] = ()) -> GraspPlan:
     """The best grip on the object's top whose way is free."""
     blocked = ''
     for grip in grips(space, top, np.array(camera.position[:2]), reach):
         plan = _through(grip.tip, grip.closing, grip.opening_m, top.z, reach)
-        what = space.in_the_way(plan.grasp, plan.opening_m, reach)
+        what = space.in_the_way(plan.grasp, plan.opening_m, reach) or (
+            'this grip came to nothing' if any(_alike(plan.grasp, pose) for pose in tried) else '')
         if not what:
             return _over(_standing(plan, top, grip), space)
         blocked = blocked or what
@@ -130,6 +136,12 @@ def _free(space: Space, top: Top, camera: Pose, reach: Reach) -> GraspPlan:
         f'it is {2 * top.radius_m * 100:.0f} cm wide, more than the '
         f'{reach.max_opening_m * 100:.0f} cm of the gripper, and too flat to hold by its edge: '
         'use a wider gripper')
+
+
+def _alike(one: Pose, other: Pose) -> bool:
+    """Whether two grasps close at about the same place along about the same direction."""
+    along = abs(float(one.rotation[:, 0] @ other.rotation[:, 0]))
+    return along > _ALIKE and math.dist(one.position[:2], other.position[:2]) < _ALIKE_M
 
 
 def _no_room(blocked: str) -> str:

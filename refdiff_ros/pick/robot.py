@@ -64,7 +64,9 @@ class Robot(Protocol):
         StoppedError: the motion was broken off; the hand has been halted before it is raised.
     """
 
-    home: Pose
+    @property
+    def home(self) -> Pose:
+        """Where the hand waits."""
 
     def pose(self) -> Pose:
         """Where the hand is, in the base."""

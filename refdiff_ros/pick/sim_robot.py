@@ -88,7 +88,7 @@ class SimRobot:
 
     def halt(self) -> None:
         """The pose of this moment becomes the target; fingers that still move stop."""
-        self._sim.aim(self._sim.hand_pose())
+        self._sim.halt()
         if not self._sim.gripped:
             self._sim.grip(self.opening())
 

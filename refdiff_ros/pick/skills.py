@@ -127,5 +127,6 @@ def point_at(robot: Robot, space: Space, clear_z_m: float) -> None:
     points = space.object
     at = np.array([*points[:, :2].mean(0), np.percentile(points[:, 2], 98) + _POINT_M])
     robot.grip(0.0)
-    travel(robot, replace(robot.home, position=tuple(map(float, at))), clear_z_m)
+    x, y, z = map(float, at)
+    travel(robot, replace(robot.home, position=(x, y, z)), clear_z_m)
     robot.wait(1.0)

@@ -11,6 +11,7 @@ import enum
 import math
 from typing import Any
 
+from refdiff_ros.errors import require
 from refdiff_ros.grasp.results import GraspRegion, Pose
 from refdiff_ros.pick.plan import GraspPlan, NoGraspError, plan_grasp
 from refdiff_ros.pick.reach import Reach
@@ -107,6 +108,7 @@ class PickSettings:
         hold_s: how long the object is held up before the pick counts.
         accept_ambiguous: take the best of several regions that fit equally.
         on_cancel: what becomes of the object in hand after a cancel or a timeout.
+        tried: grasps that came to nothing before.
     """
 
     reach: Reach
@@ -114,6 +116,7 @@ class PickSettings:
     hold_s: float = 0.6
     accept_ambiguous: bool = False
     on_cancel: OnCancel = OnCancel.PUT_BACK
+    tried: tuple[Pose, ...] = ()
 
 
 Tell = Callable[[Stage, str, Grounding | None], None]
@@ -158,8 +161,9 @@ class _Pick:
                 return self._outcome(PickStatus.REFUSED, refusal)
             settings = self._settings
             self._plan = plan_grasp(
-                self._grounding.region, self._grounding.camera, settings.reach,
-                self._grounding.space)
+                require(self._grounding.region, 'a region of an answer with a mask'),
+                require(self._grounding.camera, 'the pose of the camera'), settings.reach,
+                self._grounding.space, settings.tried)
             outcome, why = self._drive(self._plan), None
         except NoGraspError as error:
             return self._outcome(PickStatus.REFUSED, str(error))
@@ -221,9 +225,9 @@ class _Pick:
             return self._ended(outcome, f'the way back failed too: {error}')
         return self._ended(outcome, '')
 
-    def _held(self, plan: GraspPlan) -> Held | None:
+    def _held(self, plan: GraspPlan | None) -> Held | None:
         """What may be between the fingers now."""
-        if not self._closed:
+        if plan is None or not self._closed:
             return None
         held = held_by(plan, self._width_m)
         least = self._settings.min_opening_m

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.errors import attempt, error_text
+from refdiff_ros.errors import attempt, error_text, require
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.episodes import lay, Task, task
@@ -42,7 +42,8 @@ def our_masks(engine: 'Engine') -> Grounder:
     def ground(frame: Frame, asked: Task, _view: SceneView) -> tuple[Status, str, np.ndarray]:
         answer, error = attempt(lambda: engine.segment(frame, asked.text))
         if answer is None:
-            return Status.of_error(error), error_text(error), np.zeros(frame.size_hw, bool)
+            reason = '' if error is None else error_text(error)
+            return Status.of_error(error), reason, np.zeros(frame.size_hw, bool)
         return answer.status, answer.reason, answer.mask
     return ground
 
@@ -66,10 +67,13 @@ class Episode:
             self.view = self._sim.look(renderer)
         self.task = task(self.view, seed)
         # As the simulated camera sends it: with a sensor's noise, in whole millimetres.
-        noisy = sensor_depth(self.view.frame.depth_m, np.random.default_rng(seed))
+        seen = self.view.frame
+        noisy = sensor_depth(require(seen.depth_m, 'depth of a rendered view'),
+                             np.random.default_rng(seed))
+        self._depth_m = (as_millimetres(noisy) / 1000).astype(np.float32)
+        self._intrinsics = require(seen.camera, 'intrinsics of a rendered view')
         self.frame = Frame(
-            self.view.frame.image_rgb, (as_millimetres(noisy) / 1000).astype(np.float32),
-            self.view.frame.camera, frame_id=self.view.frame.frame_id)
+            seen.image_rgb, self._depth_m, self._intrinsics, frame_id=seen.frame_id)
 
     @property
     def _camera(self) -> Pose:
@@ -77,7 +81,7 @@ class Episode:
 
     def space(self, mask: np.ndarray) -> Space:
         """What the depth picture shows around a mask (H, W) bool."""
-        return Space.seen(self.frame.depth_m, self.frame.camera, self._camera, mask)
+        return Space.seen(self._depth_m, self._intrinsics, self._camera, mask)
 
     @property
     def sim(self) -> GripperSim:

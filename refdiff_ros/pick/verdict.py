@@ -73,6 +73,7 @@ def disturbed(start_m: np.ndarray, now_m: np.ndarray, start_up: np.ndarray, now_
 
 def _stands_on(row: int, target: int, on: tuple[int | None, ...]) -> bool:
     """Whether an object is the target or is carried by it."""
-    while row is not None and row != target:
-        row = on[row]
-    return row == target
+    below: int | None = row
+    while below is not None and below != target:
+        below = on[below]
+    return below == target

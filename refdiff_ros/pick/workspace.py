@@ -40,7 +40,8 @@ class Workspace:
         if len(values) != 6:
             raise BadRequestError('expected workspace as x_min, x_max, y_min, y_max, z_min, '
                                   f'z_max in metres, got {list(values)}')
-        return cls(tuple(values[0::2]), tuple(values[1::2]))
+        x_min, x_max, y_min, y_max, z_min, z_max = values
+        return cls((x_min, y_min, z_min), (x_max, y_max, z_max))
 
     def outside(self, position: Sequence[float]) -> str:
         """Why a position cannot be gone to, '' where it can."""

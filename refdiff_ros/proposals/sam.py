@@ -127,7 +127,7 @@ def _good_masks(
     if config.pred_iou_thresh > 0:
         good = predicted_iou > config.pred_iou_thresh
         logits, predicted_iou = logits[good], predicted_iou[good]
-    figures = _figures_in_pieces if logits.device.type == 'cpu' else _figures_drawn
+    figures = figures_in_pieces if logits.device.type == 'cpu' else figures_drawn
     stability, boxes = figures(
         embedding, logits, segmentor.mask_threshold, config.stability_score_offset)
     if config.stability_score_thresh > 0:
@@ -137,7 +137,7 @@ def _good_masks(
     return _Candidates(logits, predicted_iou, stability, boxes)
 
 
-def _figures_in_pieces(
+def figures_in_pieces(
     embedding: Embedding, logits: torch.Tensor, threshold: float, offset: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Stability and boxes of masks (B, Q, Q) on a CPU: small pieces stay in its cache."""
@@ -147,7 +147,7 @@ def _figures_in_pieces(
     return torch.from_numpy(stability), torch.from_numpy(boxes)
 
 
-def _figures_drawn(
+def figures_drawn(
     embedding: Embedding, logits: torch.Tensor, threshold: float, offset: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The same on a GPU, many whole masks at once."""

@@ -43,13 +43,14 @@ class Sam1:
         seen = sam_decoder.picture(
             embedding.features.to(dtype), _grid_positions(sam, encoder, embedding).to(dtype),
             encoder.no_mask_embed.weight.to(dtype))
-        for batch in points.split(_prompts_at_once(seen, config)):
+        for batch in points.split(prompts_at_once(seen, config)):
             labels = torch.ones(batch.shape[:2], dtype=torch.int, device=sam.device)
             sparse, _ = encoder(points=(batch, labels), boxes=None, masks=None)
             yield _decode(sam.mask_decoder, seen, sparse.to(dtype), config.pred_iou_thresh)
 
 
-def _prompts_at_once(seen: sam_decoder.Picture, config: ProposalConfig) -> int:
+def prompts_at_once(seen: sam_decoder.Picture, config: ProposalConfig) -> int:
+    """How many prompts are decoded together: on a CPU no more than its cache holds."""
     if seen.places.device.type != 'cpu':
         return config.points_per_batch
     fits = _CACHE_BYTES // (seen.places.numel() * seen.places.element_size())

@@ -85,7 +85,7 @@ def _block(block: Any, hidden: torch.Tensor, places: int) -> torch.Tensor:
     if block.window_size > 0:
         seen = _windows(attention, qkv, block.window_size)
     else:
-        seen = _attend(attention, qkv, places)
+        seen = attend(attention, qkv, places)
     hidden = hidden + attention.proj(seen)
     result: torch.Tensor = hidden + block.mlp(block.norm2(hidden))
     return result
@@ -102,13 +102,13 @@ def _windows(attention: Any, qkv: torch.Tensor, side: int) -> torch.Tensor:
         padded[:, :height, :width] = qkv
         qkv = padded
     windows = qkv.reshape(rows, side, columns, side, -1).transpose(1, 2).flatten(0, 1)
-    seen = _attend(attention, windows, side)  # (B, side, side, D)
+    seen = attend(attention, windows, side)  # (B, side, side, D)
     seen = seen.unflatten(0, (rows, columns)).transpose(1, 2)
     result: torch.Tensor = seen.reshape(1, rows * side, columns * side, -1)[:, :height, :width]
     return result
 
 
-def _attend(attention: Any, qkv: torch.Tensor, places: int) -> torch.Tensor:
+def attend(attention: Any, qkv: torch.Tensor, places: int) -> torch.Tensor:
     """Attention among all places of each grid: (B, H, W, 3*D) to (B, H, W, D).
 
     Each grid is a part of a square of `places` by `places`.

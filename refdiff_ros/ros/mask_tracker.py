@@ -77,6 +77,11 @@ class MaskTracker:
         self._drop()
         self._worker = Worker(self._next_job, on_error)
 
+    @property
+    def looked_at(self) -> int:
+        """Number of the newest frame that it has gone on to; 0 before the first."""
+        return self._number
+
     def expect(self, standing: Standing) -> None:
         """A new standing expression; nothing is carried until its first answer."""
         with self._lock:

@@ -15,6 +15,10 @@ class WorkerStoppedError(RefDiffError, RuntimeError):
     """The worker was stopped before a job began, or between two stages of it."""
 
 
+# Stages behind the models: what is answered, a refusal too, is still sent.
+_SENDING = ('grasp', 'messages')
+
+
 class _EndsJobs:
     """Ends a job of a stopped worker where its next stage would begin."""
 
@@ -23,7 +27,7 @@ class _EndsJobs:
 
     def enter(self, name: str) -> None:
         """A stage begins."""
-        if self._worker.stopping:
+        if self._worker.stopping and name not in _SENDING:
             raise WorkerStoppedError(f'the node is ending: stopped before the stage {name}')
 
     def leave(self, name: str) -> None:

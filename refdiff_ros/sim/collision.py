@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError, require
+from refdiff_ros.sim.meshes import Mesh
 from refdiff_ros.sim.shapes import Shape
 
 # Segments of the tubes that `meshes.tube` makes.
@@ -143,17 +144,20 @@ def _ball(form: Shape) -> list[Solid]:
 
 
 def _banana(form: Shape) -> list[Solid]:
-    mesh = require(form.parts[0].mesh, 'the mesh of a banana')
-    rings = mesh.vertices.reshape(-1, _TUBE_SEGMENTS, 3)[1:-1]  # without the caps
+    rings = _mesh(form, 0).vertices.reshape(-1, _TUBE_SEGMENTS, 3)[1:-1]  # without the caps
     middles = rings.mean(axis=1)
     radii = np.linalg.norm(rings - middles[:, None], axis=2).mean(axis=1)
     rows = range(0, len(middles) - 2, 2)
     return [_capsule(middles[k], middles[k + 2], float(radii[k:k + 3].mean())) for k in rows]
 
 
+def _mesh(form: Shape, part: int) -> Mesh:
+    return require(form.parts[part].mesh, f'a mesh as part {part} of the shape')
+
+
 def _foot(form: Shape) -> float:
     """Radius of the circle on which a body of revolution stands."""
-    vertices = form.parts[0].mesh.vertices
+    vertices = _mesh(form, 0).vertices
     return float(np.hypot(*vertices[vertices[:, 2] < 0.006, :2].T).max())
 
 
@@ -199,7 +203,7 @@ def _spoon(form: Shape) -> list[Solid]:
 
 def _screwdriver(form: Shape) -> list[Solid]:
     reach, thick = form.extents[0] / 2, form.extents[2] / 2
-    grip = float(form.parts[0].mesh.vertices[:, 0].max())  # where the handle ends
+    grip = float(_mesh(form, 0).vertices[:, 0].max())  # where the handle ends
     return [_capsule(np.array([-reach + thick, 0.0, thick]),
                      np.array([grip - thick, 0.0, thick]), thick, 0.8),
             _capsule(np.array([grip, 0.0, thick]), np.array([reach - 0.005, 0.0, thick]), 0.0042,
@@ -208,7 +212,7 @@ def _screwdriver(form: Shape) -> list[Solid]:
 
 def _tape(form: Shape) -> list[Solid]:
     radius, height = form.extents[0] / 2, form.extents[2]
-    core = float(np.hypot(*form.parts[1].mesh.vertices[:, :2].T).min())
+    core = float(np.hypot(*_mesh(form, 1).vertices[:, :2].T).min())
     return _ring((radius, 0.0), (radius, height), radius - core, 20, 1.0)
 
 

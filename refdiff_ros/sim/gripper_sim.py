@@ -78,6 +78,13 @@ class GripperSim:
         """Where the hand goes from now on: the frame between the fingertips, z the approach."""
         self.target, self._halted_s = pose, 0.0
 
+    def halt(self) -> None:
+        """Stop the hand where it is: its guide comes to it at once."""
+        self.aim(self.hand_pose())
+        self._position, self._speed = np.array(self.target.position), 0.0
+        x, y, z, w = self.target.orientation
+        self._quat = np.array([w, x, y, z])
+
     def grip(self, opening_m: float) -> None:
         """Distance that the fingers go to, metres; what is between them stops them."""
         self._opening = float(np.clip(opening_m, 0.0, MAX_OPENING_M))

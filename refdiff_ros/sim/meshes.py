@@ -34,7 +34,8 @@ def cuboid(
     half_sizes: tuple[float, float, float], position: tuple[float, float, float],
 ) -> Mesh:
     """A box around `position`; each face has corners of its own, so that edges stay sharp."""
-    vertices, faces = [], []
+    vertices: list[np.ndarray] = []
+    faces: list[tuple[int, ...]] = []
     for axis in range(3):
         side, up = (axis + 1) % 3, (axis + 2) % 3
         for sign in (-1, 1):

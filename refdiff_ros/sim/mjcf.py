@@ -76,8 +76,9 @@ def _scene_parts(number: int, scene: Scene) -> tuple[str, str, dict[str, bytes]]
     assets = [_material(f'table_{number}', 2, 0.1), _material(f'floor_{number}', 6, 0)]
     bodies = []
     for row, thing in enumerate(scene.things):
-        geoms, pattern = [], f'pattern_{number}_{row}' if is_patterned(thing) else ''
-        if pattern:
+        geoms, pattern = [], ''
+        if thing.paint is not None and is_patterned(thing):
+            pattern = f'pattern_{number}_{row}'
             files[f'{pattern}.png'] = _png(pattern_picture(rng, thing.paint))
             assets.append(_material(pattern, 1, 0.1))
         for part_number, part in enumerate(thing.form.parts):
@@ -139,7 +140,7 @@ def _mesh(name: str, mesh: Mesh, covered: Thing | None = None) -> str:
     vertices = ' '.join(f'{value:.5f}' for value in mesh.vertices.ravel())
     faces = ' '.join(str(value) for value in mesh.faces.ravel())
     places = ''
-    if covered is not None:
+    if covered is not None and covered.paint is not None:
         uv = pattern_places(mesh.vertices, covered.paint, covered.form.extents)
         places = f'texcoord="{" ".join(f"{value:.4f}" for value in uv.ravel())}" '
     return f'<mesh name="{name}" inertia="shell" vertex="{vertices}" {places}face="{faces}"/>'

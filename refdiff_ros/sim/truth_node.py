@@ -37,7 +37,8 @@ class TruthNode(Node):
     def __init__(self, **kwargs: Any):
         super().__init__('refdiff', **kwargs)
         reliable = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-        self._meant: dict[str, int] | None = None  # until the objects have been told
+        self._told = False  # the objects, and what is true of them
+        self._meant: dict[str, int] = {}
         self._camera: CameraInfo | None = None
         # By stamp, newest last.
         self._depth: dict[tuple[int, int], Image] = {}
@@ -66,6 +67,7 @@ class TruthNode(Node):
         told = json.loads(msg.data)
         self._names = [thing['name'] for thing in told['objects']]
         self._meant = {said['text']: said['id'] for said in told['expressions']}
+        self._told = True
         # Frames of the scene before.
         self._depth.clear()
         self._instances.clear()
@@ -73,7 +75,7 @@ class TruthNode(Node):
     def _answer(self, request: ReferSegmentation.Request, _response: Any,
                 ) -> ReferSegmentation.Response:
         both = [stamp for stamp in self._instances if stamp in self._depth]
-        if not both or self._camera is None or self._meant is None:
+        if not both or self._camera is None or not self._told:
             return service_response(Answer(
                 Status.NO_IMAGE, 'no frame with depth and truth has come yet: wait',
                 request.expression))

@@ -143,16 +143,16 @@ def _place(
 
 def _is_clear(thing: Thing, others: Iterable[Thing]) -> bool:
     """Whether an object touches none of `others`."""
-    centres, radius = _footprint(thing)
+    centres, radius = footprint(thing)
     for other in others:
-        rivals, rival_radius = _footprint(other)
+        rivals, rival_radius = footprint(other)
         apart = np.linalg.norm(centres[:, None] - rivals[None], axis=2).min()
         if apart < radius + rival_radius + _GAP_M:
             return False
     return True
 
 
-def _footprint(thing: Thing) -> tuple[np.ndarray, float]:
+def footprint(thing: Thing) -> tuple[np.ndarray, float]:
     """Circles that cover an object seen from above: centres (n, 2) and their radius."""
     form = thing.form
     half = form.extents[1] / 2

@@ -243,7 +243,7 @@ def test_half_precision_gives_nearly_the_same_map(frame, expression):
 
 def test_a_constant_map_is_all_zero():
     flat = torch.full((1, 4, 4), 0.3)
-    assert not correlation._min_max(flat, 0.0).any()
+    assert not correlation.min_max(flat, 0.0).any()
 
 
 def test_an_image_size_that_the_unet_cannot_halve_is_refused(models, frame):

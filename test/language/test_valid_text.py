@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from refdiff_ros.console import to_json
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.bags.labels import read_labels
 from refdiff_ros.generative.token_index import root_token_indices
-from refdiff_ros.json_text import to_json
 from refdiff_ros.language.expression import parse
 from refdiff_ros.language.valid_text import from_outside, MAX_CHARACTERS, valid_text
 from refdiff_ros.models.mini_tokenizer import build_tokenizer, END

@@ -5,8 +5,6 @@ import torch
 
 from refdiff_ros.errors import BundleError
 from refdiff_ros.models import untrained
-from refdiff_ros.models.mini_tokenizer import build_tokenizer
-from refdiff_ros.models.sam_config import build_sam
 from refdiff_ros.models.untrained_sizes import FULL, SIZES
 from refdiff_ros.presets import get_preset, PRESETS
 
@@ -16,14 +14,12 @@ def parameters(module):
 
 
 def test_the_full_size_has_as_many_parameters_as_the_published_models():
-    tokenizer = build_tokenizer()
     with torch.device('meta'):
-        diffusion = untrained._diffusion(tokenizer, FULL)
-        clip = untrained._clip(tokenizer, FULL)
-        sam = build_sam(dict(FULL.sam))
+        models = untrained.build_untrained(device='meta', size='full')
+    diffusion = models.diffusion
     assert {name: parameters(module) for name, module in {
         'unet': diffusion.unet, 'vae': diffusion.vae, 'text': diffusion.text_encoder,
-        'clip': clip.model, 'sam': sam}.items()} == {
+        'clip': models.clip.model, 'sam': models.sam}.items()} == {
         'unet': 859_520_964, 'vae': 83_653_863, 'text': 123_060_480, 'clip': 149_620_737,
         'sam': 641_090_608}
 

@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 
+from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.from_above import find_top, grips
 from refdiff_ros.pick.place import Anchor, find_spot, free_spot, NoPlaceError
-from refdiff_ros.pick.plan import NoGraspError
+from refdiff_ros.pick.plan import NoGraspError, plan_grasp
 from refdiff_ros.pick.reach import Reach
 from refdiff_ros.pick.robot import Held
 from refdiff_ros.pick.space import Space, View
@@ -162,11 +163,9 @@ def test_the_offset_of_what_is_held_is_turned_with_the_hand():
 
 
 def test_too_small_a_gripper_is_told_with_both_widths():
-    from refdiff_ros.pick.plan import _free
-
     view, (mask,) = _table((0.0, 0.0, 0.1, 0.1, 0.02))
     space = view.space(mask)
     with pytest.raises(NoGraspError, match='cm wide, more than the 11 cm'):
-        _free(space, find_top(space, REACH), ABOVE, REACH)
+        plan_grasp(grasp_region(mask, view.depth_m, CAMERA), ABOVE, REACH, space)
     assert math.isfinite(space.highest_m)
     assert isinstance(space, Space)

@@ -13,14 +13,14 @@ import shlex
 from pytest import fail, importorskip, mark
 
 from refdiff_ros.cli import build_parser
-from refdiff_ros.pick.ros.server import NUMBERS
+from refdiff_ros.pick.ros.parameters import LISTS, NUMBERS
 from refdiff_ros.ros.parameters import PARAMETERS
 
 _ROOT = Path(__file__).parents[2]
 _DOCS = _ROOT / 'docs'
 _PAGES = [_ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md')] + sorted(
     _DOCS.glob('*.md')) + sorted((_ROOT / 'refdiff_ros' / 'bundles').glob('*/README.md'))
-_NODES = ('node', 'camera', 'pick-server', 'gripper', 'truth')
+_NODES = ('node', 'camera', 'pick-server', 'follow-server', 'gripper', 'truth')
 # Folders whose files a page may name.
 _FOLDERS = ('action', 'bench', 'config', 'docs', 'launch', 'msg', 'refdiff_ros', 'requirements',
             'srv', 'test', 'tools', 'training')
@@ -197,7 +197,7 @@ def test_each_import_of_a_python_example_is_there(page):
 
 
 def test_parameters_that_the_docs_set_are_parameters():
-    names = {spec.name for spec in (*PARAMETERS, *NUMBERS)} | {'use_sim_time'}
+    names = {spec.name for spec in (*PARAMETERS, *NUMBERS, *LISTS)} | {'use_sim_time'}
     for page in _PAGES:
         for name in re.findall(r'-p (\w+):=', page.read_text()):
             assert name in names, f'{page.name}: -p {name}'

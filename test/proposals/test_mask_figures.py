@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from refdiff_ros.proposals.mask_figures import mask_figures, scaled_axis
-from refdiff_ros.proposals.sam import _figures_drawn, _figures_in_pieces
+from refdiff_ros.proposals.sam import figures_drawn, figures_in_pieces
 from refdiff_ros.proposals.sam_embedding import SamEmbedding
 
 
@@ -34,8 +34,8 @@ def blobs(count, height, width, seed=0):
 @pytest.mark.parametrize('threshold, offset', [(0.0, 1.0), (0.4, 0.04), (-1.0, -0.5), (0.3, 0.0)])
 def test_pieces_give_what_whole_masks_give(places, geometry, threshold, offset):
     seen, logits = embedding(*geometry), blobs(40, *places)
-    stability, boxes = _figures_in_pieces(seen, logits, threshold, offset)
-    expected, expected_boxes = _figures_drawn(seen, logits, threshold, offset)
+    stability, boxes = figures_in_pieces(seen, logits, threshold, offset)
+    expected, expected_boxes = figures_drawn(seen, logits, threshold, offset)
     assert stability.dtype == expected.dtype and boxes.dtype == expected_boxes.dtype
     torch.testing.assert_close(boxes, expected_boxes)
     torch.testing.assert_close(stability, expected, rtol=0, atol=0, equal_nan=True)

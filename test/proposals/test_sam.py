@@ -20,6 +20,7 @@ from refdiff_ros.proposals import sam as sam_proposals
 from refdiff_ros.proposals import sam_decoder
 from refdiff_ros.proposals.points import point_grid
 from refdiff_ros.proposals.sam import filter_proposals, propose
+from refdiff_ros.proposals.sam1 import prompts_at_once
 from refdiff_ros.proposals.sam_embedding import embed
 from refdiff_ros.results import Frame
 
@@ -210,4 +211,4 @@ def test_the_released_filter_keeps_the_ten_largest_above_its_area():
 def test_on_a_cpu_a_batch_of_prompts_fits_into_its_cache(places, device, expected):
     values = torch.empty(places, device=device)
     seen = sam_decoder.Picture(values, values, (1, places[0]))
-    assert sam_proposals._prompts_at_once(seen, ProposalConfig(points_per_batch=32)) == expected
+    assert prompts_at_once(seen, ProposalConfig(points_per_batch=32)) == expected

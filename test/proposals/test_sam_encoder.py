@@ -61,7 +61,7 @@ def test_attention_across_a_part_is_that_of_the_square_with_the_rest_masked():
     attention = model.blocks[0].attn
     hidden = torch.randn(1, 10, 10, 24, dtype=torch.float64)
     qkv = attention.qkv(hidden)[:, :6, :7]
-    found = sam_encoder._attend(attention, qkv, 10)
+    found = sam_encoder.attend(attention, qkv, 10)
     for row, column in ((0, 0), (5, 6), (3, 2)):
         query, key, value = qkv.unflatten(3, (3, 3, 8)).unbind(3)  # (1, 6, 7, 3, 8)
         for head in range(3):

@@ -265,12 +265,13 @@ def test_without_cv_bridge_the_other_library_answers():
     # Neither this environment's wheels nor a pip-only workstation have cv_bridge; where it is
     # there, both must agree.
     rgb = quadrants()
-    convert = conversions._converter(conversions.COLOUR_ENCODINGS['bgr8'])
-    np.testing.assert_array_equal(convert(rgb[..., ::-1].copy(), 'bgr8'), rgb)
+    msg = image_message(rgb[..., ::-1], 'bgr8', Header())
+    np.testing.assert_array_equal(rgb_from_image(msg), rgb)
 
 
 def test_what_one_library_cannot_convert_the_other_does():
-    first = conversions._by_rosbags_image
+    def first(pixels, encoding):
+        return pixels
 
     def second(pixels, encoding):
         raise RuntimeError(f'Unsupported conversion from [{encoding}] to [rgb8]')

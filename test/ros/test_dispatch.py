@@ -37,16 +37,16 @@ def encoded(engine):
 
 @pytest.fixture
 def dispatch(engine):
-    replies = []
-    made = Dispatch(Clock(), FrameSync(), CONFIG, Statistics(),
+    replies, frames = [], FrameSync()
+    made = Dispatch(Clock(), frames, CONFIG, Statistics(),
                     lambda _, result, config: replies.append(result), lambda *_: None)
-    made.engine, made.active, made.replies = engine, True, replies
+    made.engine, made.active, made.replies, made.frames = engine, True, replies, frames
     return made
 
 
 def frame_comes(dispatch, seed):
     msg = image(picture(seed=seed))
-    dispatch._sync.add_image(msg, Clock().now().nanoseconds, time.monotonic())
+    dispatch.frames.add_image(msg, Clock().now().nanoseconds, time.monotonic())
     return msg
 
 
@@ -98,6 +98,6 @@ def test_an_old_prepared_frame_is_not_answered(dispatch, encoded):
 def test_a_frame_that_cannot_be_read_costs_nothing(dispatch, encoded):
     bad = image(picture(seed=1))
     bad.encoding = 'no such encoding'
-    dispatch._sync.add_image(bad, Clock().now().nanoseconds, time.monotonic())
+    dispatch.frames.add_image(bad, Clock().now().nanoseconds, time.monotonic())
     assert run_next(dispatch) and len(encoded) == 0
     assert 'encoding' in ask(dispatch).reason

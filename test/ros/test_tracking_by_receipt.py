@@ -60,7 +60,7 @@ class Run:
         head.stamp.sec, head.stamp.nanosec = divmod(int(seconds * 1e9), 1_000_000_000)
         self.sync.add_image(image_message(picture(number), 'rgb8', head), 0, now_s)
         self.tracker.frame_came()
-        wait_for(lambda: self.tracker._number == self.sync.images_received, 60.0)
+        wait_for(lambda: self.tracker.looked_at == self.sync.images_received, 60.0)
         return head, now_s
 
 

@@ -23,8 +23,11 @@ def views():
     return [generate(seed, SIZE) for seed in range(12)]
 
 
-def test_there_are_enough_shapes_and_colours():
-    assert len(SHAPES) >= 6 and len(COLOURS) >= 8
+def test_scenes_show_every_shape_and_every_colour():
+    things = [thing for seed in range(100) for thing in random_scene(seed).things]
+    assert {thing.shape for thing in things} == set(SHAPES)
+    assert {thing.colour for thing in things} == set(COLOURS)
+    assert len({(thing.shape, thing.colour) for thing in things}) > 40
 
 
 @pytest.mark.parametrize('name', sorted(SHAPES))

@@ -13,7 +13,7 @@ from refdiff_ros.sim.paints import paint, pattern_picture, SURFACES, WIDE_COLOUR
 from refdiff_ros.sim.render import render_scenes, SceneObject
 from refdiff_ros.sim.scene import random_scene, TABLE_HALF_XY
 from refdiff_ros.sim.splits import held_out_of, split_scene, SPLITS
-from refdiff_ros.sim.wide_scene import _footprint, names_of, wide_scene
+from refdiff_ros.sim.wide_scene import footprint, names_of, wide_scene
 from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 
 SIZE = (192, 256)
@@ -82,7 +82,7 @@ def test_objects_lie_on_the_table_apart_or_on_and_in_one_another():
                 continue
             for other in scene.things[row + 1:]:
                 if other.on is None:
-                    (a, reach), (b, other_reach) = _footprint(thing), _footprint(other)
+                    (a, reach), (b, other_reach) = footprint(thing), footprint(other)
                     apart = np.linalg.norm(a[:, None] - b[None], axis=2).min()
                     assert apart > reach + other_reach
     assert {'bowl', 'plate', 'box', 'book'} <= carriers

@@ -5,12 +5,14 @@ Letters: N masks, H W image height and width.
 
 import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from refdiff_ros.benchmark.published_order import clip, diffusion, proposals
 from refdiff_ros.benchmark.published_order.settings import PublishedSettings
+from refdiff_ros.errors import require
 from refdiff_ros.generative.latents import latent_shape, seeded_noise
 from refdiff_ros.language.expression import parse
 from refdiff_ros.models.model_set import ModelSet
@@ -66,23 +68,25 @@ def answer(
         settings: of the models.
         seed: of the noise, as the package's engine draws it.
     """
+    clip_models = require(models.clip, 'a bundle with CLIP')
+    diffusion_models = require(models.diffusion, 'a bundle with a diffusion model')
     parsed = parse(expression, models.nlp, 'subject')
     masks = proposals.propose(models.sam, image_rgb, settings)
     survivors = proposals.survivors(masks, settings)
     with stage('clip_text'):
-        sentence = clip.text_feature(models.clip, parsed.text)
-        word = clip.text_feature(models.clip, parsed.root)
+        sentence = clip.text_feature(clip_models, parsed.text)
+        word = clip.text_feature(clip_models, parsed.root)
     with stage('clip_crops'):
         seen = clip.biased(image_rgb, parsed.text)
     noises = seeded_noise(
-        latent_shape(models.diffusion, (settings.image_size,) * 2), seed, 2)
-    token = _last_token(models.diffusion.tokenizer, parsed.text[:parsed.root_span[1]])
+        latent_shape(diffusion_models, (settings.image_size,) * 2), seed, 2)
+    token = _last_token(diffusion_models.tokenizer, parsed.text[:parsed.root_span[1]])
     c = diffusion.correlation_map(
-        models.diffusion, image_rgb, parsed.text, token, noises, settings)
+        diffusion_models, image_rgb, parsed.text, token, noises, settings)
     with stage('clip_crops'):
-        cropped = clip.crop_features(models.clip, seen, masks, settings.crop_side)
+        cropped = clip.crop_features(clip_models, seen, masks, settings.crop_side)
     with stage('clip_masked'):
-        masked = clip.masked_features(models.clip, image_rgb, masks)
+        masked = clip.masked_features(clip_models, image_rgb, masks)
     with stage('scoring'):
         hard = (cropped @ sentence.T).view(-1)
         soft = (masked @ (0.5 * sentence + 0.5 * word).T).view(-1)
@@ -95,7 +99,7 @@ def answer(
         masks, survivors, generative, discriminative, total, index, c)
 
 
-def _last_token(tokenizer: object, until: str) -> int:
+def _last_token(tokenizer: Any, until: str) -> int:
     """Position of the last token of `until` in the prompt, the start token counted.
 
     A token behind the last that the encoder reads is the last one before its end token.

@@ -3,7 +3,7 @@
 Letters: B batch (unconditional first), A heads, P = h*w places, L tokens, d width of a head.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import math
 from typing import Any
@@ -92,8 +92,10 @@ def captured(unet: Any, token: int, attention: str) -> Iterator[list[np.ndarray]
     maps: list[np.ndarray] = []
     read = {f'{name}.processor' for name in select_layers(unet, ('released',))}
     own = unet.attn_processors
-    others = {'whole': WrittenOut, 'fused': AttnProcessor2_0,
-              'sliced': lambda: SlicedAttnProcessor(slice_size=1)}[attention]()
+    makers: dict[str, Callable[[], Any]] = {
+        'whole': WrittenOut, 'fused': AttnProcessor2_0,
+        'sliced': lambda: SlicedAttnProcessor(slice_size=1)}
+    others = makers[attention]()
     unet.set_attn_processor(
         {name: WrittenOut(token, maps) if name in read else others for name in own})
     try:

@@ -3,6 +3,9 @@
 Letters: N masks, H W image height and width, P patches, E width of CLIP's common space.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from PIL import Image
 import torch
@@ -127,10 +130,10 @@ def encode(
 
 
 def _positions(
-    vision: torch.nn.Module, size_hw: tuple[int, int], grid_hw: tuple[int, int],
+    vision: Any, size_hw: Sequence[int], grid_hw: Sequence[int],
 ) -> torch.Tensor:
     """(1 + P, D): as trained, or by bicubic interpolation for another number of patches."""
-    weight = vision.embeddings.position_embedding.weight
+    weight: torch.Tensor = vision.embeddings.position_embedding.weight
     if len(weight) - 1 == grid_hw[0] * grid_hw[1] and size_hw[0] == size_hw[1]:
         return weight
     side = round((len(weight) - 1) ** 0.5)

@@ -41,8 +41,8 @@ def correlation_map(
     with stage('image_fit'):
         square = black_square(image_rgb)
         size = (settings.image_size, settings.image_size)
-        pixels = np.array(square.resize(size, Image.Resampling.LANCZOS)).astype(np.float32) / 255
-        pixels = 2 * torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous() - 1
+        shares = np.array(square.resize(size, Image.Resampling.LANCZOS)).astype(np.float32) / 255
+        pixels = 2 * torch.from_numpy(shares).permute(2, 0, 1)[None].contiguous() - 1
     with captured(models.unet, token, settings.attention) as maps:
         latents = noised_latents(models, pixels, noises, settings)
         denoise(models, latents, empty, conditional)

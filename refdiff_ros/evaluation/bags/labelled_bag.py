@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, TYPE_CHECKING
 
-from refdiff_ros.console import write_figures
+from refdiff_ros.console import to_json, write_figures
 from refdiff_ros.evaluation.bags.grasps import grasp_figures, grasp_lines, GraspCase
 from refdiff_ros.evaluation.bags.labels import Label, read_labels, UNVERIFIED
 from refdiff_ros.evaluation.bags.pairing import Index, index_bag, Topics
@@ -17,7 +17,6 @@ from refdiff_ros.evaluation.html.cli import finish_report
 from refdiff_ros.evaluation.request import BagRequest
 from refdiff_ros.evaluation.requirements import judge
 from refdiff_ros.evaluation.run import Answer
-from refdiff_ros.json_text import to_json
 
 if TYPE_CHECKING:
     from refdiff_ros.evaluation.html.gallery import Gallery

@@ -30,10 +30,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.grasp_error import TrueGrasp
 from refdiff_ros.evaluation.metrics.rle import decode_rle, encode_rle
-from refdiff_ros.json_text import from_json
 from refdiff_ros.language.valid_text import valid_text
 from refdiff_ros.pictures.files import read_mask
 
@@ -221,9 +221,10 @@ def _grasp(value: Any) -> TrueGrasp | None:
         raise BadRequestError(
             'expected a grasp as {"position": [x, y, z], "orientation": [x, y, z, w], "width": '
             f'metres}}, of which the position alone must be there, got {value!r}')
+    axes: Any = tuple(map(float, position))  # lengths are checked by the record itself
+    turn: Any = None if orientation is None else tuple(map(float, orientation))
     return TrueGrasp(
-        tuple(map(float, position)),  # type: ignore[arg-type] # it checks lengths itself
-        None if orientation is None else tuple(map(float, orientation)),
+        axes, turn,
         None if width is None else float(width))
 
 

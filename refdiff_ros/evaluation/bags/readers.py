@@ -44,6 +44,7 @@ def _ros2_classes() -> type:
     class Folder(rosbag2.DirectoryReader):
         """A folder with its metadata.yaml."""
 
+        metadata: Any
         STORAGE_PLUGINS = {'mcap': McapFile, 'sqlite3': sqlite3}  # noqa: RUF012
 
         def open(self) -> None:

@@ -5,10 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 import sys
 
-from refdiff_ros.console import Progress, write_figures
+from refdiff_ros.console import Progress, to_json, write_figures
 from refdiff_ros.evaluation.options import add_common, add_method, add_split, read_request
 from refdiff_ros.evaluation.request import load_engine, RunRequest
-from refdiff_ros.json_text import to_json
 
 
 def add_decisions(commands: argparse._SubParsersAction) -> None:

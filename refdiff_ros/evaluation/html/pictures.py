@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.engine import Engine
-from refdiff_ros.errors import RefDiffError
+from refdiff_ros.errors import RefDiffError, require
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.generative.token_index import root_token_indices
 from refdiff_ros.grasp.rectangle import Rectangle
@@ -113,7 +113,8 @@ def _tokens(engine: Engine, frame: Frame, answer: Segmentation) -> dict[str, Any
     """Every token with its map, and whether it belongs to the root; or why there are none."""
     try:
         tokens, maps = engine.token_attention(frame, answer.expression)
-        root = root_token_indices(engine.models.need('diffusion').tokenizer, answer.expression)
+        models = require(engine.models.diffusion, 'a diffusion model')
+        root = root_token_indices(models.tokenizer, answer.expression)
     except RefDiffError as error:
         return {'shown': [], 'more': 0, 'error': str(error)}
     shown = [[token, data_uri(attention_image(each), _TOKEN_PX), place in root]

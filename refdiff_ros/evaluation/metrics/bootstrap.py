@@ -68,7 +68,7 @@ def bootstrap_interval(
 
 
 def _check(
-    above: np.ndarray, below: np.ndarray, groups: Sequence[int] | None, level: float,
+    above: np.ndarray, below: np.ndarray, groups: Sequence[Hashable] | None, level: float,
     resamples: int,
 ) -> None:
     if above.ndim != 1 or above.shape != below.shape:

@@ -118,7 +118,7 @@ def record(recording: Recording, settings: Mapping[str, Any]) -> Ending:
     os.environ.update(private_domain.environment(domain))
     os.environ.pop('ROS_LOCALHOST_ONLY', None)
     with claim, ExitStack() as stack:
-        writer = AnswerBagWriter(recording.out, message_store(_definitions()), settings)
+        writer = AnswerBagWriter(recording.out, message_store(message_definitions()), settings)
         stack.callback(writer.close)
         print(f'starting the node on ROS domain {domain}, on this machine only; its log is '
               f'{recording.out / NODE_LOG}', flush=True)
@@ -236,7 +236,7 @@ def _wait_until_connected(missing: Callable[[], list[str]], watch: Callable[[], 
         time.sleep(0.05)
 
 
-def _definitions() -> Path:
+def message_definitions() -> Path:
     """Where the built workspace has this package's `.msg` files."""
     index = require_package('ament_index_python.packages', 'bags')
     try:

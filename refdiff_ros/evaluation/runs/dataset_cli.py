@@ -9,7 +9,7 @@ import shlex
 import sys
 from typing import Any, TYPE_CHECKING
 
-from refdiff_ros.console import Progress, some, write_figures
+from refdiff_ros.console import Progress, some, to_json, write_figures
 from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.evaluation.cluster.options import add_ray, check_ray, with_whole_paths
 from refdiff_ros.evaluation.datasets.published import PUBLISHED
@@ -20,7 +20,6 @@ from refdiff_ros.evaluation.options import (
     read_request,
 )
 from refdiff_ros.evaluation.request import DatasetRequest, TABLETOP
-from refdiff_ros.json_text import to_json
 
 if TYPE_CHECKING:
     from refdiff_ros.evaluation.requirements import Verdict

@@ -16,10 +16,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.evaluation.run import Answer, Sample
 from refdiff_ros.evaluation.runs.record import answer_line, parse_answers, Question
-from refdiff_ros.json_text import from_json
 
 RUN, ANSWERS = 'run.json', 'answers.jsonl'
 FORMAT = 1

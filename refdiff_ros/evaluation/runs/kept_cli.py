@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 
-from refdiff_ros.console import some
+from refdiff_ros.console import some, to_json
 from refdiff_ros.evaluation.runs.paper_tables import TABLES
-from refdiff_ros.json_text import to_json
 
 _NAMED = 5
 _LEGEND = """\

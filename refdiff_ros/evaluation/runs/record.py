@@ -11,9 +11,9 @@ import json
 import numbers
 from typing import Any, TYPE_CHECKING
 
+from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.run import Answer, Sample
-from refdiff_ros.json_text import from_json
 
 if TYPE_CHECKING:
     from refdiff_ros.models.model_set import ModelSet

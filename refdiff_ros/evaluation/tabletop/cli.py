@@ -6,7 +6,7 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
-from refdiff_ros.console import Progress, write_figures
+from refdiff_ros.console import Progress, to_json, write_figures
 from refdiff_ros.evaluation.html.cli import add_html_option, finish_report, open_gallery
 from refdiff_ros.evaluation.options import (
     add_common,
@@ -15,7 +15,6 @@ from refdiff_ros.evaluation.options import (
     read_request,
 )
 from refdiff_ros.evaluation.request import load_engine, load_models, RunRequest
-from refdiff_ros.json_text import to_json
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine

@@ -40,6 +40,14 @@ class ContactSheets:
         self._best: list[_Shown] = []
         self._random: list[_Shown] = []
 
+    @property
+    def cases(self) -> dict[str, list[Answer]]:
+        """The cases of each sheet, by its name."""
+        return {name: [shown.case for shown in sheet] for name, sheet in self._sheets().items()}
+
+    def _sheets(self) -> dict[str, list[_Shown]]:
+        return {'worst': self._worst, 'best': self._best, 'random': self._random}
+
     def add(self, answer: Answer, reply: Reply) -> None:
         """Take one case in; an `on_answer` of `answer_samples`. One without picture is no case."""
         found, frame, truth = reply.segmentation, reply.frame, reply.truth
@@ -65,8 +73,7 @@ class ContactSheets:
         paths = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for name in ('worst', 'best', 'random'):
-                shown = getattr(self, f'_{name}')
+            for name, shown in self._sheets().items():
                 if shown:
                     paths.append(folder / f'{name}.png')
                     _sheet(shown).save(paths[-1])

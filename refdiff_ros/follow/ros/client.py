@@ -11,6 +11,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
 from refdiff_ros.action import FollowInstruction, HandOver, PlaceReferred, PointAt
+from refdiff_ros.errors import require
 from refdiff_ros.follow.results import State
 from refdiff_ros.msg import FollowQuestion, FollowState
 from refdiff_ros.pick.ros.client import Event, PickClient
@@ -18,7 +19,8 @@ from refdiff_ros.srv import AnswerQuestion
 
 _LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.TRANSIENT_LOCAL)
-_SKILLS = {'place_referred': PlaceReferred, 'hand_over': HandOver, 'point_at': PointAt}
+_SKILLS: dict[str, Any] = {
+    'place_referred': PlaceReferred, 'hand_over': HandOver, 'point_at': PointAt}
 
 
 class FollowClient(PickClient):
@@ -37,8 +39,9 @@ class FollowClient(PickClient):
         self.states: list[FollowState] = []
         self.said: list[str] = []
         self.question: FollowQuestion | None = None
-        self._follow = ActionClient(node, FollowInstruction, 'follow_instruction')
-        self._skills = {name: ActionClient(node, kind, name) for name, kind in _SKILLS.items()}
+        self._follow: Any = ActionClient(node, FollowInstruction, 'follow_instruction')
+        self._skills: dict[str, Any] = {
+            name: ActionClient(node, kind, name) for name, kind in _SKILLS.items()}
         self._answer = node.create_client(AnswerQuestion, f'{self.server}/answer')
         self._from_human = node.create_publisher(String, 'from_human', 10)
         node.create_subscription(FollowState, f'{self.server}/state', self.states.append,
@@ -92,7 +95,7 @@ class FollowClient(PickClient):
                 self.answer(question.id, answer(question))
             return result.done()
         self._wait(done, timeout_s + 60.0, 'the end of the order')
-        return result.result().result
+        return require(result.result(), 'a result').result
 
     def answer(self, number: int, text: str = '', option: int = 0,
                pixel: tuple[int, int] = (-1, -1)) -> AnswerQuestion.Response:
@@ -121,7 +124,7 @@ class FollowClient(PickClient):
         self._watch_from_now()
         sent = client.send_goal_async(goal, self._state_came)
         self._wait(sent.done, 60.0, 'the goal to be accepted')
-        return sent.result()
+        return require(sent.result(), 'a goal handle')
 
     def _state_came(self, msg: Any) -> None:
         state = msg.feedback.state

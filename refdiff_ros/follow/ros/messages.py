@@ -8,6 +8,7 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.follow import results
 from refdiff_ros.follow.results import FollowQuestion, Option, Progress, StepStatus
 from refdiff_ros.language.instruction.results import (
     Action,
@@ -34,11 +35,15 @@ def state_message(progress: Progress, header: Header, instruction: str, conversa
     return FollowState(
         header=header, conversation=conversation, instruction=instruction,
         state=int(progress.state), step=progress.step, plan=list(progress.plan),
-        steps=[StepResult(status=int(step.status), reason=step.reason)
-               for step in progress.steps],
+        steps=step_messages(progress.steps),
         note=progress.note, holding=progress.held,
         question=question_message(progress.question, header),
         elapsed=float(elapsed_s), progress=done / max(len(progress.steps), 1))
+
+
+def step_messages(steps: Sequence[results.StepResult]) -> list[StepResult]:
+    """What became of each step."""
+    return [StepResult(status=int(step.status), reason=step.reason) for step in steps]
 
 
 def question_message(question: FollowQuestion | None, header: Header) -> FollowQuestionMsg:
@@ -64,14 +69,14 @@ def _option(option: Option, header: Header) -> QuestionOption:
 
 def option_at(question: FollowQuestion, u: int, v: int) -> Option | None:
     """The option whose box holds a pixel: the smallest of several."""
-    hit = [option for option in question.options if option.box_xyxy is not None
-           and option.box_xyxy[0] <= u < option.box_xyxy[2]
+    hit = [(option, option.box_xyxy) for option in question.options
+           if option.box_xyxy is not None and option.box_xyxy[0] <= u < option.box_xyxy[2]
            and option.box_xyxy[1] <= v < option.box_xyxy[3]]
-    return min(hit, key=_area) if hit else None
+    return min(hit, key=lambda each: _area(each[1]))[0] if hit else None
 
 
-def _area(option: Option) -> int:
-    x1, y1, x2, y2 = option.box_xyxy
+def _area(box_xyxy: tuple[int, int, int, int]) -> int:
+    x1, y1, x2, y2 = box_xyxy
     return (x2 - x1) * (y2 - y1)
 
 

@@ -22,7 +22,7 @@ from unique_identifier_msgs.msg import UUID
 
 from refdiff_ros.action import FollowInstruction, HandOver, PlaceReferred, PointAt
 from refdiff_ros.errors import BadRequestError, RefDiffError
-from refdiff_ros.follow.answers import is_stop, match, Meaning
+from refdiff_ros.follow.answers import is_stop, match
 from refdiff_ros.follow.conversation import Conversation
 from refdiff_ros.follow.follower import Follower, FollowSettings
 from refdiff_ros.follow.results import (
@@ -41,6 +41,7 @@ from refdiff_ros.follow.ros.messages import (
     question_message,
     skill,
     state_message,
+    step_messages,
 )
 from refdiff_ros.follow.ros.world import RosWorld
 from refdiff_ros.language.expression import load_parser
@@ -64,6 +65,10 @@ PARAMETERS = (
     ParameterSpec('answer_tries', 3, 'So many answers that fit nothing are taken.',
                   low=1, high=20),
 )
+# By their names, which their goals' types begin with.
+_ACTIONS: dict[str, Any] = {
+    'FollowInstruction': FollowInstruction, 'PlaceReferred': PlaceReferred,
+    'HandOver': HandOver, 'PointAt': PointAt}
 _LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _LOOK_S = 0.02
@@ -230,9 +235,7 @@ class FollowServer(PickServer):
     def _result(self, goal: Any, outcome: FollowOutcome) -> Any:
         self.get_logger().info(f'{outcome.status.name}: {outcome.reason}')
         self._publish()
-        kind = {'FollowInstruction': FollowInstruction, 'PlaceReferred': PlaceReferred,
-                'HandOver': HandOver, 'PointAt': PointAt}[
-                    type(goal.request).__name__.removesuffix('_Goal')]
+        kind = _ACTIONS[type(goal.request).__name__.removesuffix('_Goal')]
         if outcome.status is FollowStatus.DONE:
             goal.succeed()
         elif outcome.status is FollowStatus.CANCELLED and goal.is_cancel_requested:
@@ -242,7 +245,7 @@ class FollowServer(PickServer):
         result = kind.Result(status=int(outcome.status), reason=outcome.reason,
                              holding='' if outcome.held is None else outcome.held.name)
         if kind is FollowInstruction:
-            result.steps = self._message().steps
+            result.steps = step_messages(outcome.steps)
         return result
 
     # Words
@@ -338,7 +341,7 @@ class FollowServer(PickServer):
         elif text.strip():
             answer = match(text, question)
             response.accepted = True
-            response.option = answer.option.number if answer.meaning is Meaning.OPTION else 0
+            response.option = 0 if answer.option is None else answer.option.number
             response.reason = answer.reason
             self._answers.put(text)
         elif request.u >= 0 and request.v >= 0:
@@ -367,11 +370,9 @@ class FollowServer(PickServer):
             self.get_logger().info(f'{progress.state.name.lower()}: {progress.note}')
         self._progress = progress
         msg = self._publish()
-        feedback = {'FollowInstruction': FollowInstruction, 'PlaceReferred': PlaceReferred,
-                    'HandOver': HandOver, 'PointAt': PointAt}.get(
-                        type(getattr(goal, 'request', None)).__name__.removesuffix('_Goal'))
-        if feedback is not None:
-            goal.publish_feedback(feedback.Feedback(state=msg))
+        kind = _ACTIONS.get(type(getattr(goal, 'request', None)).__name__.removesuffix('_Goal'))
+        if kind is not None:
+            goal.publish_feedback(kind.Feedback(state=msg))
 
     def _tell_again(self) -> None:
         if self._running is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 import math
 
-from refdiff_ros.json_text import to_json
+from refdiff_ros.console import to_json
 from refdiff_ros.language.instruction.results import Instruction, Quantity, Reference, Step
 from refdiff_ros.language.valid_text import valid_text
 

@@ -127,10 +127,12 @@ class MoveGroupArm:
         self._action = ros_module('moveit_msgs.action', "arm 'move_group'").MoveGroup
         self._frame, self._limit, self._tolerances = frame, speed_limit, tolerances
         self._group, self._link = group, link
-        self._client = ActionClient(node, self._action, 'move_action',
-                                    callback_group=ReentrantCallbackGroup())
+        self._client: Any = ActionClient(node, self._action, 'move_action',
+                                         callback_group=ReentrantCallbackGroup())
         self._lock = threading.Lock()
-        self._number, self._handle, self._result = 0, None, None
+        self._number = 0
+        self._handle: Any = None
+        self._result: int | None = None
 
     def send(self, pose: Pose) -> None:
         """Send a goal.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import IntEnum
 import json
 import threading
 import time
@@ -24,7 +25,7 @@ from std_msgs.msg import Empty, String
 from std_srvs.srv import Trigger
 
 from refdiff_ros.action import PickReferred
-from refdiff_ros.errors import RefDiffError
+from refdiff_ros.errors import RefDiffError, require
 from refdiff_ros.pick.ros.frames import pose_from
 from refdiff_ros.pick.stages import Stage
 from refdiff_ros.pick.verdict import disturbed
@@ -36,6 +37,9 @@ _FRESH = 3
 _STILL_REPORTS = 10
 
 
+_POSES = 'poses of the objects'
+
+
 @dataclass(frozen=True)
 class Event:
     """One feedback: seconds since the goal was sent, stage, sentence, and the mask if there is
@@ -43,7 +47,7 @@ class Event:
     """
 
     at_s: float
-    stage: Stage
+    stage: IntEnum
     note: str
     mask: np.ndarray | None = None
 
@@ -89,13 +93,15 @@ class PickClient:
         self._context = Context()
         rclpy.init(context=self._context)
         node = self._node = rclpy.create_node('pick_client', context=self._context)
-        self._state = node.create_client(GetState, 'refdiff/get_state')
-        self._set = {name: node.create_client(SetParameters, f'{target}/set_parameters')
-                     for name, target in (('gripper', f'{gripper}/tabletop_gripper'),
-                                          ('server', self.server))}
-        self._action = ActionClient(node, PickReferred, 'pick_referred')
-        self._triggers = {name: node.create_client(Trigger, f'{self.server}/{name}')
-                          for name in ('stop', 'resume', 'put_back')}
+        self._state: Any = node.create_client(GetState, 'refdiff/get_state')
+        self._set: dict[str, Any] = {
+            name: node.create_client(SetParameters, f'{target}/set_parameters')
+            for name, target in (('gripper', f'{gripper}/tabletop_gripper'),
+                                 ('server', self.server))}
+        self._action: Any = ActionClient(node, PickReferred, 'pick_referred')
+        self._triggers: dict[str, Any] = {
+            name: node.create_client(Trigger, f'{self.server}/{name}')
+            for name in ('stop', 'resume', 'put_back')}
         self._stop = node.create_publisher(Empty, 'stop', 10)
         latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                              durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -114,7 +120,8 @@ class PickClient:
         self._poses: tuple[np.ndarray, np.ndarray] | None = None
         self._before: tuple[np.ndarray, np.ndarray] | None = None
         self._disturbed = np.zeros(0, bool)
-        self._began_s, self._frames = 0.0, []
+        self._began_s = 0.0
+        self._frames: list[tuple[float, np.ndarray]] = []
         self.events: list[Event] = []
         self.join(node)
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -193,7 +200,8 @@ class PickClient:
         shown = len(self._frames)
         self._wait(lambda: len(self._frames) > shown, 60.0, 'a last picture')
         return Watched(result, tuple(self.events), tuple(self._frames),
-                       self._heights - self._start, self._peak,
+                       require(self._heights, _POSES) - require(self._start, _POSES),
+                       require(self._peak, _POSES),
                        tuple(np.flatnonzero(self._disturbed).tolist()), seconds)
 
     def send(self, text: str, timeout_s: float) -> ClientGoalHandle:
@@ -210,8 +218,9 @@ class PickClient:
         return sent.result()
 
     def _watch_from_now(self) -> None:
-        self._before, self._disturbed = self._poses, np.zeros(len(self._heights), bool)
-        self._start, self._peak = self._heights, np.zeros_like(self._heights)
+        heights = require(self._heights, _POSES)
+        self._before, self._disturbed = self._poses, np.zeros(len(heights), bool)
+        self._start, self._peak = heights, np.zeros_like(heights)
         self._frames, self.events, self._began_s = [], [], time.monotonic()
 
     def finish(self, goal: ClientGoalHandle, timeout_s: float) -> Any:
@@ -260,12 +269,12 @@ class PickClient:
     @property
     def places_m(self) -> np.ndarray:
         """(N, 3) where the objects are now, in the base."""
-        return self._poses[0]
+        return require(self._poses, _POSES)[0]
 
     @property
     def raised_m(self) -> np.ndarray:
         """(N,) how far each object is above where it was laid."""
-        return self._heights - self._laid
+        return require(self._heights, _POSES) - require(self._laid, _POSES)
 
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):
@@ -286,16 +295,19 @@ class PickClient:
         self._start = self._laid = None
 
     def _poses_came(self, msg: PoseArray) -> None:
-        self._heights = np.array([pose.position.z for pose in msg.poses])
-        self._poses = (np.array([[p.position.x, p.position.y, p.position.z] for p in msg.poses]),
-                       np.array([pose_from(p).rotation[:, 2] for p in msg.poses]))
-        if self._laid is None and len(self._heights) == len(self.scene.get('objects', ())):
-            self._laid = self._heights
-        if self._start is not None and len(self._start) == len(self._heights):
-            self._peak = np.maximum(self._peak, self._heights - self._start)
+        heights = np.array([pose.position.z for pose in msg.poses])
+        places = np.array([[p.position.x, p.position.y, p.position.z] for p in msg.poses])
+        upright = np.array([pose_from(p).rotation[:, 2] for p in msg.poses])
+        self._heights, self._poses = heights, (places, upright)
+        start, peak, before = self._start, self._peak, self._before
+        if self._laid is None and len(heights) == len(self.scene.get('objects', ())):
+            self._laid = heights
+        if start is not None and peak is not None and before is not None and (
+                len(start) == len(heights)):
+            self._peak = np.maximum(peak, heights - start)
             balls = np.array([thing['shape'] == 'ball' for thing in self.scene['objects']])
             self._disturbed = self._disturbed | disturbed(
-                self._before[0], self._poses[0], self._before[1], self._poses[1], balls)
+                before[0], places, before[1], upright, balls)
 
     def _image_came(self, msg: Image) -> None:
         self._frames_since_scene += 1

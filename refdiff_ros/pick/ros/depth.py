@@ -30,10 +30,11 @@ class DepthPictures:
 
     Args:
         node: whose topics `depth` and `camera_info` are.
+        rectified: whether the pictures are rectified, as in the refdiff node.
     """
 
-    def __init__(self, node: Node):
-        self._node = node
+    def __init__(self, node: Node, rectified: Callable[[], bool] = lambda: False):
+        self._node, self._rectified = node, rectified
         self._lock = threading.Lock()
         self._pictures: list[Image] = []
         self._camera: CameraInfo | None = None
@@ -70,8 +71,9 @@ class DepthPictures:
             picture = self._nearest(stamp)
         header = picture.header
         try:
-            return View(depth_from_image(picture), camera_from_info(self._camera),
-                        locate(header.frame_id, header.stamp))
+            depth_m = depth_from_image(picture)
+            camera = camera_from_info(self._camera, self._rectified(), depth_m.shape)
+            return View(depth_m, camera, locate(header.frame_id, header.stamp))
         except BadRequestError as error:
             raise NoDepthError(f'the depth picture cannot be used: {error}') from error
 

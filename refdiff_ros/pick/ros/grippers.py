@@ -125,10 +125,11 @@ class ActionGripper:
         self._parallel = kind == 'parallel_gripper_command'
         self._type = (actions.ParallelGripperCommand if self._parallel
                       else actions.GripperCommand)
-        self._client = ActionClient(node, self._type, kind,
-                                    callback_group=ReentrantCallbackGroup())
+        self._client: Any = ActionClient(node, self._type, kind,
+                                         callback_group=ReentrantCallbackGroup())
         self._lock = threading.Lock()
-        self._number, self._handle = 0, None
+        self._number = 0
+        self._handle: Any = None
         self._result: Any = None
         self._failure, self._opening = '', math.nan
 

@@ -18,7 +18,7 @@ from rclpy.node import Node
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
-from refdiff_ros.errors import BadRequestError
+from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.robot import (
     go_home,
@@ -28,10 +28,10 @@ from refdiff_ros.pick.robot import (
     RobotError,
     StoppedError,
 )
-from refdiff_ros.pick.ros.arms import MoveGroupArm, TopicArm
+from refdiff_ros.pick.ros.arms import Arm, MoveGroupArm, TopicArm
 from refdiff_ros.pick.ros.depth import DepthPictures, NoDepthError
 from refdiff_ros.pick.ros.frames import Frames, NoTransformError
-from refdiff_ros.pick.ros.grippers import ActionGripper, TopicGripper
+from refdiff_ros.pick.ros.grippers import ActionGripper, Gripper, TopicGripper
 from refdiff_ros.pick.ros.messages import grounding_from, mask_from
 from refdiff_ros.pick.ros.parameters import HandParameters
 from refdiff_ros.pick.ros.robot import RosRobot
@@ -71,11 +71,12 @@ class HandNode(Node):
         self.frames = Frames(self)
         if self.values.camera_in_base is None:
             self.frames.listen()
-        self.depth = DepthPictures(self)
+        self.depth = DepthPictures(self, lambda: self.values('rectified'))
         self.robot = self._make_robot()
         self.held: Held | None = None
-        self._segment = self.create_client(ReferSegmentation, 'refdiff/segment',
-                                           callback_group=MutuallyExclusiveCallbackGroup())
+        self._segment: Any = self.create_client(
+            ReferSegmentation, 'refdiff/segment',
+            callback_group=MutuallyExclusiveCallbackGroup())
         self._busy, self._waiting = threading.Lock(), threading.Lock()
         self._running: ServerGoalHandle | None = None
         self._clock_of = Waiting(0.0, 0.0)
@@ -93,6 +94,8 @@ class HandNode(Node):
 
         def limit() -> float:
             return values('speed_limit')
+        arm: Arm
+        gripper: Gripper
         if values('arm') == 'topic':
             arm = TopicArm(self, frame, limit)
         else:
@@ -274,7 +277,7 @@ class HandNode(Node):
                 self._segment.remove_pending_request(future)
                 raise
             time.sleep(_LOOK_S)
-        return future.result()
+        return require(future.result(), 'an answer of the refdiff node')
 
     def placed(self, found: Grounding, check: Callable[[], None]) -> Grounding:
         """What was found, with the camera's pose and what the depth picture shows around it.

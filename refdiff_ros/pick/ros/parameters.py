@@ -76,7 +76,9 @@ NUMBERS = (
     ParameterSpec('check_space', True,
                   "Check the way of the fingers against the picture on 'depth'; without a depth "
                   'picture nothing is touched. false goes without.'),
-    *(ParameterSpec(field.name, field.default, _REACH[field.name],
+    ParameterSpec('rectified', False,
+                  'The depth picture is rectified: as the parameter of the refdiff node.'),
+    *(ParameterSpec(field.name, getattr(Reach(), field.name), _REACH[field.name],
                     low=-2.0 if field.name == 'table_z_m' else 0.001, high=2.0)
       for field in fields(Reach)),
     ParameterSpec('base_frame', 'base', 'Frame of all poses that are driven to.', 'start'),
@@ -171,7 +173,7 @@ class HandParameters:
     def __init__(self, node: Node, more: Sequence[ParameterSpec] = ()):
         self._specs = _BY_NAME | {spec.name: spec for spec in more}
         given = set(node._parameter_overrides)
-        self._values = {
+        self._values: dict[str, Any] = {
             spec.name: spec.check(
                 node.declare_parameter(spec.name, spec.default, spec.descriptor()).value)
             for spec in self._specs.values()}
@@ -221,7 +223,7 @@ class HandParameters:
         return SetParametersResult(successful=True)
 
     def _checked(self, changed: Iterable[Parameter]) -> dict[str, Any]:
-        specs = {**self._specs, **_LIST_BY_NAME}
+        specs: dict[str, Any] = {**self._specs, **_LIST_BY_NAME}
         return {p.name: specs[p.name].check(p.value) for p in changed if p.name in specs}
 
     def _take(self, changed: list[Parameter]) -> None:

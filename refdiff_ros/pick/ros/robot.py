@@ -17,6 +17,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
+from refdiff_ros.errors import require
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.robot import Interrupt, RobotError, StoppedError
 from refdiff_ros.pick.ros.arms import Arm, turned_between
@@ -90,7 +91,7 @@ class RosRobot:
             StoppedError: as the check says.
         """
         self._wait(lambda: self._pose is not None, self._no_pose)
-        return self._pose
+        return require(self._pose, 'a pose that was reported')
 
     def opening(self) -> float:
         """The opening as it was reported last; NaN before the first report."""
@@ -187,9 +188,12 @@ class RosRobot:
                 raise RobotError(self._problem or problem())
 
     def _near(self, pose: Pose) -> bool:
-        gap_m = np.linalg.norm(np.subtract(self._pose.position, pose.position))
+        here = self._pose
+        if here is None:
+            return False
+        gap_m = np.linalg.norm(np.subtract(here.position, pose.position))
         return bool(gap_m < self._values('position_tolerance')
-                    and turned_between(self._pose, pose) < self._values('angle_tolerance'))
+                    and turned_between(here, pose) < self._values('angle_tolerance'))
 
     def _still(self, window_s: float) -> bool:
         """Whether the openings of the last seconds are the same, by the messages' stamps."""

@@ -84,7 +84,8 @@ class PickServer(HandNode):
                 stage=int(stage), note=note, elapsed=time.monotonic() - began_s)
             if grounding is not None and grounding.mask is not None:
                 feedback.mask, feedback.grasp = grounding.mask, grounding.grasp
-            goal.publish_feedback(feedback)
+            # rclpy's hint names the message that it wraps the feedback in.
+            goal.publish_feedback(feedback)  # type: ignore[arg-type]
 
         def ground() -> Grounding:
             found = self.ground(text, check)

@@ -15,7 +15,7 @@ import logging
 import time
 from typing import Any
 
-from refdiff_ros.json_text import to_json
+from refdiff_ros.console import to_json
 from refdiff_ros.pictures.header import MAX_MEGAPIXELS
 from refdiff_ros.results import Status
 from refdiff_ros.ros.answers import Answer, Origin

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from refdiff_ros.json_text import to_json
+from refdiff_ros.console import to_json
 from refdiff_ros.optional import require_package
 
 # Wider pictures are made smaller: a browser shows no more, and a network carries no more.

@@ -21,7 +21,7 @@ from refdiff_ros.evaluation.bags.labels import Label, label_line, write_labels
 from refdiff_ros.evaluation.bags.reading import Bag
 from refdiff_ros.evaluation.metrics.grasp_error import TrueGrasp
 from refdiff_ros.evaluation.metrics.rle import encode_rle
-from refdiff_ros.evaluation.online.recording import _definitions
+from refdiff_ros.evaluation.online.recording import message_definitions
 from refdiff_ros.evaluation.online.topics import EXPRESSION, FRAME, MASK, message_store
 
 # Enough for a machine that does ten other things.
@@ -170,9 +170,9 @@ def test_nothing_is_left_running(played):
 
 
 def test_the_types_are_those_that_ros_has(played):
-    store = message_store(_definitions())
+    store = message_store(message_definitions())
     for name in ('ReferringMask', 'GraspRegion'):
-        built = json.loads((_definitions() / f'{name}.json').read_text())['type_hashes']
+        built = json.loads((message_definitions() / f'{name}.json').read_text())['type_hashes']
         hashes = {one['type_name']: one['hash_string'] for one in built}
         kind = f'refdiff_ros/msg/{name}'
         assert store.hash_rihs01(kind) == hashes[kind]

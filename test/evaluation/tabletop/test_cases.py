@@ -156,9 +156,10 @@ def test_contact_sheets_hold_the_worst_and_the_best(samples, tmp_path):
     for k in range(30):
         found = None if k == 0 else SimpleNamespace(mask=truth)
         sheets.add(replace(ANSWER, iou=k / 30), Reply(samples[0], frame, truth, found))
-    assert [shown.case.iou for shown in sheets._worst] == [k / 30 for k in range(12)]
-    assert [shown.case.iou for shown in sheets._best] == [k / 30 for k in range(29, 17, -1)]
-    assert len(sheets._random) == 12 and len({s.case.iou for s in sheets._random}) == 12
+    ious = {name: [case.iou for case in cases] for name, cases in sheets.cases.items()}
+    assert ious['worst'] == [k / 30 for k in range(12)]
+    assert ious['best'] == [k / 30 for k in range(29, 17, -1)]
+    assert len(ious['random']) == len(set(ious['random'])) == 12
     paths = sheets.write(tmp_path / 'sheets')
     assert [path.name for path in paths] == ['worst.png', 'best.png', 'random.png']
     assert all(Image.open(path).size == (4 * 384, 3 * (288 + 44)) for path in paths)

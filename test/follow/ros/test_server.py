@@ -67,7 +67,7 @@ def test_what_is_not_there_is_found_out_with_empty_hands(idle):
 
 
 @pytest.mark.parametrize('text, told', [
-    ('the orange can', 'not said'), (' ', 'instruction'), ('xyzzy ' * 400, ''),
+    ('the orange can', 'not said'), (' ', 'empty'), ('xyzzy ' * 400, ''),
     ('if it is clean pick up the can', 'condition')])
 def test_what_cannot_be_read_touches_nothing(idle, text, told):
     result = _order(idle, text)

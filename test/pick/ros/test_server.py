@@ -79,12 +79,14 @@ def test_the_film_shows_the_frames(lifted, tmp_path):
 
 
 def test_a_hand_that_holds_something_takes_up_nothing_and_puts_it_back(idle):
-    assert idle.pick('the white ball', _TIMEOUT_S).result.holding
-    second = idle.pick('the blue box', _TIMEOUT_S).result
+    assert idle.pick('the blue box', _TIMEOUT_S).result.holding
+    second = idle.pick('the white ball', _TIMEOUT_S).result
     assert second.status == PickReferred.Result.REFUSED and second.holding
     assert 'put_back' in second.reason
     done = idle.trigger('put_back', _TIMEOUT_S)
     assert done.success, done.message
+    # Reports come late on a busy machine. (A ball that turns would raise its base.)
+    idle.wait_until_still(_TIMEOUT_S)
     assert np.abs(idle.raised_m).max() < 0.02
     assert 'nothing is held' in idle.trigger('put_back', _TIMEOUT_S).message
 
@@ -123,7 +125,7 @@ def test_a_second_goal_is_refused_and_a_cancel_brings_the_hand_home(idle):
 
 @pytest.mark.parametrize('by', ['service', 'topic'])
 def test_a_stop_holds_the_hand_until_it_is_resumed(idle, by):
-    goal = idle.send('the white ball', _TIMEOUT_S)
+    goal = idle.send('the blue box', _TIMEOUT_S)
     wait_for(lambda: any(e.stage is Stage.LIFT for e in idle.events))
     if by == 'service':
         assert idle.trigger('stop', 10.0).success
@@ -134,11 +136,13 @@ def test_a_stop_holds_the_hand_until_it_is_resumed(idle, by):
     # The object stays where it is, be it in the hand.
     idle.wait_until_still(_TIMEOUT_S)
     before = idle.raised_m
-    refused = idle.finish(idle.send('the white ball', _TIMEOUT_S), _TIMEOUT_S).result
+    refused = idle.finish(idle.send('the blue box', _TIMEOUT_S), _TIMEOUT_S).result
     assert refused.status == PickReferred.Result.REFUSED and '/resume' in refused.reason
     assert np.abs(idle.raised_m - before).max() < 0.01
     assert idle.trigger('resume', 10.0).success
     assert idle.trigger('put_back', _TIMEOUT_S).success
+    # Reports come late on a busy machine. (A ball that turns would raise its base.)
+    idle.wait_until_still(_TIMEOUT_S)
     assert np.abs(idle.raised_m).max() < 0.02
 
 

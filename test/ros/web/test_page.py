@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import http.client
 import json
 import socket
+import threading
 
 import aiohttp
 import chromium
@@ -81,6 +82,9 @@ class Browser:
 
     async def tell(self, **message):
         await self._socket.send_json(message)
+
+    async def send_text(self, text):
+        await self._socket.send_str(text)
 
     async def hear(self, wanted, timeout_s=200.0):
         """Until a message of which `wanted(head)` is true; its head, parts with 'parts'."""
@@ -221,7 +225,7 @@ def test_what_is_said_on_the_graph_is_seen_on_the_page(nothing_asked, port):
 def test_messages_that_make_no_sense_get_a_sentence_and_end_nothing(
         nothing_asked, port, text, words):
     async def steps(browser):
-        await browser._socket.send_str(text)
+        await browser.send_text(text)
         done = await browser.hear(of('done'))
         assert not done['ok'] and words in done['text'], done
         await browser.tell(do='say', text='')
@@ -400,19 +404,26 @@ def test_a_port_that_is_taken_is_said_and_a_page_that_stands_stays():
         taken = other.getsockname()[1]
         with raises(BadRequestError, match=f'127.0.0.1 port {taken} .*set web_port to another'):
             page(web_port=taken)
-    served = page(web_port=free_port())
+    port = free_port()
+    served = page(web_port=port)
     try:
-        thread = served._thread
-        served.apply(NodeConfig(web_port=served._served[1]))
-        assert served._thread is thread
+        kept = http.client.HTTPConnection('127.0.0.1', port, timeout=250)
+        kept.connect()  # would be closed with its server
+        served.apply(NodeConfig(web_port=port))
+        kept.auto_open = 0
+        kept.request('GET', '/')
+        assert kept.getresponse().status == 200
+        kept.close()
     finally:
         served.stop()
-    assert not thread.is_alive()
+    with raises(ConnectionRefusedError):
+        request(port)
 
 
 def test_without_a_port_there_is_no_server():
+    before = set(threading.enumerate())
     served = page()
-    assert served._thread is None
+    assert set(threading.enumerate()) <= before
     served.said('the box')
     served.frame_came()
     served.stop()
