@@ -249,7 +249,7 @@ def is_question(lower: Sequence[str], row: int, end: int) -> bool:
     """Whether the words from `row` on, after their opening, ask for an answer in words."""
     if row >= end:
         return False
-    if lower[row] in _QUESTION_WORDS and end - row > 1:
+    if lower[row] in _QUESTION_WORDS and (end - row > 1 or row == 0):
         return True
     if lower[row] in ('do', 'can'):  # 'do it again' and 'can opener' are none
         return end - row > 1 and lower[row + 1] in _ASKED

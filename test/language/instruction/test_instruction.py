@@ -19,11 +19,13 @@ from training.parser.instruction_report import (
     differences,
     HELD_OUT,
     main,
+    ORDERS,
+    ORDERS_HELD_OUT,
     read_list,
 )
 
 ROLES = {role.value for role in Role}
-ORDERS = {'pick', 'place', 'attachment', 'hand', 'other', 'go'}
+ORDER_KINDS = {'pick', 'place', 'attachment', 'hand', 'other', 'go'}
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +51,9 @@ def test_the_lists_are_long_enough_and_share_no_sentence():
 
 @pytest.mark.parametrize('path, with_parser, floor', [
     (DEVELOPMENT, True, 98), (HELD_OUT, True, 93.5),  # measured: 100 and 95.7
-    (DEVELOPMENT, False, 97), (HELD_OUT, False, 94),  # measured: 99.2 and 96.5
+    (DEVELOPMENT, False, 97), (HELD_OUT, False, 94),  # measured: 100 and 96.5
+    (ORDERS, True, 96), (ORDERS_HELD_OUT, True, 92),  # measured: 98.8 and 98.2
+    (ORDERS, False, 95), (ORDERS_HELD_OUT, False, 92),  # measured: 97.5 and 98.2
 ])
 def test_as_many_sentences_are_read_right_as_measured(path, with_parser, floor, nlp):
     table = accuracy(read_list(path), nlp if with_parser else None)
@@ -73,7 +77,7 @@ def test_no_sentence_that_only_forbids_gives_a_step(path, nlp):
     'under no circumstances {}'])
 def test_an_order_that_is_negated_is_none(before):
     for row in [*read_list(DEVELOPMENT), *read_list(HELD_OUT)]:
-        if row['kind'] in ORDERS:
+        if row['kind'] in ORDER_KINDS:
             found = read_instruction(before.format(row['text']))
             assert not found.steps and found.forbidden, found
 
@@ -139,7 +143,7 @@ def test_an_open_attachment_gives_the_other_reading_too(nlp):
 
 
 @pytest.mark.parametrize('text, reason, sentence', [
-    ('stop', 'not_mentioned', 'is to stop'), ('spin', 'not_mentioned', 'name one'),
+    ('stop', 'not_mentioned', 'is to stop'), ('faster', 'not_mentioned', 'name one'),
     ('open the gripper', 'own_body', 'robot itself'),
     ('what is this', 'question', 'in words'), ('pick up', 'missing', 'with which object'),
     ("don't touch the mug", 'forbidden', "'the mug' is to be left alone"),

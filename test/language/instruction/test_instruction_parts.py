@@ -1,10 +1,12 @@
 """The stages of the instruction reader, one by one, without a parser."""
 
 import json
+import math
 
 import pytest
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.language.instruction.amounts import amounts
 from refdiff_ros.language.instruction.attachment import best, candidates
 from refdiff_ros.language.instruction.clauses import clauses
 from refdiff_ros.language.instruction.cli import lines
@@ -17,7 +19,7 @@ from refdiff_ros.language.instruction.reader import read_instruction
 from refdiff_ros.language.instruction.results import Action, Instruction, Reference, Role
 from refdiff_ros.language.instruction.segments import cut
 from refdiff_ros.language.instruction.sentence import parse_sentence
-from refdiff_ros.language.instruction.slips import is_one_slip
+from refdiff_ros.language.instruction.slips import is_one_slip, mended
 from refdiff_ros.language.instruction.speech import listen
 from refdiff_ros.language.instruction.verbs import verb_at
 
@@ -232,3 +234,79 @@ def test_a_reading_is_told_to_a_person():
 
 def test_actions_and_roles_are_written_as_their_names():
     assert json.dumps([Action.PICK, Role.PLACE]) == '["pick", "place"]'
+
+
+@pytest.mark.parametrize('text, distance_m, angle_rad', [
+    ('move it 10 cm to the left', 0.1, None), ('push it 1.5 inches forward', 0.0381, None),
+    ('lift it half a metre', 0.5, None), ('turn it by 90 degrees', None, math.pi / 2),
+    ('turn it a quarter turn', None, math.pi / 2), ('move it twenty-five mm up', 0.025, None)])
+def test_how_far_is_a_number(text, distance_m, angle_rad):
+    found, = amounts(text)
+    for value, expected in ((found.distance_m, distance_m), (found.angle_rad, angle_rad)):
+        assert math.isnan(value) if expected is None else value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('text', ['take the 5 cm cube', 'a box of 10 cm', 'that is 5 cm tall'])
+def test_a_size_is_no_way(text):
+    assert amounts(text) == ()
+
+
+def test_a_vague_way_is_noted():
+    found = read_instruction('move the cup a few centimetres to the left')
+    assert math.isnan(found.steps[0].distance_m) and 'a few centimetres' in found.notes[0]
+
+
+@pytest.mark.parametrize('text, act, number', [
+    ('stop', 'stop', None), ('please stop it now', 'stop', None), ('hold on', 'stop', None),
+    ('yes please', 'yes', None), ('no thanks', 'no', None), ('not that one', 'no', None),
+    ('2', 'number', 2), ('number three', 'number', 3), ('the second one', 'number', 2),
+    ('the last one', 'number', -1), ('the left one', 'answer', None), ('yellow', 'answer', None),
+    ('on the tray', 'answer', None), ('the red mug', 'name', None), ('go on', 'resume', None),
+    ('take the mug', 'order', None), ("don't touch it", 'forbid', None), ('why', 'question', None),
+    ('stop! put it back', 'stop', None), ('thanks a lot', 'chat', None)])
+def test_what_a_text_does_in_a_conversation(text, act, number):
+    found = read_instruction(text)
+    assert (found.act.value, found.number) == (act, number)
+
+
+@pytest.mark.parametrize('text, verbs', [
+    ('before you take the ball, move the box', ['move', 'take']),
+    ('take the ball after moving the box', ['move', 'take']),
+    ('once you have moved the box, take the ball', ['move', 'take']),
+    ('take the ball, but first move the box', ['move', 'take']),
+    ("don't take the ball until you have moved the box", ['move', 'take']),
+    ('move the box before you take the ball', ['move', 'take'])])
+def test_steps_stand_in_the_order_in_which_they_are_done(text, verbs):
+    found = read_instruction(text)
+    assert [step.verb for step in found.steps] == verbs and found.forbidden == ()
+
+
+def test_a_pronoun_keeps_its_antecedent_when_steps_change_places():
+    found = read_instruction('take the ball, but first move the box next to it')
+    place, ball = found.references[1], found.references[2]
+    assert (place.expression, found.references[place.antecedent]) == ('the ball', ball)
+
+
+@pytest.mark.parametrize('text, receiver, action', [
+    ('gimme the cup', 'me', 'hand'), ('get the cup for me', 'me', 'hand'),
+    ('bring it here', 'me', 'hand'), ('we need the cup', 'us', 'hand'),
+    ('give the cup to her', 'her', 'hand'), ('lift the cup for me', 'me', 'pick'),
+    ('take the cup', '', 'pick')])
+def test_who_gets_it(text, receiver, action):
+    step = read_instruction(text).steps[0]
+    assert (step.receiver, step.action.value) == (receiver, action)
+
+
+@pytest.mark.parametrize('said, quantity', [
+    ('both mugs', 'both'), ('the two cans', 'both'), ('all the cups', 'all'), ('the mugs', 'all'),
+    ('the scissors', 'one'), ('one of the mugs', 'one'), ('a box of nails', 'one'),
+    ('every ball', 'all'), ('the larger of the two bowls', 'one'), ('the glass', 'one')])
+def test_how_many_are_meant(said, quantity):
+    assert read_instruction(f'take {said}').references[0].quantity.value == quantity
+
+
+@pytest.mark.parametrize('typed, meant', [
+    ('bananna', 'banana'), ('yelow', 'yellow'), ('bwol', 'bowl'), ('rde', 'red'),
+    ('screwdiver', 'screwdriver'), ('bow', None), ('needs', None), ('mug', None), ('xyzzy', None)])
+def test_a_slip_is_the_nearest_known_word_and_a_real_word_none(typed, meant):
+    assert mended(typed) == meant
