@@ -6,6 +6,8 @@ from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
+    qos_check_compatible,
+    QoSCompatibility,
     QoSProfile,
     ReliabilityPolicy,
 )
@@ -46,12 +48,13 @@ def subscription_qos(
 
 def incompatibility(publishers: Sequence[TopicEndpointInfo], qos: QoSProfile) -> str:
     """Why no message of `publishers` can reach a subscription with `qos`, or ''."""
-    if not publishers or qos.reliability != ReliabilityPolicy.RELIABLE:
+    checks = [qos_check_compatible(publisher.qos_profile, qos) for publisher in publishers]
+    if not checks or any(found != QoSCompatibility.ERROR for found, _ in checks):
         return ''
-    if all(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers):
-        return ('incompatible QoS: every publisher is best effort and the subscription is '
-                "reliable; set the parameter reliability to 'auto'")
-    return ''
+    reasons = '; '.join(dict.fromkeys(
+        reason.removeprefix('ERROR: ').strip(' ;') for _, reason in checks))
+    return (f'incompatible QoS with every publisher ({reasons}): set the parameter '
+            "reliability to 'auto'")
 
 
 def wrong_type(publishers: Sequence[TopicEndpointInfo], expected: str) -> str:
