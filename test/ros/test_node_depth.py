@@ -172,7 +172,7 @@ def intrinsics(question, **changes):
 
 @mark.parametrize(('changes', 'words'), [
     ({'k': [0.0] * 9}, 'focal length fx > 0 pixels, got 0.0'),
-    ({'k': [100.0, 0, 50, 0, math.nan, 50, 0, 0, 1]}, 'focal length fy > 0 pixels, got nan'),
+    ({'k': [100.0, 0, 50, 0, math.nan, 50, 0, 0, 1]}, 'expected 9 finite numbers in k'),
     ({'height': 480, 'width': 640}, 'for 256x192 pixels, got 640x480'),
     ({'height': 0, 'width': 0, 'k': [0.0] * 9}, 'no usable camera_info'),
 ], ids=['zero', 'nan', 'size', 'none'])
@@ -217,7 +217,7 @@ def test_depth_on_the_topic_that_does_not_fit_costs_only_the_pose(
 
 
 @mark.parametrize(('first_wait', 'pose_status'), [
-    (120.0, GraspRegion.POSE_VALID), (0.0, GraspRegion.POSE_NO_DEPTH)])
+    (60.0, GraspRegion.POSE_VALID), (0.0, GraspRegion.POSE_NO_DEPTH)])
 def test_a_call_that_comes_with_the_first_image_waits_for_what_belongs_to_it(
         client, question, first_wait, pose_status):
     sent = image(question.rgb)
@@ -237,10 +237,10 @@ def test_a_call_that_comes_with_the_first_image_waits_for_what_belongs_to_it(
         client.fresh('inputs', lambda values: values['image received'] == '1')
         call = client.call_async(EXPRESSION, timeout=300.0)
         if first_wait:
-            client.fresh('answers', lambda values: values['calls waiting'] == '1')
+            # A camera sends both a moment later; depth of another two seconds would not belong.
+            time.sleep(0.3)
+            assert not call.done()
             client.publish('camera_info', info)
-            client.fresh('inputs', lambda values: values['camera_info received'] == '1')
-            assert not call.done()  # depth may still come
             client.publish('depth', depth)
         response = client.result(call)
         assert response.status == ReferringMask.FOUND, response.reason

@@ -79,12 +79,19 @@ class Gripper(Protocol):
     def halt(self, opening_m: float) -> None:
         """Stop the fingers where they are."""
 
+    def is_heard(self) -> bool:
+        """Whether somebody listens to the commands."""
+
 
 class TopicGripper:
     """Publishes the opening in metres on `gripper_command`."""
 
     def __init__(self, node: Node):
         self._command = node.create_publisher(Float64, 'gripper_command', QoSProfile(depth=5))
+
+    def is_heard(self) -> bool:
+        """Whether somebody subscribes."""
+        return bool(self._command.get_subscription_count() > 0)
 
     def send(self, opening_m: float) -> None:
         """Begin to open or close."""
@@ -149,6 +156,10 @@ class ActionGripper:
         self._client.send_goal_async(self._goal(self._fingers.position(opening_m))
                                      ).add_done_callback(
             lambda future: self._accepted(number, future))
+
+    def is_heard(self) -> bool:
+        """The action says itself how a motion ended."""
+        return False
 
     def look(self) -> bool:
         """Whether the gripper has ended the motion.
