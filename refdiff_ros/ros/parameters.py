@@ -205,15 +205,28 @@ PARAMETERS = (
     ParameterSpec(
         'web_address', '127.0.0.1',
         'Address that the operator page is served on; one that other machines reach needs '
-        'web_token.', 'configure'),
+        'web_token_file.', 'configure'),
     ParameterSpec(
-        'web_token', '',
-        'What the operator page asks for before it opens, 12 characters or more; empty asks for '
-        'nothing, on loopback only.', 'configure'),
+        'web_token_file', '',
+        'File of mode 0600 with what the operator page asks for before it opens, 12 characters or '
+        'more; empty asks for nothing, on loopback only.', 'configure'),
+    ParameterSpec(
+        'web_certificate', '',
+        'PEM file with the certificate that the operator page is served with over HTTPS; empty '
+        'serves plain HTTP.', 'configure'),
+    ParameterSpec(
+        'web_key', '', 'PEM file with the key of web_certificate, without a passphrase.',
+        'configure'),
 )
 BY_NAME = {spec.name: spec for spec in PARAMETERS}
 # Parameters that rclpy itself declares.
 _OF_RCLPY = ('use_sim_time', 'start_type_description_service')
+# Parameters that are no more, with what to do instead.
+_DROPPED = {
+    'web_token':
+        'every node of the graph can read a parameter, so the token comes from a file: write it '
+        'into one of mode 0600 and set web_token_file to its path',
+}
 # From this likeness on a name is a slip of the pen: 'bundel' and 'bundle' have 0.83.
 _NEARLY = 0.82
 
@@ -250,7 +263,9 @@ class NodeConfig:
     candidates: int = 8
     web_port: int = 0
     web_address: str = '127.0.0.1'
-    web_token: str = ''
+    web_token_file: str = ''
+    web_certificate: str = ''
+    web_key: str = ''
 
     def __post_init__(self):
         for field in fields(self):
@@ -294,8 +309,12 @@ def unknown_names(given: Iterable[str], known: Collection[str]) -> tuple[str, ..
     A file for all nodes ('/**') may hold other nodes' parameters, so these are only told.
 
     Raises:
-        BadRequestError: a name is nearly that of a parameter, so that this one was meant.
+        BadRequestError: a name is nearly that of a parameter, so that this one was meant, or that
+            of one that is no more.
     """
+    for name in given:
+        if name in _DROPPED and name not in known:
+            raise BadRequestError(f"'{name}' is a parameter no longer: {_DROPPED[name]}")
     unknown = tuple(name for name in given if name not in known and name not in _OF_RCLPY
                     and not name.startswith('qos_overrides.'))
     for name in unknown:
