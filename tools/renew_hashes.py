@@ -40,14 +40,33 @@ def main() -> int:
                    for pin, hashes in hashes_of(lines).items() if not hashes]
         print('\n'.join(missing) or 'every pin has its hashes')
         return int(bool(missing))
-    common = [pin for name, lines in files.items() if name not in DISTROS for pin in pins(lines)]
-    known = ask([*common, *pins(files['kilted'])])
-    for pin, hashes in ask(pins(files['jazzy'])).items():
-        known[pin] |= hashes
+    with tempfile.TemporaryDirectory() as folder:
+        known = ask_for(files, newer_pip(Path(folder)))
     for name, lines in files.items():
         (FOLDER / f'{name}.txt').write_text('\n'.join(written(lines, known)) + '\n')
     print(f'{sum(map(len, known.values()))} hashes for {len(known)} pins')
     return 0
+
+
+def newer_pip(folder: Path) -> Path:
+    """A Python with a pip that reads what a wheel is without downloading it.
+
+    The one that comes with Python 3.11 would download everything, some twenty gigabytes.
+    """
+    subprocess.run([sys.executable, '-m', 'venv', folder], check=True)
+    python = folder / 'bin' / 'python'
+    subprocess.run([python, '-m', 'pip', 'install', '-qq', '--upgrade', 'pip>=25'], check=True,
+                   stdin=subprocess.DEVNULL)
+    return python
+
+
+def ask_for(files: dict[str, list[str]], pip: Path) -> dict[str, set[str]]:
+    """The hashes of every pin of all files; those of the two distributions apart."""
+    common = [pin for name, lines in files.items() if name not in DISTROS for pin in pins(lines)]
+    known = ask([*common, *pins(files['kilted'])], pip)
+    for pin, hashes in ask(pins(files['jazzy']), pip).items():
+        known[pin] |= hashes
+    return known
 
 
 def pins(lines: Iterable[str]) -> list[str]:
@@ -74,7 +93,7 @@ def written(lines: Iterable[str], known: dict[str, set[str]]) -> list[str]:
     return [*comments, *rows]
 
 
-def ask(wanted: list[str]) -> dict[str, set[str]]:
+def ask(wanted: list[str], pip: Path) -> dict[str, set[str]]:
     """The hashes of every file that pip would take for the pins, by pin.
 
     Raises:
@@ -82,10 +101,10 @@ def ask(wanted: list[str]) -> dict[str, set[str]]:
     """
     known: dict[str, set[str]] = defaultdict(set)
     for python in PYTHONS:
-        new = files_for(wanted, python, NEW_GLIBC)
+        new = files_for(wanted, pip, python, NEW_GLIBC)
         # Nearly every wheel runs on the old library too; then pip takes the same one there.
         newer = [pin for pin, (name, _) in new.items() if not runs_on_old(name)]
-        old = files_for(newer, python, OLD_GLIBC) if newer else {}
+        old = files_for(newer, pip, python, OLD_GLIBC) if newer else {}
         for pin, (_, digest) in (*new.items(), *old.items()):
             known[pin].add(digest)
         print(f'Python {python}: {len(new)} files, {len(old)} others for an old C library',
@@ -99,7 +118,8 @@ def runs_on_old(name: str) -> bool:
     return not glibcs or min(map(int, glibcs)) <= OLD_GLIBC or 'manylinux2014' in name
 
 
-def files_for(wanted: list[str], python: str, glibc: int) -> dict[str, tuple[str, str]]:
+def files_for(wanted: list[str], pip: Path, python: str, glibc: int,
+              ) -> dict[str, tuple[str, str]]:
     """For each pin the name and sha256 of the file that pip would take."""
     platforms = [f'manylinux_2_{minor}_x86_64' for minor in range(glibc, 4, -1)]
     platforms += ['manylinux2014_x86_64', 'manylinux2010_x86_64', 'manylinux1_x86_64',
@@ -108,7 +128,7 @@ def files_for(wanted: list[str], python: str, glibc: int) -> dict[str, tuple[str
         listed, report = Path(folder, 'pins.txt'), Path(folder, 'report.json')
         listed.write_text('\n'.join(wanted) + '\n')
         command = [
-            sys.executable, '-m', 'pip', 'install', '--quiet', '--dry-run', '--no-deps',
+            pip, '-m', 'pip', 'install', '--quiet', '--dry-run', '--no-deps',
             '--ignore-installed', '--disable-pip-version-check', '--target', folder,
             '--python-version', python, '--report', str(report), '--requirement', str(listed),
             *(f'--platform={platform}' for platform in platforms), *_index()]
