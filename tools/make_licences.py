@@ -24,24 +24,25 @@ _TEXTS = (('Apache License', 'Apache-2.0'), ('Permission is hereby granted', 'MI
 _UNKNOWN = 'none stated'
 _PROPRIETARY = re.compile('proprietary', re.IGNORECASE)
 
-_HEAD = '''\
+_HEAD = """\
 <!-- Written by tools/make_licences.py: run it after a pin has changed. -->
 # Licences
 
-This package is under the Apache License 2.0 (`LICENSE`). `tools/setup.sh` installs the distributions
-below from the package index, each under its own licence. None of them is part of this repository.
-Jazzy's packages of ROS have other versions and the same licences. The weights of a model bundle have
-licences of their own, which its manifest names.
+This package is under the Apache License 2.0 (`LICENSE`). `tools/setup.sh` installs the
+distributions below from the package index, each under its own licence. None of them is part of
+this repository. Jazzy's packages of ROS have other versions and the same licences. The weights of
+a model bundle have licences of their own, which its manifest names.
 
-'''
-_NVIDIA = '''\
+"""
+_NVIDIA = """\
 ## Proprietary
 
-These come with PyTorch, for a GPU of NVIDIA. Their licences are NVIDIA's own and no free ones: they
-allow use and, under conditions, redistribution. Each brings its text along in its `dist-info` folder.
-Read them before you ship an image that has them in it. A CPU build of PyTorch needs none of them.
+These come with PyTorch, for a GPU of NVIDIA. Their licences are NVIDIA's own and no free ones:
+they allow use and, under conditions, redistribution. Each brings its text along in its `dist-info`
+folder. Read them before you ship an image that has them in it. A CPU build of PyTorch needs none
+of them.
 
-'''
+"""
 
 
 def main() -> int:
@@ -49,7 +50,8 @@ def main() -> int:
     rows = licences()
     PAGE.write_text(page(rows))
     unknown = [name for name, _, licence in rows if licence == _UNKNOWN]
-    print(f'{PAGE}: {len(rows)} distributions', *(f'unknown: {name}' for name in unknown), sep='\n')
+    print(f'{PAGE}: {len(rows)} distributions')
+    print(*(f'states no licence: {name}' for name in unknown), sep='\n')
     return 0
 
 

@@ -55,7 +55,8 @@ def test_each_ros_package_that_the_code_imports_is_a_dependency() -> None:
 @pytest.mark.parametrize('distro', ['kilted', 'jazzy'])
 def test_pins_are_exact_and_named_once(distro: str) -> None:
     pins = {}
-    for name in ('build', 'models', 'parser', 'sim', 'ros', 'web', 'datasets', 'ray', 'dev', distro):
+    names = ('build', 'models', 'parser', 'sim', 'ros', 'web', 'datasets', 'ray', 'dev', distro)
+    for name in names:
         text = (_ROOT / f'requirements/{name}.txt').read_text()
         for line in text.replace(' \\\n', '').splitlines():
             if line.startswith('#'):

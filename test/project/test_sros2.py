@@ -121,3 +121,13 @@ def test_who_asks_may_use_what_the_nodes_offer_and_set_nothing():
     assert {name for verb, name in asks if verb == 'subscribe'} <= heard | {'/clock'}
     assert not any(name.endswith(('set_parameters', 'change_state')) for verb, name in asks
                    if verb == 'request')
+
+
+def test_a_node_that_is_to_enforce_security_does_not_start_without_it(tmp_path):
+    process = NodeProcess({}, environment={
+        'ROS_SECURITY_ENABLE': 'true', 'ROS_SECURITY_STRATEGY': 'Enforce',
+        'ROS_SECURITY_KEYSTORE': str(tmp_path)})
+    assert process.wait() == 2
+    assert 'refdiff: the node cannot start: expected what ROS_SECURITY_ENABLE asks for' in \
+        process.output
+    assert 'Traceback' not in process.output
