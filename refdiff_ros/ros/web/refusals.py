@@ -46,20 +46,23 @@ class Refusals:
         self._addresses.clear()
 
 
-def http_log(refusals: Refusals) -> logging.LoggerAdapter:
+def http_log(refusals: Refusals) -> 'logging.LoggerAdapter[logging.Logger]':
     """A logger for aiohttp, which tells of each request that is no HTTP with a traceback."""
-    return _HttpLog(_HTTP_LOG, {'refusals': refusals})
+    return _HttpLog(refusals)
 
 
-class _HttpLog(logging.LoggerAdapter):
+class _HttpLog(logging.LoggerAdapter[logging.Logger]):
     """Counts what a stranger did wrong, and logs what the server did."""
+
+    def __init__(self, refusals: Refusals):
+        super().__init__(_HTTP_LOG)
+        self._refusals = refusals
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """Count or log one record."""
         from aiohttp.http_exceptions import HttpProcessingError
 
         if isinstance(kwargs.get('exc_info'), HttpProcessingError):
-            self.extra['refusals'].count(
-                'requests that are no HTTP', str(args[0]) if args else 'anybody')
+            self._refusals.count('requests that are no HTTP', str(args[0]) if args else 'anybody')
         else:
             super().log(level, msg, *args, **kwargs)
