@@ -13,6 +13,8 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.service import Service
 
+from refdiff_ros.ros.paced_replies import PacedReplies
+
 # Requests that the middleware keeps until they are taken: at the default of 10 a burst of calls
 # loses some, and their callers wait for ever.
 _DEPTH = 1000
@@ -46,6 +48,7 @@ class DeferredService:
         # The executor hands the callback's result and the caller's address to `send_response`.
         # rclpy offers no other way to answer later.
         self._service.send_response = on_request  # type: ignore[method-assign, assignment]
+        self._paced = PacedReplies(lambda: node.count_clients(self.name))
 
     @property
     def name(self) -> str:
@@ -54,4 +57,13 @@ class DeferredService:
 
     def reply(self, reply_to: Any, response: Any) -> None:
         """Send the answer to one call, from any thread. A caller that is gone is no error."""
+        self._paced.sent()
         Service.send_response(self._service, response, reply_to)
+
+    def refuse(self, reply_to: Any, response: Any) -> None:
+        """As `reply`, but soon: refusals come in bursts, of which callers would miss some."""
+        self._paced.send(lambda: Service.send_response(self._service, response, reply_to))
+
+    def close(self) -> None:
+        """Send the refusals that still wait."""
+        self._paced.close()
