@@ -10,6 +10,7 @@ from collections.abc import Callable
 import logging
 import threading
 import time
+from typing import NamedTuple
 
 _LOG = logging.getLogger(__name__)
 
@@ -18,9 +19,22 @@ _BURST = 8
 # How long a caller may need to look, seconds, with few clients. Every client's process is woken by
 # every reply: the more there are, the longer each needs on the same processors.
 _LOOK_S = 0.1
-_LOOK_PER_CLIENT_S = 0.004
+_LOOK_PER_CLIENT_S = 0.002
+# A caller that was just started may be heard before it can be reached: so often it is tried again,
+# after so many seconds.
+_TRIES, _AGAIN_S = 20, 0.25
 # What waits when the node ends still leaves, in so many seconds.
 _FLUSH_S = 1.0
+
+
+class UnreachableError(Exception):
+    """The caller cannot be reached yet."""
+
+
+class _Reply(NamedTuple):
+    send: Callable[[], None]
+    tries: int
+    not_before_s: float
 
 
 class PacedReplies:
@@ -32,7 +46,7 @@ class PacedReplies:
 
     def __init__(self, clients: Callable[[], int]):
         self._clients = clients
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[_Reply] = deque()
         self._sent_s: deque[float] = deque(maxlen=_BURST)
         self._changed = threading.Condition()
         self._closing = False
@@ -49,7 +63,13 @@ class PacedReplies:
             self._sent_s.append(time.monotonic())
 
     def send(self, reply: Callable[[], None]) -> None:
-        """Call `reply`, which sends one, as soon as there is a place; returns at once."""
+        """Call `reply`, which sends one, as soon as there is a place; returns at once.
+
+        It is called again a little later when it raises `UnreachableError`.
+        """
+        self._push(_Reply(reply, _TRIES, 0.0))
+
+    def _push(self, reply: _Reply) -> None:
         with self._changed:
             self._waiting.append(reply)
             self._changed.notify()
@@ -67,21 +87,33 @@ class PacedReplies:
                 self._changed.wait_for(lambda: self._waiting or self._closing)
                 if not self._waiting:
                     return
-                wait_s = _FLUSH_S / (len(self._waiting) + 1) if self._closing else self._due_s()
+                wait_s = self._due_s()
                 if wait_s > 0:
                     self._changed.wait(wait_s)
-                    if not self._closing:
-                        continue
+                    continue
                 reply = self._waiting.popleft()
                 self._sent_s.append(time.monotonic())
-            try:
-                reply()
-            except Exception:  # one caller that cannot be reached must not silence the others
-                _LOG.exception('a reply could not be sent')
+            self._try(reply)
+
+    def _try(self, reply: _Reply) -> None:
+        try:
+            reply.send()
+        except UnreachableError:
+            if reply.tries > 1 and not self._closing:
+                self._push(_Reply(
+                    reply.send, reply.tries - 1, time.monotonic() + _AGAIN_S))
+            else:
+                _LOG.warning('a caller could not be reached: its call stays unanswered')
+        except Exception:  # one caller that cannot be reached must not silence the others
+            _LOG.exception('a reply could not be sent')
 
     def _due_s(self) -> float:
         """Seconds until the next may leave."""
-        if len(self._sent_s) < _BURST:
-            return 0.0
-        look_s = _LOOK_S + _LOOK_PER_CLIENT_S * self._clients()
-        return self._sent_s[0] + look_s - time.monotonic()
+        now_s, last_s = time.monotonic(), self._sent_s[-1] if self._sent_s else 0.0
+        if self._closing:
+            return last_s + _FLUSH_S / (len(self._waiting) + _BURST) - now_s
+        due_s = self._waiting[0].not_before_s
+        if len(self._sent_s) == _BURST:
+            look_s = _LOOK_S + _LOOK_PER_CLIENT_S * self._clients()
+            due_s = max(due_s, self._sent_s[0] + look_s)
+        return due_s - now_s
