@@ -141,7 +141,9 @@ def answer(
         return replace(start, status=Status.OUT_OF_MEMORY, reason=str(error))
     except WorkerStoppedError as error:
         return replace(start, status=Status.INACTIVE, reason=str(error))
-    except Exception as error:  # one bad call must not end the node
+    # One bad call must not end the node, nor end the thread that answers: SystemExit and the panics
+    # of libraries in Rust are no `Exception`.
+    except BaseException as error:
         _LOG.exception('unexpected error while answering %.200r', expression)
         return replace(
             start, status=Status.INTERNAL,
@@ -181,7 +183,7 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
             resolve_preset(engine.models, config.preset), Mode(config.mode), config.seed)
     except RefDiffError as error:
         _LOG.debug('no prefetch: %s', error)
-    except Exception:  # one bad frame must not end the node
+    except BaseException:  # one bad frame must not end the node
         _LOG.exception('unexpected error while preparing a frame')
 
 

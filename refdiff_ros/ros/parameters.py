@@ -198,6 +198,22 @@ PARAMETERS = (
         'A service call whose turn has not come after this many seconds is answered TIMEOUT.',
         low=0.01, high=3600.0),
     ParameterSpec(
+        'step_timeout', 120.0,
+        'A step of an answer that has not ended after this many seconds hangs: /diagnostics says '
+        'ERROR and names it, its call is answered TIMEOUT and further ones are refused. A step '
+        'that keeps every thread of the process from running ends the process. 0 for no limit.',
+        low=0.0, high=3600.0),
+    ParameterSpec(
+        'on_hang', 'report',
+        'What a node does whose step hangs: report, and answer again should the step end after '
+        'all; or exit with status 70 after 2 s, for who starts it again (the launch argument '
+        'respawn sets this).', choices=('report', 'exit')),
+    ParameterSpec(
+        'bond_heartbeat_period', 0.25,
+        "Seconds between heartbeats on /bond while the node is active and no step hangs, for "
+        "nav2's lifecycle manager; 0 sends none. Needs the ROS package bond.", 'activate',
+        low=0.0, high=60.0),
+    ParameterSpec(
         'candidates', 8, 'Most regions listed in an answer.', low=1, high=100),
     ParameterSpec(
         'web_port', 0, 'Port of the operator page; 0 serves none.', 'configure',
@@ -260,6 +276,9 @@ class NodeConfig:
     rectified: bool = False
     queue_size: int = 8
     service_timeout: float = 10.0
+    step_timeout: float = 120.0
+    on_hang: str = 'report'
+    bond_heartbeat_period: float = 0.25
     candidates: int = 8
     web_port: int = 0
     web_address: str = '127.0.0.1'
