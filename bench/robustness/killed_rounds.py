@@ -6,7 +6,7 @@ import random
 import tempfile
 import time
 
-from phrase_run import PhraseRun, PICTURES
+from phrase_run import Commands, PhraseRun, PICTURES
 from row import Effort, Outcome
 
 ROUNDS = 20
@@ -25,20 +25,24 @@ def killed_rounds(effort: Effort, more: Sequence[str] = ()) -> Outcome:
     equal, kills, faults = 0, [], []
     with tempfile.TemporaryDirectory() as folder:
         data = write_phrases(Path(folder, 'data'), PICTURES)
+        commands = Commands(data)
+
+        def run_in(name: str, *more: str) -> PhraseRun:
+            return PhraseRun(data, Path(folder, name), more, commands)
         # One process gives what is right, for Ray's workers too.
-        right = PhraseRun(data, Path(folder, 'unbroken')).finish()
+        right = run_in('unbroken').finish()
         began_s = time.monotonic()
-        PhraseRun(data, Path(folder, 'timed'), more).finish()
+        run_in('timed', *more).finish()
         each_s = time.monotonic() - began_s
         while len(kills) < ROUNDS and effort.left_s > 3 * each_s:
-            run = PhraseRun(data, Path(folder, f'run{len(kills)}'), more)
+            run = run_in(f'run{len(kills)}', *more)
             kills.append(sum(run.kill_once(rng, each_s) for _ in range(rng.randrange(1, 3))))
             try:
-                found = run.finish()
-                equal += found == right
+                equal += run.finish() == right
             except AssertionError as error:
                 faults.append(str(error)[-500:])
             print(f'round {len(kills)}: killed {kills[-1]} times, {equal} equal', flush=True)
+        commands.close()
     return Outcome(
         f'{equal} of {len(kills)} equal, {sum(kills)} kills', bool(kills) and equal == len(kills),
         {'kills': kills, 'faults': faults, 'seconds_of_a_run': each_s})

@@ -18,6 +18,58 @@ QUICK = ('--bundle', 'untrained_mini', '--mode', 'G', '--set', 'generative.image
 _ENVIRONMENT = {'OMP_NUM_THREADS': '1', 'RAY_worker_niceness': '0'}
 _OF_TIME = ('seconds', 'seconds_per_case', 'mean_ms', 'p50_ms', 'p95_ms', 'p99_ms', 'max_ms')
 _PATIENCE_S = 600.0
+_SERVER = Path(__file__).resolve().parents[2] / 'test' / 'command_server.py'
+
+
+class Commands:
+    """Runs `refdiff` commands in processes that start at once, forked from a loaded one.
+
+    Args:
+        data: of `write_phrases`; a first command on it loads what the others need.
+    """
+
+    def __init__(self, data: Path):
+        self._server = subprocess.Popen(
+            [sys.executable, str(_SERVER), *_evaluate(data), '--limit', '1'],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, **_ENVIRONMENT})
+        self._read()
+
+    def order(self, **order: Any) -> Any:
+        """Send an order; what it is answered with. See `command_server`."""
+        self._server.stdin.write(json.dumps(order) + '\n')
+        self._server.stdin.flush()
+        return self._read()
+
+    def _read(self) -> Any:
+        (answer,) = json.loads(self._server.stdout.readline()).values()
+        return answer
+
+    def close(self) -> None:
+        """End it."""
+        self._server.communicate()
+
+
+class Forked:
+    """One command, as `Popen` has it."""
+
+    def __init__(self, commands: Commands, arguments: Sequence[str], log: Path):
+        self._commands, self.returncode = commands, None
+        self.pid = commands.order(start=list(arguments), output=str(log))
+
+    def poll(self) -> int | None:
+        """0 once it has ended, whatever its status."""
+        state = Path(f'/proc/{self.pid}/stat').read_text().rpartition(')')[2].split()[0]
+        return 0 if state == 'Z' else None
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._commands.order(signal=int(signal.SIGKILL))
+
+    def wait(self, _timeout_s: float = 0.0) -> int:
+        """Its exit status, waited for."""
+        self.returncode = self._commands.order(wait=True)
+        return self.returncode
 
 
 class PhraseRun:
@@ -27,25 +79,26 @@ class PhraseRun:
         data: of `write_phrases`.
         out: the run's folder.
         more: further arguments.
-        prefix: what the command is run by, ('ip', 'netns', 'exec', name) for one.
-        environment: beside that of this process.
+        commands: what starts it; None for a process of its own.
+        prefix: what that process is run by, ('ip', 'netns', 'exec', name) for one.
     """
 
     def __init__(self, data: Path, out: Path, more: Sequence[str] = (),
-                 prefix: Sequence[str] = (), environment: dict[str, str] | None = None):
-        self._out = out
-        self._environment = {**os.environ, **_ENVIRONMENT, **(environment or {})}
-        self._command = [
-            *prefix, sys.executable, '-m', 'refdiff_ros.cli', 'evaluate', 'dataset', 'phrasecut',
-            '--root', str(data), '--split', 'val', *QUICK, '--out', str(out),
-            '--json', str(out.with_suffix('.json')), *more]
+                 commands: Commands | None = None, prefix: Sequence[str] = ()):
+        self._out, self._prefix, self._commands = out, prefix, commands
+        self._arguments = [*_evaluate(data), '--out', str(out), '--json',
+                           str(out.with_suffix('.json')), *more]
 
-    def start(self) -> subprocess.Popen:
+    def start(self) -> Any:
         """Begin it, or go on with it."""
-        with self._out.with_suffix('.log').open('a') as log:
+        path = self._out.with_suffix('.log')
+        if self._commands is not None:
+            return Forked(self._commands, self._arguments, path)
+        with path.open('a') as log:
             return subprocess.Popen(
-                self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                env=self._environment)
+                [*self._prefix, sys.executable, '-m', 'refdiff_ros.cli', *self._arguments],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                env={**os.environ, **_ENVIRONMENT})
 
     @property
     def answered(self) -> int:
@@ -54,7 +107,7 @@ class PhraseRun:
         return path.read_bytes().count(b'\n') if path.exists() else 0
 
     def finish(self) -> Any:
-        """Let it come to its end; the figures without durations, and the answers that it asked.
+        """Let it come to its end; the figures without durations.
 
         Raises:
             AssertionError: it failed, or a case was asked twice or not at all.
@@ -92,6 +145,10 @@ class PhraseRun:
         process.wait()
         wait_gone(below)
         return process.returncode == -signal.SIGKILL
+
+
+def _evaluate(data: Path) -> list[str]:
+    return ['evaluate', 'dataset', 'phrasecut', '--root', str(data), '--split', 'val', *QUICK]
 
 
 def timeless(value: Any) -> Any:

@@ -12,7 +12,8 @@ POLICY = ROOT / 'config' / 'sros2' / 'refdiff.policy.xml'
 _INCLUDE = '{http://www.w3.org/2001/XInclude}include'
 # Only with other parameters than the defaults, or with packages that are not always there.
 OPTIONAL = {
-    '/refdiff/node': {('subscribe', '/image/compressed')},
+    '/refdiff/node': {('subscribe', '/image/compressed'),
+                      ('publish', '/bond'), ('subscribe', '/bond')},
     '/refdiff/camera': {('publish', '/color/image_raw/compressed')},
     '/refdiff/gripper': {('publish', '/color/image_raw/compressed')},
     'all': {('subscribe', '/clock'), ('subscribe', '/parameter_events'),

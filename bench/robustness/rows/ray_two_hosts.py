@@ -119,7 +119,7 @@ def measure(effort: Effort) -> Outcome:
                             '--temp-dir', str(first.folder))
             second.start_ray('--address', f'{first.address}:{PORT}')
             run = PhraseRun(data, folder / 'two', ('--ray', f'{first.address}:{PORT}',
-                                                   '--workers', '2'), first.prefix)
+                                                   '--workers', '2'), prefix=first.prefix)
             return _cut_off(run, second, right, effort)
 
 

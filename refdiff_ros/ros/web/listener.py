@@ -132,13 +132,15 @@ class Listener:
             dropped.close()
         self._by_peer[peer] = connection
         served.start(self._tls, self._limits.silent_s, lambda: self._gone(peer, connection))
-        self._loop.call_later(self._limits.silent_s, self._expire, connection)
+        self._loop.call_later(self._limits.silent_s, self._expire, connection, served)
         return dropped is None
 
-    def _expire(self, connection: Connection) -> None:
-        if not connection.trusted and connection in self._connections:
+    def _expire(self, connection: Connection, served: '_Served') -> None:
+        if connection.trusted or connection not in self._connections:
+            return
+        if served.heard:  # a browser opens some in advance, and says nothing on them
             self._refusals.count('connections without a request in time', connection.address)
-            connection.close()
+        connection.close()
 
     def _gone(self, peer: tuple, connection: Connection) -> None:
         self._connections.remove(connection)
@@ -154,6 +156,11 @@ class _Served:
         self._make_protocol = make_protocol
         self._protocol: _Watched | None = None
         self._task: asyncio.Task | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether anything of a request has come."""
+        return self._protocol is not None and self._protocol.heard
 
     def start(self, tls: ssl.SSLContext | None, patience_s: float,
               gone: Callable[[], None]) -> None:
@@ -195,6 +202,7 @@ class _Watched(asyncio.Protocol):
 
     def __init__(self, protocol: asyncio.Protocol, ended: Callable[[], None]):
         self.transport: asyncio.Transport | None = None
+        self.heard = False
         self._protocol = protocol
         self._ended = ended
 
@@ -205,6 +213,7 @@ class _Watched(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Go on."""
+        self.heard = True
         self._protocol.data_received(data)
 
     def eof_received(self) -> bool | None:

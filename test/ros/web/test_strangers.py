@@ -119,6 +119,15 @@ def test_half_open_requests_are_few_end_in_time_and_hold_nobody_up(caplog):
     assert 'connections without a request in time' in lines[0]
 
 
+def test_what_a_browser_opens_in_advance_is_closed_and_not_told_of(caplog):
+    with serving() as (port, served), slow_loris(port, first=b'') as loris:
+        loris.open(6)
+        wait_for(lambda: loris.held == 0)
+        caplog.set_level('WARNING')
+        served.stop()
+    assert caplog.records == []
+
+
 def test_many_addresses_get_no_more_than_there_is_in_all():
     addresses = [f'127.0.0.{number}' for number in range(10, 60)]
     with serving() as (port, _), slow_loris(port, addresses) as loris:
