@@ -18,7 +18,7 @@ case "$*" in
   rm -rf "$4"; mkdir -p "$4/bin" "$4/lib/python3.12"
   cp "$CHECKOUT/python" "$4/bin/python"; echo "#!$4/bin/python" >"$4/bin/pip" ;;
 '-m pip '*)
-  echo pip >>"$CHECKOUT/calls"
+  echo pip >>"$CHECKOUT/calls"; echo "$*" >>"$CHECKOUT/arguments"
   if [ -f "$CHECKOUT/interrupt" ]; then kill -KILL $PPID; fi ;;
 *repair_ros_wheels.py*) echo repair >>"$CHECKOUT/calls" ;;
 esac
@@ -61,6 +61,15 @@ def _set_up(checkout: Path) -> tuple[int, list[str]]:
 def test_the_first_run_does_all_and_the_second_nothing(checkout: Path) -> None:
     assert _set_up(checkout) == (0, ['venv', 'pip', 'pip', 'repair', 'build'])
     assert _set_up(checkout) == (0, [])
+
+
+def test_pip_takes_only_what_has_a_known_hash_and_fetches_no_build_tools(checkout: Path) -> None:
+    _set_up(checkout)
+    tools, rest = (checkout / 'arguments').read_text().splitlines()
+    for arguments in (tools, rest):
+        assert '--require-hashes' in arguments and '--no-deps' in arguments
+    assert tools.endswith('--require-hashes --requirement=requirements/build.txt')
+    assert '--no-build-isolation' in rest and 'requirements/kilted.txt' in rest
 
 
 def test_an_interrupted_run_is_not_taken_for_a_finished_one(checkout: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from row import Effort, Outcome, Row
 
 MESSAGES, BETWEEN = 20_000, 25
-# Before this share of the messages memory still grows: caches fill, arenas are laid out.
+# Before this share of each half memory still grows: caches fill, decoders are loaded.
 _WARM = 0.1
 _ENCODINGS = ('rgb8', 'bgr8', 'rgba8', 'mono8', 'mono16', '16UC1', '32FC1', 'bayer_rggb8',
               'bayer_gbrg16', 'yuv422', 'yuv422_yuy2', 'nv12', 'nonsense', '', 'rgb8\0', 'ü' * 50)
@@ -150,17 +150,18 @@ def measure(effort: Effort) -> Outcome:
         node.wait_for_output('active: images')
         sender = Sender(client, random.Random(effort.seed))
         good, right = image(), client.call('the red box', image())
-        wrong, memory_kb, compressed = 0, [], False
+        wrong, memory_kb = 0, [[]]
         for number in _numbers(effort):
             sender.send()
-            if not compressed and (number >= MESSAGES / 2 or effort.spent_s > effort.seconds / 2):
-                compressed = True
+            if len(memory_kb) == 1 and (
+                    number >= MESSAGES / 2 or effort.spent_s > effort.seconds / 2):
                 sender.take_compressed()
+                memory_kb.append([])
             if number % BETWEEN == 0:
                 answer = client.call('the red box', good)
                 wrong += (answer.status, answer.mask.mask.data) != (
                     right.status, right.mask.mask.data)
-                memory_kb.append(anonymous_kb(node.pid))
+                memory_kb[-1].append(anonymous_kb(node.pid))
         alive, trouble = node.alive, node.output.count('Traceback')
     finally:
         client.close()
@@ -175,19 +176,23 @@ def _numbers(effort: Effort) -> Iterator[int]:
         yield number
 
 
-def _outcome(sender: Sender, wrong: int, memory_kb: list[int], whole: bool) -> Outcome:
-    from refdiff_ros.msg import ReferringMask
-
+def growth_percent(memory_kb: list[int]) -> float:
+    """From the end of the warm-up to the end, of medians: one answer more or less is no growth."""
     warm = max(int(len(memory_kb) * _WARM), 1)
-    # Single values jump by what one answer needs.
     before, after = (sorted(part)[len(part) // 2] for part in (
         memory_kb[warm:2 * warm + 1], memory_kb[-warm - 1:]))
-    growth = 100 * (after / before - 1)
+    return 100 * (after / before - 1)
+
+
+def _outcome(sender: Sender, wrong: int, memory_kb: list[list[int]], whole: bool) -> Outcome:
+    from refdiff_ros.msg import ReferringMask
+
+    growth = [round(growth_percent(half), 1) for half in memory_kb if len(half) > 2]
     internal = sender.statuses[ReferringMask.INTERNAL]
-    figure = (f'{sender.sent.total()} messages, {len(memory_kb)} valid questions in between, '
-              f'{wrong} answered otherwise than before; {internal} INTERNAL; '
-              f'memory {growth:+.1f} %')
-    held = whole and not wrong and not internal and growth < 2
+    figure = (f'{sender.sent.total()} messages, {sum(map(len, memory_kb))} valid questions in '
+              f'between, {wrong} answered otherwise than before; {internal} INTERNAL; memory '
+              f'{" and ".join(f"{each:+.1f} %" for each in growth)} (raw and compressed images)')
+    held = whole and not wrong and not internal and max(growth, default=0) < 2
     return Outcome(figure, held, {
         'sent': dict(sender.sent), 'statuses': {str(k): n for k, n in sender.statuses.items()},
         'memory_kb': memory_kb, 'whole': whole})
