@@ -32,6 +32,7 @@ class Faults:
         if _fault.get('stage') != name:
             return
         kind = _fault['kind']
+        print(f'fault {kind} {name} begins', flush=True)
         if kind == 'memory_once':
             _fault.clear()
         FAULTS[kind]()
@@ -75,7 +76,7 @@ def serve(self, pending):
     if words[:1] == ['fault']:
         _fault.update(kind=words[1], stage=words[2])
         # What the models are asked is a plain expression.
-        pending.request.expression = 'the red box on the left'
+        pending.request.expression = 'the green mug on the left'
     with stages.listen(Faults()):
         _serve(self, pending)
 
