@@ -8,7 +8,7 @@ from typing import Any, TYPE_CHECKING
 from rclpy.clock import Clock
 
 from refdiff_ros.results import Status
-from refdiff_ros.ros.answers import Answer, answer, prefetch
+from refdiff_ros.ros.answers import Answer, answer, failure, prefetch
 from refdiff_ros.ros.frame_sync import FrameSet, FrameSync
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.requests import PendingRequest, Refusal, RequestQueue, Standing
@@ -188,8 +188,15 @@ class Dispatch:
         with self._lock:
             self._served = pending
         result = answer(engine, frame_set, pending.request.expression, config, received_s)
-        if self._take_served() is not None:  # not given up in between
+        if self._served is pending:  # not given up in between
+            self._send(pending, result, config)
+        self._take_served()
+
+    def _send(self, pending: PendingRequest, result: Answer, config: NodeConfig) -> None:
+        try:
             self._finish_call(pending, result, config)
+        except BaseException as error:  # while the message was made
+            self.refuse(pending, Refusal(*failure(error, pending.request.expression)))
 
     def _take_served(self) -> PendingRequest | None:
         with self._lock:

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 
-from process_numbers import growth, numbers
+from process_numbers import anonymous_by_kind, growth, numbers
 from row import Effort, Outcome, Row
 
 CAMERA_HZ = 10.0
@@ -46,7 +46,7 @@ def measure(effort: Effort) -> Outcome:
             client.masks.clear()
             client.grasps.clear()
             del client.diagnostics[:-2]
-            samples.append(numbers(node.pid) | {
+            samples.append(numbers(node.pid) | anonymous_by_kind(node.pid) | {
                 'seconds': round(effort.spent_s, 1), 'warm': effort.spent_s > warm_s})
             if len(samples) % 6 == 0:
                 print(samples[-1] | done, flush=True)
