@@ -21,13 +21,14 @@ class Limits:
 
     Attributes:
         in_all: most connections.
-        per_address: most connections of one address; a browser opens up to seven.
+        per_address: most connections of one address: eight browsers behind one tunnel open up to
+            seven each.
         silent_s: a connection that has shown no right to see the page by then is closed, seconds.
         reserved: descriptors that are left to the rest of the process.
     """
 
     in_all: int = 96
-    per_address: int = 24
+    per_address: int = 56
     silent_s: float = 5.0
     reserved: int = 64
 
