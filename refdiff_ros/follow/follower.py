@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from refdiff_ros.errors import RefDiffError, require
-from refdiff_ros.follow.answers import Answer, match, Meaning, options_of
+from refdiff_ros.follow.answers import Answer, match, Meaning, options_of, Seen
 from refdiff_ros.follow.conversation import Conversation
 from refdiff_ros.follow.results import (
     Ask,
@@ -68,6 +68,8 @@ from refdiff_ros.results import Status
 _SAME_M = 0.06
 # Masks that overlap by more are of one thing.
 _SAME_IOU = 0.5
+# Nothing is smaller.
+_LEAST_M = 1e-3
 # How far 'to the left' is where no distance is said.
 _WAY_M = 0.1
 _STATES = {Stage.GROUNDING: State.GROUNDING, Stage.APPROACH: State.APPROACHING,
@@ -306,8 +308,7 @@ class Follower:
                step: int) -> Candidate:
         if self._settings.ask is Ask.NEVER:
             raise EndError(FollowStatus.REFUSED, f'AMBIGUOUS: {grounded.reason}', 'ask')
-        middles = [_middle(candidate, grounded.view) for candidate in candidates]
-        options = options_of(candidates, middles)
+        options = options_of(candidates, [_seen(each, grounded.view) for each in candidates])
         question = FollowQuestion(0, step, QuestionKind.WHICH_ONE,
                                   grounded.question or f'Which {text} do you mean?', options)
         answer = self._ask(question, State.ASKING, candidates)
@@ -581,9 +582,14 @@ class Follower:
                held.clear_z_m + held.rise_m)
         if self._settings.ask is Ask.NEVER:
             return f'{entity.name} is held out'
-        answer = self._ask(FollowQuestion(
-            0, self._progress.step, QuestionKind.YES_NO, f'Do you have {entity.name}?'),
-            State.OFFERING)
+        try:
+            answer = self._ask(FollowQuestion(
+                0, self._progress.step, QuestionKind.YES_NO, f'Do you have {entity.name}?'),
+                State.OFFERING)
+        except EndError as error:  # the hand must not stay out
+            self._give_back(entity, held)
+            raise EndError(error.status,
+                           f'{error}; {entity.name} is back where it was') from error
         if answer.meaning is not Meaning.YES:
             self._give_back(entity, held)
             raise EndError(FollowStatus.FAILED, f'{entity.name} was not taken, it is back')
@@ -682,6 +688,18 @@ def _middle(candidate: Candidate, view: View | None) -> np.ndarray | None:
         return None
     points: np.ndarray = Space.seen(view.depth_m, view.camera, view.pose, candidate.mask).object
     return np.median(points, axis=0) if len(points) >= 3 else None
+
+
+def _seen(candidate: Candidate, view: View | None) -> Seen | None:
+    """A candidate in space, None where too few of its points are seen."""
+    middle = _middle(candidate, view)
+    if middle is None or view is None:
+        return None
+    points = view.space(candidate.mask).object
+    x, y, z = map(float, middle)
+    extent = np.subtract(*np.percentile(points, (98, 2), axis=0))
+    return Seen((x, y, z), max(float(np.linalg.norm(extent)), _LEAST_M),
+                float(middle[:2] @ directions(view.pose)[1]))
 
 
 def _iou(one: np.ndarray, other: np.ndarray) -> float:

@@ -38,6 +38,7 @@ from refdiff_ros.ros.outputs import Outputs
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
+from refdiff_ros.ros.web.follower_link import FollowerLink
 from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import result_of, Worker, WorkerStoppedError
 from refdiff_ros.srv import ReferSegmentation
@@ -79,7 +80,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._operator_says, self._operator_chose,
             lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
             lambda: self._dispatch.standing.text,
-            lambda: self._dispatch.config.max_input_megapixels))
+            lambda: self._dispatch.config.max_input_megapixels,
+            lambda name, tell: FollowerLink(self, name, tell)))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())

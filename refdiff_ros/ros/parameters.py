@@ -210,6 +210,10 @@ PARAMETERS = (
         'web_token', '',
         'What the operator page asks for before it opens, 12 characters or more; empty asks for '
         'nothing, on loopback only.', 'configure'),
+    ParameterSpec(
+        'web_follower', 'refdiff_follow',
+        'Node that the operator page gives orders to; empty for a page that only finds.',
+        'configure'),
 )
 BY_NAME = {spec.name: spec for spec in PARAMETERS}
 # Parameters that rclpy itself declares.
@@ -251,6 +255,7 @@ class NodeConfig:
     web_port: int = 0
     web_address: str = '127.0.0.1'
     web_token: str = ''
+    web_follower: str = 'refdiff_follow'
 
     def __post_init__(self):
         for field in fields(self):

@@ -13,6 +13,7 @@ import threading
 import time
 from typing import Any
 
+from builtin_interfaces.msg import Time as TimeMsg
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -118,8 +119,9 @@ class FollowServer(PickServer):
         super().__init__('refdiff_follow', more=PARAMETERS, **kwargs)
         self._nlp = load_parser()
         self._progress, self._order, self._talk_name = Progress(), '', ''
-        self._goal_id, self._began_s = UUID(), 0.0
+        self._goal_id, self._began_s, self._outcome = UUID(), 0.0, 0
         self._question: FollowQuestion | None = None
+        self._deadline = TimeMsg()
         self._answers: queue.Queue[str | int] = queue.Queue()
         self._state = self.create_publisher(FollowState, '~/state', _LATCHED)
         self._asked = self.create_publisher(FollowQuestionMsg, '~/question', _LATCHED)
@@ -162,6 +164,10 @@ class FollowServer(PickServer):
             order = instruction_from(text, request.steps) if request.steps else text
         except BadRequestError as error:
             return self._result(goal, FollowOutcome(FollowStatus.NOT_READ, str(error)))
+        if not request.steps and self._act(text) is DialogueAct.STOP:
+            self.halt()
+            return self._result(goal, FollowOutcome(
+                FollowStatus.STOPPED, 'a person said stop; the hand stays where it is'))
         if request.ask not in list(Ask):
             return self._result(goal, FollowOutcome(
                 FollowStatus.NOT_READ, f'expected ask as one of {[int(a) for a in Ask]}, got '
@@ -198,15 +204,24 @@ class FollowServer(PickServer):
         try:
             with self.taking(goal, limit_s) as check:
                 self._begin(goal, wanted)
-                follower = Follower(
-                    RosWorld(self, check), self.robot, self._follow_settings(wanted.ask),
-                    lambda said: read_instruction(said, self._nlp),
-                    lambda question: self._ask(question, answer_s, check),
-                    lambda progress: self._tell(progress, goal))
-                follower.talk = self._talk
-                return follower.follow(wanted.order, wanted.dry_run)
+                outcome = self._followed(goal, wanted, answer_s, check)
+                self._outcome = int(outcome.status)
+                return outcome
         except NotNowError as error:
             return FollowOutcome(FollowStatus.REFUSED, str(error))
+        except StoppedError as error:  # while it waited for another one
+            return FollowOutcome(FollowStatus[error.kind.name], str(error))
+
+    def _followed(self, goal: Any, wanted: _Order, answer_s: float,
+                  check: Callable[[], None]) -> FollowOutcome:
+        follower = Follower(
+            RosWorld(self, check), self.robot, self._follow_settings(wanted.ask),
+            lambda said: read_instruction(said, self._nlp),
+            lambda question: self._ask(question, answer_s, check),
+            lambda progress: self._tell(progress, goal))
+        follower.talk = self._talk
+        try:
+            return follower.follow(wanted.order, wanted.dry_run)
         except StoppedError as error:
             return FollowOutcome(FollowStatus[error.kind.name], str(error))
         except RefDiffError as error:
@@ -223,7 +238,7 @@ class FollowServer(PickServer):
         self._talk, self._talk_name = known, conversation
         if conversation:
             self._talks[conversation] = known
-        self._order, self._began_s = wanted.text, time.monotonic()
+        self._order, self._began_s, self._outcome = wanted.text, time.monotonic(), 0
         self._goal_id = getattr(goal, 'goal_id', UUID())
 
     def _follow_settings(self, ask: Ask) -> FollowSettings:
@@ -300,7 +315,9 @@ class FollowServer(PickServer):
         msg = question_message(question, self._header())
         msg.goal_id = self._goal_id
         msg.deadline = (self.get_clock().now() + Duration(seconds=timeout_s)).to_msg()
+        self._deadline = msg.deadline
         self._asked.publish(msg)
+        self._publish()  # from now on it can be answered
         self._to_human.publish(String(data=question.text))
         end_s = time.monotonic() + timeout_s
         try:
@@ -312,7 +329,7 @@ class FollowServer(PickServer):
                     continue
             return None
         finally:
-            self._question = None
+            self._question, self._deadline = None, TimeMsg()
             self._asked.publish(FollowQuestionMsg(header=self._header()))
 
     def _answered(self, request: AnswerQuestion.Request, response: AnswerQuestion.Response,
@@ -387,7 +404,9 @@ class FollowServer(PickServer):
         busy = self._running is not None
         msg = state_message(self._progress, self._header(), self._order, self._talk_name,
                             time.monotonic() - self._began_s if busy else 0.0)
-        msg.goal_id = self._goal_id
+        msg.goal_id, msg.outcome = self._goal_id, self._outcome
+        if msg.question.kind != FollowQuestionMsg.NONE:
+            msg.question.goal_id, msg.question.deadline = self._goal_id, self._deadline
         return msg
 
     def _header(self) -> Header:

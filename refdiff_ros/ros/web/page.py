@@ -11,6 +11,7 @@ from refdiff_ros.optional import require_package
 from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.web.access import Access
+from refdiff_ros.ros.web.follower_link import FollowerLink
 from refdiff_ros.ros.web.hub import Hub, Robot
 
 _LOG = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ class OperatorPage:
         self._hub: Hub | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._served: tuple[str, int, str] | None = None
+        self._served: tuple[str, int, str, str] | None = None
+        self._follower: FollowerLink | None = None
 
     def apply(self, config: NodeConfig) -> None:
         """Serve as `config` says; a server that does so already goes on.
@@ -39,7 +41,7 @@ class OperatorPage:
             BadRequestError: the address, the token or the port cannot be used.
             MissingPackageError: aiohttp is not installed.
         """
-        wanted = (config.web_address, config.web_port, config.web_token)
+        wanted = (config.web_address, config.web_port, config.web_token, config.web_follower)
         if wanted == self._served:
             return
         self.stop()
@@ -49,6 +51,9 @@ class OperatorPage:
         require_package('aiohttp', 'web')
         self._start(access, config.web_port)
         self._served = wanted
+        hub, follower = self._hub, self._robot.follower
+        if hub is not None and follower is not None and config.web_follower:
+            hub.follower = self._follower = follower(config.web_follower, hub.tell)
         _LOG.info('operator page: http://%s:%d/%s', _in_url(access.address), config.web_port,
                   ' (asks for web_token)' if access.token else '')
 
@@ -59,6 +64,9 @@ class OperatorPage:
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_STOP_S)
+        if self._follower is not None:
+            self._follower.destroy()
+            self._follower = None
 
     def offer(self, answer: Answer, candidates: int, standing: bool) -> None:
         """A new answer, with at most `candidates` regions to show; `standing` or to a call."""
