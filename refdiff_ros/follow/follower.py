@@ -51,7 +51,14 @@ from refdiff_ros.pick.robot import (
     StoppedError,
     travel,
 )
-from refdiff_ros.pick.skills import bring_away, carry_home, point_at, set_down, stands_there
+from refdiff_ros.pick.skills import (
+    bring_away,
+    carry_home,
+    middle_at,
+    point_at,
+    set_down,
+    stands_there,
+)
 from refdiff_ros.pick.space import Space, View
 from refdiff_ros.pick.stages import (
     Grounding,
@@ -66,6 +73,8 @@ from refdiff_ros.results import Status
 
 # A thing is the one of before if it is seen this near to where it was.
 _SAME_M = 0.06
+# Round a thing that is known by its place alone, and over what it stands on.
+_ROUND_M = 0.008
 # Masks that overlap by more are of one thing.
 _SAME_IOU = 0.5
 # Nothing is smaller.
@@ -264,6 +273,10 @@ class Follower:
         if reference.pronoun and not reference.expression:
             return self._pronoun(reference.said)
         text = reference.expression
+        same = next((row for row in known if _same_thing(
+            text, instruction.references[row].expression)), None)
+        if same is not None:
+            return known[same]
         grounded = self._ground(text)
         candidates = [candidate for candidate in grounded.candidates
                       if not any(_iou(candidate.mask, other.mask) > _SAME_IOU
@@ -497,6 +510,12 @@ class Follower:
             middle = _middle(Candidate(entity.mask), view)
             if middle is not None and np.hypot(*(middle[:2] - entity.middle_m)) < _SAME_M / 2:
                 return Candidate(entity.mask), view
+        # What this robot has put there is known by where it stands, whatever it looks like now.
+        if math.isfinite(entity.support_z):
+            mask = view.standing(entity.middle_m, entity.radius_m + _ROUND_M,
+                                 entity.support_z + _ROUND_M)
+            if _middle(Candidate(mask), view) is not None:
+                return Candidate(mask), view
         raise EndError(
             FollowStatus.FAILED if self._touched else FollowStatus.REFUSED,
             f'{entity.name} is no longer where it was', 'ground')
@@ -557,7 +576,8 @@ class Follower:
                            'place') from error
         self._say(State.PLACING, task.sentence)
         set_down(self._robot, held, spot)
-        self._let_go(entity, np.array(spot.pose.position[:2]))
+        self._let_go(entity, middle_at(spot, held), spot.support_z)
+        entity.radius_m = held.radius_m
         go_home(self._robot, spot.clear_z_m)
         self._say(State.VERIFYING, f'looking whether {entity.name} is there')
         if not stands_there(self._world.look().space(), spot, held):
@@ -608,8 +628,8 @@ class Follower:
         point_at(self._robot, space, space.highest_m + 0.05)
         return f'that is {entity.name}'
 
-    def _let_go(self, entity: Entity, middle_m: np.ndarray) -> None:
-        self.talk.put(entity, middle_m)
+    def _let_go(self, entity: Entity, middle_m: np.ndarray, support_z: float = math.nan) -> None:
+        self.talk.put(entity, middle_m, support_z)
         self._progress = replace(self._progress, held='')
 
     def _give_back(self, entity: Entity, held: Held) -> None:
@@ -680,6 +700,11 @@ class NewOrderError(RefDiffError):
     def __init__(self, order: str):
         super().__init__(f'the order is now {order!r}')
         self.order = order
+
+
+def _same_thing(text: str, other: str) -> bool:
+    """Whether two texts of one order mean one thing: 'the plate' twice, not 'a cube' twice."""
+    return text.lower() == other.lower() and text.lower().startswith('the ')
 
 
 def _middle(candidate: Candidate, view: View | None) -> np.ndarray | None:

@@ -200,6 +200,7 @@ class Entity:
         radius_m: of its footprint.
         mask: (H, W) bool, where it was seen last in a picture.
         held: whether it is in the hand.
+        support_z: height of what it was put on by this robot; NaN where it was not.
     """
 
     name: str
@@ -207,3 +208,4 @@ class Entity:
     radius_m: float = 0.05
     mask: np.ndarray | None = None
     held: bool = False
+    support_z: float = math.nan

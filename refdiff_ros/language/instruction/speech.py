@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 from refdiff_ros.language.instruction.amounts import Amount, amounts
+from refdiff_ros.language.instruction.courtesies import courtesy_at
 from refdiff_ros.language.instruction.frames import frame_of, FRAMES, Goal
 from refdiff_ros.language.instruction.slips import is_slip_of_verb, mended
 from refdiff_ros.language.tokens import is_modifier, Token
@@ -96,7 +97,8 @@ class Heard:
 def listen(text: str) -> Heard:
     """The words of `text` as they were meant."""
     heard = Heard(text, split_words(text), frozenset())
-    for stage in (_without_emoji, _without_amounts, _spelled_out, _without_fillers,
+    for stage in (_without_emoji, _without_amounts, _without_numbering, _spelled_out,
+                  _without_courtesies, _without_fillers,
                   _verbs_mended, _words_mended, _without_repeats, _repaired, _places_named):
         heard = stage(heard)
     return heard
@@ -137,6 +139,41 @@ def _without_amounts(heard: Heard) -> Heard:
     return replace(
         heard, words=words, changed=heard.changed.union(spans), notes=heard.notes + notes,
         amounts=tuple(found), blanks=heard.blanks + spans)
+
+
+def _without_numbering(heard: Heard) -> Heard:
+    """'1. take the mug 2. put it there': the numbers of a list are no words, and part it."""
+    listed: set[int] = set()
+    for row, word in enumerate(heard.words):
+        if word.text == str(len(listed) + 1) and heard.text[word.end:word.end + 1] == '.' and (
+                row == 0 or listed) and row + 1 < len(heard.words):
+            listed.add(row)
+    if len(listed) < 2:
+        return heard
+    return replace(heard, words=tuple(
+        word for row, word in enumerate(heard.words) if row not in listed))
+
+
+def _without_courtesies(heard: Heard) -> Heard:
+    """'... when you get a chance', '..., thank you so much': at the end of a sentence."""
+    lower = [word.lower for word in heard.words]
+    kept, changed, row = list(heard.words[:1]), set(heard.changed), 1
+    while row < len(lower):
+        length = courtesy_at(lower, row)
+        if length and _ends_sentence(heard, row + length):
+            changed.update((word.start, word.end) for word in heard.words[row:row + length])
+            row += length
+        else:
+            kept.append(heard.words[row])
+            row += 1
+    return replace(heard, words=tuple(kept), changed=frozenset(changed))
+
+
+def _ends_sentence(heard: Heard, row: int) -> bool:
+    if row >= len(heard.words):
+        return True
+    between = heard.text[heard.words[row - 1].end:heard.words[row].start]
+    return any(mark in between for mark in '.!?;')
 
 
 def _spelled_out(heard: Heard) -> Heard:

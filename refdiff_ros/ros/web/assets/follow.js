@@ -115,7 +115,7 @@ export class Following {
     const { link, state, name } = this.now;
     byId('controls').hidden = !this.known;
     byId('follower').hidden = !this.known;
-    setText('follower', LINKS[link] || STATES[state] || 'ready');
+    setText('follower', LINKS[link] || `robot ${STATES[state] || 'ready'}`);
     byId('follower').className = `pill ${link === 'open' ? 'open' : 'lost'}`;
     byId('follower').title = name;
   }

@@ -131,7 +131,7 @@ function tellAnswer() {
   const idle = silence.startsWith('no standing expression');
   const word = answer ? answer.status : 'WAITING';
   setText('status', word.replace('_', ' '));
-  byId('card').className = `card ${answer ? MOODS[word] || 'failed' : ''}`;
+  byId('card').className = `card for-find ${answer ? MOODS[word] || 'failed' : ''}`;
   let reason = now.said ? 'The question is asked; the answer is under way.' : '';
   if (answer) reason = answer.carried ? `${answer.reason} (carried on to this picture)` : answer.reason;
   else if (idle) reason = now.said ? reason : 'Type what the robot should find.';
