@@ -454,7 +454,7 @@ class Follower:
         reach = self._settings.reach
         if task.where is Where.ANCHOR:
             known = [Anchor(anchor.name, view.space(anchor.mask, without)) for anchor in anchors]
-            return find_spot(task.relation, known, held, view.pose, reach)
+            return find_spot(task.relation, known, held, view.pose, reach, task.distance_m)
         space = view.space(without=without)
         near = entity.middle_m
         if task.where is Where.WAY:
