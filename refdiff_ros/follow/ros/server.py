@@ -6,7 +6,7 @@ words. A stop word on `from_human` is heard in every state.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 import queue
 import threading
@@ -19,6 +19,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallb
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Duration
 from std_msgs.msg import Header, String
+from std_srvs.srv import Trigger
 from unique_identifier_msgs.msg import UUID
 
 from refdiff_ros.action import FollowInstruction, HandOver, PlaceReferred, PointAt
@@ -275,7 +276,7 @@ class FollowServer(PickServer):
             self.halt()
         elif act is DialogueAct.RESUME and self._running is None:
             self._stopped.clear()
-            self._publish()
+            self._at_rest(State.IDLE, 'orders are taken up again')
         elif self._question is not None:
             self._answers.put(text)
         elif self._running is not None and text.lower().strip(' .!') in _SAID_CANCEL:
@@ -378,9 +379,29 @@ class FollowServer(PickServer):
     def halt(self) -> None:
         """Hold the pose of this moment, whatever runs."""
         super().halt()
-        self._progress = Progress(State.STOPPED, note='stopped: the hand holds its pose',
-                                  held='' if self.held is None else self.held.name)
-        self._publish()
+        if self._running is None:  # else what follows tells how far it has come
+            self._at_rest(State.STOPPED, 'stopped: the hand holds its pose')
+
+    def _resume_called(self, request: Trigger.Request, response: Trigger.Response,
+                       ) -> Trigger.Response:
+        response = super()._resume_called(request, response)
+        self._at_rest(State.IDLE, response.message)
+        return response
+
+    def _put_back_called(self, request: Trigger.Request, response: Trigger.Response,
+                         ) -> Trigger.Response:
+        if self._running is None:
+            self._at_rest(State.RETREATING, 'going home')
+        response = super()._put_back_called(request, response)
+        self._at_rest(State.STOPPED if self._stopped.is_set() else State.IDLE, response.message)
+        return response
+
+    def _at_rest(self, state: State, note: str) -> None:
+        """Show what is done without an order; while one runs it is shown by what follows it."""
+        if self._running is None:
+            self._progress = replace(self._progress, state=state, note=note, question=None,
+                                     held='' if self.held is None else self.held.name)
+            self._publish()
 
     def _tell(self, progress: Progress, goal: Any) -> None:
         if progress.note != self._progress.note:
@@ -401,8 +422,10 @@ class FollowServer(PickServer):
         return msg
 
     def _message(self) -> FollowState:
-        busy = self._running is not None
-        msg = state_message(self._progress, self._header(), self._order, self._talk_name,
+        busy, progress = self._running is not None, self._progress
+        if not busy and self._stopped.is_set():  # an order that had just ended
+            progress = replace(progress, state=State.STOPPED)
+        msg = state_message(progress, self._header(), self._order, self._talk_name,
                             time.monotonic() - self._began_s if busy else 0.0)
         msg.goal_id, msg.outcome = self._goal_id, self._outcome
         if msg.question.kind != FollowQuestionMsg.NONE:

@@ -10,6 +10,7 @@ from web_answers import ambiguous, unpack
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.results import PoseStatus
+from refdiff_ros.pictures.overlay import inner_point
 from refdiff_ros.results import (
     Status,
 )

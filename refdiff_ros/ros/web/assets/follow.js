@@ -116,7 +116,7 @@ export class Following {
     byId('controls').hidden = !this.known;
     byId('follower').hidden = !this.known;
     setText('follower', LINKS[link] || `robot ${STATES[state] || 'ready'}`);
-    byId('follower').className = `pill ${link === 'open' ? 'open' : 'lost'}`;
+    byId('follower').className = `pill ${link === 'open' && state !== 'STOPPED' ? 'open' : 'lost'}`;
     byId('follower').title = name;
   }
 

@@ -170,7 +170,8 @@ function tellAge() {
   setText('frame-age', `${(age / 1000).toFixed(age < 10000 ? 1 : 0)} s`);
   byId('frame-age').classList.toggle('old', old);
   byId('stage').classList.toggle('stale', now.link === 'lost');
-  const behind = now.answer && now.answer.picture ? now.pictureAt - now.answeredAt : 0;
+  const overlaid = byId('overlay').childElementCount > 0;
+  const behind = overlaid && now.answer && now.answer.picture ? now.pictureAt - now.answeredAt : 0;
   let text = '';
   if (now.link === 'lost') text = 'connection lost: this picture is old';
   else if (behind > 50) text = `overlay ${(behind / 1000).toFixed(1)} s older than the picture`;
