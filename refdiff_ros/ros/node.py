@@ -307,7 +307,9 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
         self._segment.reply(reply_to, service_response(result, config.candidates))
         if not self._dispatch.standing.text:
+            # Of what is asked for by calls, such as a follower's, somebody may look on as well.
             self._page.offer(result, config.candidates, standing=False)
+            self._outputs.show(result)
 
     def _report(self) -> None:
         if self._inputs.inputs:

@@ -52,13 +52,18 @@ class Outputs:
             self._grasp_pose.publish(PoseStamped(header=answer.header, pose=grasp.pose))
         if self._detections is not None and self._detections.get_subscription_count():
             self._detections.publish(detection_array(answer, candidates, self._vision))
+        if self._mask_image.get_subscription_count() and answer.segmentation is not None and (
+                answer.frame is not None):
+            self._mask_image.publish(mask.mask)
+        self.show(answer)
+
+    def show(self, answer: Answer) -> None:
+        """Publish the pictures and markers of an answer, also of one to a call."""
         if self._markers.get_subscription_count():
             self._markers.publish(marker_array(answer))
         result, frame = answer.segmentation, answer.frame
         if result is None or frame is None:
             return
-        if self._mask_image.get_subscription_count():
-            self._mask_image.publish(mask.mask)
         if self._overlay.get_subscription_count():
             self._overlay.publish(image_message(
                 _overlay(frame, result, answer.grasp), 'rgb8', answer.header))

@@ -114,9 +114,11 @@ class FollowerLink:
         """Keep in the history what others have ordered; whether it has changed."""
         key = bytes(msg.goal_id.uuid), msg.instruction
         order = self._own.get(key[0])
-        if order is not None:
-            # The result of the page's own order comes by itself, with the same sentence.
-            return False
+        if order is not None:  # the result comes too, perhaps later, with the same sentence
+            ended = msg.outcome != FollowInstruction.Result.UNKNOWN and not order['outcome']
+            if ended:
+                order |= {'outcome': OUTCOMES[msg.outcome], 'reason': msg.note}
+            return ended
         last = self._orders[-1] if self._orders else None
         if not msg.instruction:
             return False

@@ -91,7 +91,7 @@ def test_an_order_is_asked_about_answered_and_done(browser):
     assert browser.js('[...document.querySelectorAll("#plan li")].map(s => s.className)') == [
         'done', 'done']
     assert browser.text('hand') == 'The hand is empty.'
-    assert browser.js('document.querySelector("#orders .became").textContent') == 'done'
+    browser.wait_for('document.querySelector("#orders .became").textContent === "done"')
     assert browser.trouble == []
 
 
