@@ -36,7 +36,7 @@ DATA = Path(__file__).parents[2] / 'test' / 'data'
 DEVELOPMENT, HELD_OUT = DATA / 'instructions.jsonl', DATA / 'instructions_held_out.jsonl'
 ORDERS, ORDERS_HELD_OUT = DATA / 'orders.jsonl', DATA / 'orders_held_out.jsonl'
 # Written before the rules were read, and never to be tuned by.
-ORDERS_UNSEEN = DATA / 'orders_unseen.jsonl'
+ORDERS_UNSEEN = DATA / 'orders_unseen.jsonl', DATA / 'orders_unseen_2.jsonl'
 _PARTS = ('right', 'actions', 'expressions', 'silent')
 
 
@@ -155,7 +155,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Print a table in Markdown for each list and, as the last line, all as JSON."""
     parser = argparse.ArgumentParser(prog='python -m training.parser.instruction_report')
     parser.add_argument('--list', type=Path, nargs='+',
-                        default=[DEVELOPMENT, HELD_OUT, ORDERS, ORDERS_HELD_OUT, ORDERS_UNSEEN])
+                        default=[DEVELOPMENT, HELD_OUT, ORDERS, ORDERS_HELD_OUT, *ORDERS_UNSEEN])
     parser.add_argument('--rules', action='store_true', help='without the dependency parser')
     parser.add_argument('--errors', action='store_true', help='print what is wrong')
     options = parser.parse_args(arguments)

@@ -27,6 +27,7 @@ _SUBJECTS = frozenset('i you it we they he she there'.split())
 _STATES_WHEN = frozenset('when once whenever after till until'.split())
 _HOLDS = frozenset('is are has have stands stand lies lie sits sit gets looks becomes'.split())
 _ORDERING = frozenset('put take give hand bring grab pick move place'.split())
+_SEQUENCE = frozenset('next afterwards afterward finally lastly later thereafter'.split())
 _SEEN = (('you', 'will', 'see'), ('you', 'will', 'find'))
 _EXCEPT = (('instead', 'of'), ('rather', 'than'), ('except',), ('but', 'not'), ('apart', 'from'),
            ('other', 'than'))
@@ -180,6 +181,9 @@ def _command_follows(sentence: Sentence, row: int) -> bool:
     opening = read_opening(sentence.lower, row, end)
     if opening.end >= end:
         return False
+    if sentence.lower[opening.end] in _SEQUENCE and opening.end + 1 < end and verb_at(
+            sentence, opening.end + 1, end, joined=True) is not None:
+        return True  # '..., next put the spoon in it'
     asks = opening.mood not in (Mood.COMMAND, Mood.NAME) or opening.negated
     if opening.said and asks:
         return True

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import enum
 
 from refdiff_ros.language.instruction.frames import frame_of
-from refdiff_ros.language.words import DETERMINERS
+from refdiff_ros.language.words import DETERMINERS, ING_NOUNS
 
 
 class Mood(enum.Enum):
@@ -99,6 +99,9 @@ _ASK += [
     for rest in ('if you would', 'if you could', 'if you can', 'if you')]
 _ASK += _phrases(
     'can you to, could you to, will you to, would you to, you must to, you should to, you will to')
+_ASK += _phrases(
+    'hope you do not mind, i hope you do not mind, i hope that is ok, hope that is ok',
+    'i hope it is ok, sorry but, i am sorry but, forgive me but')
 # Said for 'i want you to': only a verb may follow.
 _ASK_VERB = _phrases(
     'i want you, i need you, i would like you, we want you, we need you, must, you please, '
@@ -245,6 +248,11 @@ def _fits(lower: Sequence[str], after: int, end: int, mood: Mood, gerund: bool,
         return following.endswith('ing') and len(following) > 4
     if phrase in (('what', 'is'), ('what', 'are')):
         noun = lower[after + 1] if after + 1 < end else ''
+        doing = after + 2 < end and lower[after + 2].endswith('ing') and (
+            lower[after + 2] not in ING_NOUNS)  # 'what is the robot doing'
+        if doing and frame_of(lower[after + 2]) is not None or lower[after + 2:after + 3] == (
+                'doing',):
+            return False
         return following in ('the', 'that', 'this', 'those', 'these') and bool(noun) \
             and noun not in _NO_THINGS | {'over', 'on', 'in', 'there', 'of', 'next', 'behind'}
     if phrase in (('that', 'is'), ('it', 'is'), ('which', 'one', 'is'), ('which', 'is'),

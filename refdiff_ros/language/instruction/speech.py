@@ -212,13 +212,20 @@ def _without_fillers(heard: Heard) -> Heard:
     for row, word in enumerate(heard.words):
         before = words[-1].lower if words else ''
         like = word.lower == 'like' and before in ('so', 'just', 'ok', 'okay', 'and', 'then')
+        for_me = word.lower == 'for' and _for_person(before, heard.words[row + 1:])
         polite = word.lower in ('please', 'kindly') and bool(words) and _inside(
             before, heard.words[row + 1:])
-        if (word.lower in _FILLERS or like or polite) and len(heard.words) > 1:
+        if (word.lower in _FILLERS or like or polite or for_me) and len(heard.words) > 1:
             changed.add((word.start, word.end))
         else:
             words.append(word)
     return replace(heard, words=tuple(words) or heard.words, changed=frozenset(changed))
+
+
+def _for_person(before: str, after: tuple[Word, ...]) -> bool:
+    """Whether a 'for' stands between a verb and its person: 'bring | me the cup'."""
+    return frame_of(before) is not None and len(after) > 1 and after[0].lower in ('me', 'us') \
+        and after[1].lower in DETERMINERS
 
 
 def _inside(before: str, after: tuple[Word, ...]) -> bool:
