@@ -214,7 +214,8 @@ class ReferringExpression:
         relations: relations between the root and other noun phrases, in the order written.
         parser: which parser answered: 'spacy:<name>', 'spacy:<name>+rules' or 'rules'.
         conjuncts: all objects that are named, the root first, where it is more than one.
-        ordinals: counted from 1; -1 for 'last', -2 for 'second to last'; the root's, not another object's.
+        ordinals: counted from 1; -1 for 'last', -2 for 'second to last'; the root's, not
+            another object's.
         superlatives: in lower case ('largest', 'most expensive'), in the order written; the
             root's, not another object's.
         phrase: the part of the text that tells what the object is and looks like ('the red mug'),

@@ -1,6 +1,6 @@
 """From the steps of an instruction to what the robot does, or the sentence why it cannot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 import enum
 import math
@@ -119,6 +119,19 @@ def _of_step(instruction: Instruction, number: int, step: Step, rows: range) -> 
     themes = by_role.get(Role.PICK) or by_role.get(Role.POINT) or by_role.get(
         Role.OBJECT) or [-1]
     names = [_name(instruction, row) for row in themes]
+    _check_amounts(instruction, step, themes, names)
+    if Role.PLACE in step.missing:
+        raise NotReadError(f'where to put {names[0]} is not said')
+    if step.action is Action.PICK and len(themes) > 1:
+        raise CannotError(f'the hand holds one thing at a time, and {len(themes)} are to be '
+                          'picked up: say where the first one goes')
+    for theme, name in zip(themes, names, strict=True):
+        yield _task(instruction, number, step, theme, name, by_role)
+
+
+def _check_amounts(instruction: Instruction, step: Step, themes: Sequence[int],
+                   names: Sequence[str]) -> None:
+    """Refuse how many and how far where the robot cannot do so."""
     for row in themes:
         if row >= 0 and instruction.references[row].quantity is not Quantity.ONE:
             raise CannotError(f'{_name(instruction, row)!r} is more than one thing: name one '
@@ -128,13 +141,6 @@ def _of_step(instruction: Instruction, number: int, step: Step, rows: range) -> 
     if not math.isnan(step.distance_m) and step.action is not Action.PLACE:
         raise CannotError("how far is only taken for a place, such as '5 cm left of the plate': "
                           f'say {step.verb or step.action.value} without it')
-    if Role.PLACE in step.missing:
-        raise NotReadError(f'where to put {names[0]} is not said')
-    if step.action is Action.PICK and len(themes) > 1:
-        raise CannotError(f'the hand holds one thing at a time, and {len(themes)} are to be '
-                          'picked up: say where the first one goes')
-    for theme, name in zip(themes, names, strict=True):
-        yield _task(instruction, number, step, theme, name, by_role)
 
 
 def _task(instruction: Instruction, number: int, step: Step, theme: int, name: str,

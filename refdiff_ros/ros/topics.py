@@ -46,8 +46,9 @@ NODE = (
     TopicSpec('~/grasp_pose', 'out', 'geometry_msgs/msg/PoseStamped',
               'The grasp pose alone, in the optical frame; of FOUND answers with a pose.'),
     TopicSpec('~/overlay', 'out', 'sensor_msgs/msg/Image',
-              'The image with mask, attention and grasp drawn on it, and the numbers of a question; '
-              'of calls too where there is no standing expression. Only while somebody listens.'),
+              'The image with mask, attention and grasp drawn on it, and the numbers of a '
+              'question; of calls too where there is no standing expression. Only while somebody '
+              'listens.'),
     TopicSpec('~/attention', 'out', 'sensor_msgs/msg/Image',
               "The root word's attention as a picture; only while somebody listens."),
     TopicSpec('~/markers', 'out', 'visualization_msgs/msg/MarkerArray',

@@ -55,7 +55,7 @@ def test_what_is_not_taken_is_put_back_and_the_hand_comes_home(answer, status):
         outcome = here.follower.follow('hand me the orange can')
         assert outcome.status is status, outcome.reason
         assert 'back' in outcome.reason and outcome.held is None
-        assert [question.kind for question in here.asked][0] is QuestionKind.YES_NO
+        assert here.asked[0].kind is QuestionKind.YES_NO
         assert np.hypot(*(here.at('orange can') - before)[:2]) < 0.02
         assert np.linalg.norm(np.subtract(
             here.robot.pose().position, here.robot.home.position)) < 0.02

@@ -151,7 +151,8 @@ def _completed(references: tuple[Reference, ...], head_noun: HeadNoun) -> list[R
             noun = head_noun(following.expression)
             if noun and not _only_tells_apart(following.expression):
                 found[row] = replace(one, expression=f'{one.expression} {noun}')
-                if split_words(following.expression)[0].lower in ORDINALS:  # 'first and second can'
+                # 'the first and second can'
+                if split_words(following.expression)[0].lower in ORDINALS:
                     found[row + 1] = replace(following, expression=f'the {following.expression}')
     return found
 

@@ -1,4 +1,4 @@
-"""What only makes an order polite, and where it may stand: 'when you get a chance', 'thank you'."""
+"""What only makes an order polite at its end: 'when you get a chance', 'thank you'."""
 
 from collections.abc import Sequence
 from itertools import product

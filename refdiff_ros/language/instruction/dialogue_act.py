@@ -14,7 +14,8 @@ from refdiff_ros.language.instruction.results import (
     Step,
 )
 
-_LEAD = r'(?:(?:please|i said|i say|ok|okay|hey|oh|no|well|just|robot|so|and|right|alright|now|kindly) )*'
+_LEAD = (r'(?:(?:please|i said|i say|ok|okay|hey|oh|no|well|just|robot|so|and|right|alright|now|'
+         r'kindly) )*')
 _TAIL = (r'(?: (?:it|that|this|now|right now|right there|there|please|moving|everything|at once|'
          r'immediately|robot|the robot|all|doing that|doing it|what you are doing|a second|'
          r'a moment|a minute|a sec|thanks|thank you|again|already))*')
@@ -34,7 +35,8 @@ _WORDS = {
                      'yes correct|yes sure|yes of course|yes i am sure|i am sure|good',
     DialogueAct.NO: 'no|nope|no no|n|negative|neither|none|neither of them|none of them|'
                     'none of these|none of those|neither of these|neither of those|'
-                    'none of that|not any of them|not those|not these|neither one|not at all|no way|wrong|'
+                    'none of that|not any of them|not those|not these|neither one|'
+                    'not at all|no way|wrong|'
                     'that is wrong|that is not it|'
                     'do not|please do not|do not do it|do not do that|incorrect|'
                     'no thanks|no thank you|not really|no that is wrong|that is not right|'

@@ -28,17 +28,10 @@ def read_statement(
 ) -> ClauseReading | None:
     """'the mug goes on the tray', 'the door should be closed'; None where it is none."""
     lower = sentence.lower
-    refusal = _nobody(sentence, row, end) or _object_first(sentence, row, end, negated)
-    if refusal is not None:
-        return refusal
-    inverted = _inverted(sentence, row, end, negated)
-    if inverted is not None:
-        return inverted
-    if lower[row] in DETERMINERS:
-        staying = next((at for at in range(row + 1, end) if lower[at] in _STAYING), None)
-        if staying is not None and all(word in _AS_IT_IS for word in lower[staying + 1:end]):
-            found = read_arguments(sentence, row, staying, NAMED)
-            return as_reading(sentence, found, NAMED, negated=True)
+    other = (_nobody(sentence, row, end) or _object_first(sentence, row, end, negated)
+             or _inverted(sentence, row, end, negated) or _staying(sentence, row, end))
+    if other is not None:
+        return other
     if lower[row] in _ASKING and lower[row + 1:row + 2] and lower[row + 1] in DETERMINERS:
         row += 1  # 'can that cup go in the sink'
     modal = next((at for at in range(row + 1, end - 1) if lower[at] in _MODALS
@@ -61,6 +54,17 @@ def read_statement(
     if not passive.objects or frame is None and not passive.places:
         return None  # 'it should be near the left' tells where it is
     return as_reading(sentence, (passive,), frame or FRAMES['put'], negated)
+
+
+def _staying(sentence: Sentence, row: int, end: int) -> ClauseReading | None:
+    """'the mug stays there'; None for other sentences."""
+    lower = sentence.lower
+    staying = next((at for at in range(row + 1, end) if lower[at] in _STAYING), None)
+    if lower[row] not in DETERMINERS or staying is None or any(
+            word not in _AS_IT_IS for word in lower[staying + 1:end]):
+        return None
+    found = read_arguments(sentence, row, staying, NAMED)
+    return as_reading(sentence, found, NAMED, negated=True)
 
 
 def _nobody(sentence: Sentence, row: int, end: int) -> ClauseReading | None:

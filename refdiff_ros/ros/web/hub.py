@@ -112,8 +112,8 @@ class Viewer:
 class Hub:
     """Takes what the node has, and hands it to the browsers.
 
-    `offer`, `frame_came`, `said`, `tell` and `report` may be called from any thread and return at once;
-    everything else belongs to the loop's thread.
+    `offer`, `frame_came`, `said`, `tell` and `report` may be called from any thread and return at
+    once; everything else belongs to the loop's thread.
     """
 
     def __init__(self, robot: Robot, loop: asyncio.AbstractEventLoop):
