@@ -107,9 +107,10 @@ def _write(args: argparse.Namespace, client: 'FollowClient', result: Any, frames
     status = FollowStatus(result.status)
     for row, step in enumerate(result.steps, 1):
         print(f'step {row}: {StepStatus(step.status).name.lower()}: {step.reason}')
-    print(f'{status.name}: {result.reason}', flush=True)
+    print(f'{status.name}: {result.reason.removeprefix("done: ")}', flush=True)
     if args.film and frames:
-        ended = f'{status.name.lower()}: {result.reason}'
+        name = status.name.lower()
+        ended = f'{name}: {result.reason.removeprefix(f"{name}: ")}'
         write_gif(args.out / 'follow.gif', frames, client.events, args.order, _SHOWN_S,
                   ended)
         print(f'film: {args.out}/follow.gif', flush=True)
