@@ -40,6 +40,7 @@ class GraphOptions:
         log: folder of the processes' outputs.
         speed: simulated seconds per second.
         server: command of the action server.
+        web_port: of the refdiff node's operator page; 0 for none, and none with true masks.
         film_hz: pictures per simulated second, on each of which the physics waits; 0 lets it run.
     """
 
@@ -54,6 +55,7 @@ class GraphOptions:
     log: Path
     speed: float = 1.0
     server: str = 'pick-server'
+    web_port: int = 0
     film_hz: float = 0.0
 
 
@@ -111,7 +113,7 @@ def start(options: GraphOptions, stack: ExitStack, client: 'type[PickClient] | N
     grounder = ('truth', {}, {**_IMAGES, **_TRUTH}) if options.true_masks else ('node', {
         'bundle': options.bundle, 'preset': options.preset, 'mode': options.mode,
         'device': options.device, 'service_timeout': options.timeout_s, 'max_age': 30.0,
-    }, _IMAGES)
+        'web_port': options.web_port}, _IMAGES)
     server = {'goal_timeout': options.timeout_s, 'motion_timeout': (
         options.timeout_s if options.film_hz else min(options.timeout_s, _MOTION_S))}
     processes = []

@@ -215,5 +215,6 @@ def _carried(result: Segmentation, masks: np.ndarray, kept: np.ndarray) -> Segme
         return found
     return replace(
         found, status=Status.NOT_FOUND, mask=np.zeros_like(masks[0]), rivals=(), question=None,
+        fits=(),
         reason=f'lost sight of it: only {kept[0]:.0%} of the mask could be carried on; '
                'the next full answer looks for it anew')

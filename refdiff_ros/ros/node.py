@@ -42,6 +42,7 @@ from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
 from refdiff_ros.ros.step_watch import HangNotice, Step
+from refdiff_ros.ros.web.follower_link import FollowerLink
 from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import done_within, result_of, Worker, WorkerStoppedError
 from refdiff_ros.srv import ReferSegmentation
@@ -94,7 +95,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._operator_says, self._operator_chose,
             lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
             lambda: self._dispatch.standing.text,
-            lambda: self._dispatch.config.max_input_megapixels))
+            lambda: self._dispatch.config.max_input_megapixels,
+            lambda name, tell: FollowerLink(self, name, tell)))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
@@ -341,7 +343,9 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         send = self._segment.refuse if result.segmentation is None else self._segment.reply
         send(reply_to, service_response(result, config.candidates))
         if not self._dispatch.standing.text:
+            # Of what is asked for by calls, such as a follower's, somebody may look on as well.
             self._page.offer(result, config.candidates, standing=False)
+            self._outputs.show(result)
 
     def _report(self) -> None:
         if self._inputs.inputs:

@@ -233,6 +233,10 @@ PARAMETERS = (
     ParameterSpec(
         'web_key', '', 'PEM file with the key of web_certificate, without a passphrase.',
         'configure'),
+    ParameterSpec(
+        'web_follower', 'refdiff_follow',
+        'Node that the operator page gives orders to; empty for a page that only finds.',
+        'configure'),
 )
 BY_NAME = {spec.name: spec for spec in PARAMETERS}
 # Parameters that rclpy itself declares.
@@ -285,6 +289,7 @@ class NodeConfig:
     web_token_file: str = ''
     web_certificate: str = ''
     web_key: str = ''
+    web_follower: str = 'refdiff_follow'
 
     def __post_init__(self):
         for field in fields(self):

@@ -13,6 +13,7 @@ from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.web.access import Access
 from refdiff_ros.ros.web.credentials import file_state, read_token, tls_context
+from refdiff_ros.ros.web.follower_link import FollowerLink
 from refdiff_ros.ros.web.hub import Hub, Robot
 from refdiff_ros.ros.web.listener import Listener
 from refdiff_ros.ros.web.refusals import http_log, Refusals
@@ -37,6 +38,7 @@ class OperatorPage:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._served: tuple[Any, ...] | None = None
+        self._follower: FollowerLink | None = None
 
     def apply(self, config: NodeConfig) -> None:
         """Serve as `config` says; a server that does so already goes on.
@@ -55,13 +57,17 @@ class OperatorPage:
         except BadRequestError:
             self.stop()
             raise
-        wanted = (config.web_address, config.web_port, access.token, *map(file_state, files))
+        wanted = (config.web_address, config.web_port, config.web_follower, access.token,
+                  *map(file_state, files))
         if wanted == self._served:
             return
         self.stop()
         require_package('aiohttp', 'web')
         self._start(access, config.web_port, tls)
         self._served = wanted
+        hub, follower = self._hub, self._robot.follower
+        if hub is not None and follower is not None and config.web_follower:
+            hub.follower = self._follower = follower(config.web_follower, hub.tell)
         self._say_where(access, config.web_port, tls)
 
     @staticmethod
@@ -80,6 +86,9 @@ class OperatorPage:
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_STOP_S)
+        if self._follower is not None:
+            self._follower.destroy()
+            self._follower = None
 
     def offer(self, answer: Answer, candidates: int, standing: bool) -> None:
         """A new answer, with at most `candidates` regions to show; `standing` or to a call."""

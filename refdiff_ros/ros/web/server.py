@@ -25,6 +25,8 @@ MOST_VIEWERS = 8
 # Characters of an expression; the text encoder reads far fewer.
 LONGEST_EXPRESSION = 500
 _LONGEST_MESSAGE = 8192
+# What a browser may ask of the node that follows orders.
+_FOLLOWER = ('order', 'answer', 'stop', 'cancel', 'resume', 'put_back')
 _HEADERS = {
     'Content-Security-Policy':
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -83,6 +85,7 @@ class _Server:
         self._guesses = Guesses()
         self._assets = _assets()
         self._sockets: set[web.WebSocketResponse] = set()
+        self._tasks: set[asyncio.Task] = set()
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
@@ -224,10 +227,40 @@ class _Server:
             return self._say(message['text'])
         elif asked == 'choose':
             return await self._choose(message)
+        elif asked in _FOLLOWER:
+            # In a task: a stop must not wait for the answer to an order.
+            task = asyncio.create_task(self._follow(viewer, asked, message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         else:
-            raise BadRequestError(
-                f"expected 'do' as shown, look, say or choose, got {asked!r:.40}")
+            wanted = ', '.join(('shown', 'look', 'say', 'choose', *_FOLLOWER))
+            raise BadRequestError(f"expected 'do' as one of {wanted}, got {asked!r:.40}")
         return {}
+
+    async def _follow(self, viewer: Viewer, asked: str, message: dict[str, Any]) -> None:
+        """What is for the node that follows orders."""
+        try:
+            text = await self._of_follower(asked, message)
+        except RefDiffError as error:
+            viewer.tell('done', {'for': asked, 'ok': False, 'text': str(error)})
+        except (KeyError, TypeError, ValueError, OverflowError, AssertionError) as error:
+            viewer.tell('done', {'for': asked, 'ok': False,
+                                 'text': f'this message cannot be read: {error!r:.200}'})
+        else:
+            viewer.tell('done', {'for': asked, 'ok': True, 'text': text})
+
+    async def _of_follower(self, asked: str, message: dict[str, Any]) -> str:
+        follower = self._hub.follower
+        if follower is None:
+            raise BadRequestError('this page gives no orders: set web_follower to the name of '
+                                  'the node that follows them')
+        if asked == 'order':
+            return await follower.order(' '.join(str(message['text']).split()))
+        if asked == 'answer':
+            return await follower.answer(message)
+        if asked == 'stop':
+            return await follower.stop()
+        return await (follower.cancel() if asked == 'cancel' else follower.trigger(asked))
 
     def _say(self, text: Any) -> dict[str, Any]:
         if not isinstance(text, str) or len(text) > LONGEST_EXPRESSION:
