@@ -120,6 +120,13 @@ def unload_engine(engine: 'Engine') -> None:
     manager.unload(engine.models)
 
 
+def give_memory_back() -> None:
+    """Hand the system what answers have freed; to be called now and then."""
+    from refdiff_ros.models.memory import trim_heap
+
+    trim_heap()
+
+
 def answer(
     engine: 'Engine',
     frame_set: FrameSet,

@@ -24,6 +24,7 @@ from refdiff_ros.results import Status
 from refdiff_ros.ros import diagnostics, parameters
 from refdiff_ros.ros.answers import (
     Answer,
+    give_memory_back,
     load_engine,
     Origin,
     unload_engine,
@@ -49,6 +50,8 @@ from refdiff_ros.srv import ReferSegmentation
 # How long an end waits for models that are being loaded, and for a step of an answer: in all less
 # than the 5 s after which launch gets impatient.
 _LOADING_S, _STEP_S = 0.5, 3.0
+# How often memory that answers have freed goes back to the system, seconds.
+_GIVE_BACK_S = 10.0
 # With 'on_hang: exit', how long a hang is reported before the process ends, and its exit status
 # (EX_SOFTWARE of sysexits.h).
 _REPORTED_S, _HUNG_STATUS = 2.0, 70
@@ -110,6 +113,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         group = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._report, group, clock=steady)
         self.create_timer(0.1, self._look_at_clock, MutuallyExclusiveCallbackGroup(),
+                          clock=steady)
+        self.create_timer(_GIVE_BACK_S, self._give_memory_back, MutuallyExclusiveCallbackGroup(),
                           clock=steady)
         if autostart:
             self._autostart = self.create_timer(
@@ -356,6 +361,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._statistics)
         self._diagnostics.publish(report)
         self._page.report(report)
+
+    def _give_memory_back(self) -> None:
+        if self._dispatch.engine is not None:
+            give_memory_back()
 
     # Operator page
 
