@@ -46,8 +46,20 @@ def text_features(
         text: as in `sentence_of`.
         local: as in `local_of`.
     """
+    sentence, beside = _encode(clip, [sentence_of(expression, text), local_of(expression, local)])
+    return TextFeatures(sentence=sentence, local=beside)
+
+
+@stage('clip_text')
+@torch.no_grad()
+def kind_feature(clip: ClipModels, expression: ReferringExpression) -> torch.Tensor:
+    """The text of the root word alone, 'the mug', (E,) float32 unit-norm."""
+    return _encode(clip, [f'the {expression.root}'])[0]
+
+
+def _encode(clip: ClipModels, texts: list[str]) -> torch.Tensor:
+    """Unit-norm features of texts, (len(texts), E)."""
     limit = clip.model.text_model.embeddings.position_embedding.weight.shape[0]
-    texts = [sentence_of(expression, text), local_of(expression, local)]
     full = max(len(ids) for ids in clip.tokenizer(texts)['input_ids'])
     if full > limit:
         _LOG.warning('the expression has %d tokens and CLIP reads %d: its end is cut', full, limit)
@@ -56,9 +68,8 @@ def text_features(
     device = model_device(clip)
     pooled = clip.model.text_model(
         input_ids=tokens['input_ids'].to(device),
-        attention_mask=tokens['attention_mask'].to(device)).pooler_output  # (2, D)
-    sentence, beside = F.normalize(clip.model.text_projection(pooled).float(), dim=-1)  # (2, E)
-    return TextFeatures(sentence=sentence, local=beside)
+        attention_mask=tokens['attention_mask'].to(device)).pooler_output  # (len(texts), D)
+    return F.normalize(clip.model.text_projection(pooled).float(), dim=-1)
 
 
 def sentence_of(expression: ReferringExpression, text: str) -> str:

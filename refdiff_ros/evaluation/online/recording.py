@@ -15,8 +15,8 @@ from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.evaluation.bags.pairing import Index
 from refdiff_ros.evaluation.bags.reading import Bag, COMPRESSED_IMAGE, IMAGE
 from refdiff_ros.evaluation.online.answer_bag import AnswerBagWriter, NODE_LOG
-from refdiff_ros.evaluation.online.plan import Play
 from refdiff_ros.evaluation.online.player import Player
+from refdiff_ros.evaluation.online.schedule import Play
 from refdiff_ros.evaluation.online.timeline import timeline
 from refdiff_ros.evaluation.online.topics import message_store
 from refdiff_ros.optional import require_package, require_ros
