@@ -142,8 +142,8 @@ def answer(
         received_s=received_s, standing=standing)
     try:
         return _answer(engine, frame_set, config, start)
-    # One bad call must not end the node, nor end the thread that answers: SystemExit and the panics
-    # of libraries in Rust are no `Exception`.
+    # One bad call must not end the node, nor the thread that answers: SystemExit and the panics of
+    # libraries in Rust are no `Exception`.
     except BaseException as error:
         status, reason = failure(error, expression)
         return replace(start, status=status, reason=reason)

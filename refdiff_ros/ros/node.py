@@ -42,7 +42,7 @@ from refdiff_ros.ros.processes.guard import Board
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
-from refdiff_ros.ros.step_watch import HangNotice, Step
+from refdiff_ros.ros.step_watch import HangNotice, RunningStep
 from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import done_within, result_of, Worker, WorkerStoppedError
 from refdiff_ros.srv import ReferSegmentation
@@ -419,14 +419,14 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         return '' if step is None else diagnostics.hang_text(
             step, self._dispatch.config.step_timeout)
 
-    def _step_hangs(self, step: Step) -> None:
+    def _step_hangs(self, step: RunningStep) -> None:
         config = self._dispatch.config
         text = diagnostics.hang_text(step, config.step_timeout)
         self._dispatch.give_up(Refusal(Status.TIMEOUT, text))
         self._dispatch.refuse_all(Refusal(Status.INTERNAL, text))
         self._tell_of_hang(text)
 
-    def _tracker_step_hangs(self, step: Step) -> None:
+    def _tracker_step_hangs(self, step: RunningStep) -> None:
         self._tell_of_hang(diagnostics.hang_text(step, self._dispatch.config.step_timeout))
 
     def _tell_of_hang(self, text: str) -> None:
@@ -441,7 +441,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         if self._hang_text():
             self._fail(_HUNG_STATUS)
 
-    def _step_ended(self, step: Step) -> None:
+    def _step_ended(self, step: RunningStep) -> None:
         self.get_logger().warning(
             f"the step '{step.name}' has ended after all, {time.monotonic() - step.since_s:.1f} s "
             'after it began: the node answers again')
@@ -474,7 +474,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         step = self._hangs.hanging or self._worker.watch.step
         if not self._worker.join(0.0 if self._hangs.hanging else patience_s) and step:
             self._dispatch.give_up(Refusal(
-                Status.INACTIVE, f"the node is ending: it did not wait for the step '{step.name}'"))
+                Status.INACTIVE,
+                f"the node is ending: it did not wait for the step '{step.name}'"))
         self._segment.close()
         self._page.stop()
         self._tracker.join(_LOADING_S)
