@@ -120,6 +120,13 @@ def unload_engine(engine: 'Engine') -> None:
     manager.unload(engine.models)
 
 
+def give_memory_back() -> None:
+    """Hand the system what answers have freed; to be called now and then."""
+    from refdiff_ros.models.memory import trim_heap
+
+    trim_heap()
+
+
 def answer(
     engine: 'Engine',
     frame_set: FrameSet,
@@ -135,8 +142,8 @@ def answer(
         received_s=received_s, standing=standing)
     try:
         return _answer(engine, frame_set, config, start)
-    # One bad call must not end the node, nor end the thread that answers: SystemExit and the panics
-    # of libraries in Rust are no `Exception`.
+    # One bad call must not end the node, nor the thread that answers: SystemExit and the panics of
+    # libraries in Rust are no `Exception`.
     except BaseException as error:
         status, reason = failure(error, expression)
         return replace(start, status=status, reason=reason)

@@ -16,7 +16,7 @@ from refdiff_ros.ros.decoding import decode, DecodedFrame
 from refdiff_ros.ros.frame_sync import FrameSet, FrameSync, stamp_ns
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.requests import Standing
-from refdiff_ros.ros.step_watch import Step
+from refdiff_ros.ros.step_watch import RunningStep
 from refdiff_ros.ros.worker import Job, Worker
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class MaskTracker:
         self._worker.stop()
 
     @property
-    def step(self) -> Step | None:
+    def step(self) -> RunningStep | None:
         """What the thread is at, or None."""
         return self._worker.watch.step
 
