@@ -107,7 +107,7 @@ def _run(
             nothing keeps as much FOUND as is asked for.
     """
     from refdiff_ros.evaluation.calibrating.cross_validation import cross_validated, FOLDS
-    from refdiff_ros.evaluation.calibrating.fitting import calibrated
+    from refdiff_ros.evaluation.calibrating.fitting import calibrated, steady_thresholds
     from refdiff_ros.evaluation.decisions import figures
     if not 0 <= args.least_found <= 1:
         raise BadRequestError(f'expected --least-found in 0..1, got {args.least_found:g}')
@@ -119,7 +119,7 @@ def _run(
     results = cross_validated(
         found, [name for name, _ in cases], [text for _, text in cases], args.least_found,
         request.mode)
-    config = calibrated(found, args.least_found, request.mode)
+    config = calibrated(found, args.least_found, request.mode, steady_thresholds)
     checked = figures.decision_figures(results)
     kept = {name: checked[name] for name in ('macro_f1', 'precision', 'recall')}
     kept['ece'] = checked['confidence']['all questions']['ece']

@@ -10,6 +10,7 @@ from refdiff_ros.evaluation.calibrating.fitting import (
     Collected,
     decisions,
     probabilities,
+    steady_thresholds,
 )
 from refdiff_ros.evaluation.decisions.asking import DecisionResult
 from refdiff_ros.evaluation.decisions.cases import TRUTHS
@@ -41,7 +42,8 @@ def cross_validated(
         inside = np.flatnonzero(fold == held_out)
         if not len(inside):
             continue
-        config = calibrated(found.take(fold != held_out), least_found, mode)
+        config = calibrated(
+            found.take(fold != held_out), least_found, mode, steady_thresholds)
         part = judged(found.take(inside), config, number[inside].tolist(),
                       [texts[case] for case in inside], rng)
         for case, result in zip(inside, part, strict=True):

@@ -5,8 +5,9 @@ What is fitted is `refdiff_ros/matching/calibration.py`.
 Letters: C cases, R regions of a case (filled up to `MAX_REGIONS`), F kinds of evidence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+import math
 
 import numpy as np
 
@@ -26,8 +27,12 @@ from refdiff_ros.presets import Mode
 _RIDGE = 1.0  # on standardised evidence
 _LEAST = (-0.05, -0.08, -0.1, -0.12, -0.15, -0.2, -0.3, -1.0)
 _GRID = np.round(np.arange(0.1, 0.91, 0.02), 2)
+_DRAWS = 60
 _LIKELIER = 0.5  # `fits_from` where no case tells it: more likely than not
 _STEPS, _LONGEST_STEP, _PRECISION = 200, 2.0, 1e-10  # of Newton's method
+
+
+Choose = Callable[[np.ndarray, np.ndarray, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def join(parts: Sequence[Collected]) -> Collected:
 
 def calibrated(
     found: Collected, least_found: float, mode: str = Mode.FULL.value,
+    choose: Choose | None = None,
 ) -> CalibrationConfig:
     """The whole calibration.
 
@@ -68,6 +74,7 @@ def calibrated(
         found: answers.
         least_found: as in `thresholds`.
         mode: of the engine that gave them.
+        choose: `thresholds`, which it is by default, or `steady_thresholds`.
 
     Raises:
         BadRequestError: as in `thresholds`.
@@ -76,7 +83,7 @@ def calibrated(
     fits = probabilities(found, weights)
     share = np.array([[log_odds(lone_share(one))] for one in fits])  # (C, 1)
     bias, (slope,) = fit_logistic(share, found.right)
-    below, start = thresholds(fits, found.truth, least_found)
+    below, start = (choose or thresholds)(fits, found.truth, least_found)
     return CalibrationConfig(
         mode=mode, fit=weights, bias=round(float(bias), 4),
         slope=round(float(slope), 4), not_found_below=below, fits_from=start)
@@ -167,6 +174,67 @@ def thresholds(
             f'expected thresholds that keep {least_found:.0%} FOUND, there are none: '
             'lower --least-found')
     return max(tried)[2:]
+
+
+def steady_thresholds(
+    fits: np.ndarray, truth: np.ndarray, least_found: float,
+) -> tuple[float, float]:
+    """As `thresholds`, for few cases: the mean of what bootstrap draws of the cases choose.
+
+    The decisions count alike however many cases each has. Of few cases some thresholds keep
+    enough by chance, so one standard error of the share is kept to spare, or as much of it as
+    can be.
+
+    Args:
+        fits, truth, least_found: as in `thresholds`.
+
+    Raises:
+        BadRequestError: as in `thresholds`.
+    """
+    rng = np.random.default_rng(0)
+    count = len(truth)
+    draws = [np.bincount(rng.integers(count, size=count), minlength=count)
+             for _ in range(_DRAWS)]
+    surfaces = [_surface(fits, truth, drawn) for drawn in draws]
+    spare = math.sqrt(least_found * (1 - least_found) / max(int(np.sum(truth == 0)), 1))
+    for least in np.linspace(least_found + spare, least_found, 5):
+        chosen = [np.unravel_index(np.argmax(np.where(kept >= least, score, -1)), score.shape)
+                  for score, kept in surfaces if (kept >= least).any()]
+        if 2 * len(chosen) > _DRAWS:
+            below, start = np.mean([(_GRID[low], _GRID[high]) for low, high in chosen], axis=0)
+            several = (truth == DECISIONS.index('AMBIGUOUS')).any()
+            return round(float(below), 3), round(float(start), 3) if several else _LIKELIER
+    raise BadRequestError(f'expected thresholds that keep {least_found:.0%} FOUND, there are '
+                          'none: lower --least-found')
+
+
+def _surface(
+    fits: np.ndarray, truth: np.ndarray, drawn: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Macro F1 and the share of FOUND that is kept, each (B, S), for all pairs of `_GRID`.
+
+    Args:
+        fits: (C, R).
+        truth: (C,).
+        drawn: (C,) how often each case counts.
+    """
+    refused = (fits.max(axis=1)[:, None] < _GRID).astype(float)  # (C, B)
+    several = (fits[:, 1:].max(axis=1)[:, None] >= _GRID).astype(float)  # (C, S)
+    there = 1 - refused
+    # By the order of DECISIONS: what share of the cases of a kind (weights) is answered with it.
+    answered = (
+        lambda weight: (there * weight[:, None]).T @ (1 - several),
+        lambda weight: np.repeat((weight @ refused)[:, None], len(_GRID), axis=1),
+        lambda weight: (there * weight[:, None]).T @ several)
+    kinds = [drawn * (truth == place) for place in range(len(DECISIONS))]
+    weights = [kind / kind.sum() for kind in kinds if kind.any()]
+    places = [place for place, kind in enumerate(kinds) if kind.any()]
+    score = np.zeros((len(_GRID), len(_GRID)))
+    for place, weight in zip(places, weights, strict=True):
+        given = np.sum([answered[place](other) for other in weights], axis=0)
+        score += 2 * answered[place](weight) / (1 + given) / len(places)
+    kept = answered[0](weights[places.index(0)]) if 0 in places else np.zeros_like(score)
+    return score, kept
 
 
 def summary(found: Collected, config: CalibrationConfig) -> dict[str, object]:
