@@ -9,6 +9,8 @@ import re
 import sys
 from typing import Any, NoReturn, TYPE_CHECKING
 
+import numpy as np
+
 from refdiff_ros.console import Progress, to_json
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.bags.cli import add_frame_options
@@ -18,6 +20,7 @@ from refdiff_ros.presets import Mode, PRESETS
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
+    from refdiff_ros.evaluation.calibrating.collecting import Asked
     from refdiff_ros.evaluation.calibrating.fitting import Collected
     from refdiff_ros.evaluation.calibrating.sources import Source
 
@@ -116,10 +119,9 @@ def _run(
         found, cases = _collected(request, opened, engine)
         data = opened.data
     counts = _counted(found)
-    results = cross_validated(
-        found, [name for name, _ in cases], [text for _, text in cases], args.least_found,
-        request.mode)
-    config = calibrated(found, args.least_found, request.mode, steady_thresholds)
+    results = cross_validated(found, cases, args.least_found, request.mode)
+    config = calibrated(found, args.least_found, request.mode, steady_thresholds,
+                        np.array([case.made for case in cases]))
     checked = figures.decision_figures(results)
     kept = {name: checked[name] for name in ('macro_f1', 'precision', 'recall')}
     kept['ece'] = checked['confidence']['all questions']['ece']
@@ -144,8 +146,8 @@ def _engine(request: RunRequest) -> 'Engine':
 
 def _collected(
     request: RunRequest, source: 'Source', engine: 'Engine',
-) -> tuple['Collected', list[tuple[str, str]]]:
-    """What the answers show, and picture and text of each case."""
+) -> tuple['Collected', list['Asked']]:
+    """What the answers show, and what was asked."""
     from refdiff_ros.evaluation.calibrating.collecting import collect
     from refdiff_ros.evaluation.calibrating.questions import absent_expressions, questions
     from refdiff_ros.language.expression import parse

@@ -4,6 +4,7 @@ Letters: K objects of a picture, R regions of an answer, F kinds of evidence.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,10 +27,18 @@ _SHOWS_IOU = 0.25
 Row = tuple[np.ndarray, ...]
 
 
+class Asked(NamedTuple):
+    """What is kept of a `CalibrationCase`, whose picture is large."""
+
+    picture: str
+    text: str
+    made: bool
+
+
 def collect(
     engine: Engine, cases: Iterable[CalibrationCase], say: Callable[[str], None],
     step: Callable[[], None],
-) -> tuple[Collected | None, list[tuple[str, str]]]:
+) -> tuple[Collected | None, list[Asked]]:
     """Ask everything.
 
     Args:
@@ -39,10 +48,10 @@ def collect(
         step: is called after each case.
 
     Returns:
-        What the answers show, None without any; and picture and text of each.
+        What the answers show, None without any; and what was asked.
     """
     rows: list[Row] = []
-    asked: list[tuple[str, str]] = []
+    asked: list[Asked] = []
     for case in cases:
         answer, error = attempt(lambda case=case: engine.segment(
             case.frame, case.text, check=False))
@@ -51,7 +60,7 @@ def collect(
         else:
             rows.append(row_of(answer, case.frame, case.masks, range(len(case.masks)), case.truth,
                                engine.preset.selection))
-            asked.append((case.picture, case.text))
+            asked.append(Asked(case.picture, case.text, case.made))
         step()
     return stacked(rows) if rows else None, asked
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from refdiff_ros.config import CalibrationConfig
+from refdiff_ros.evaluation.calibrating.collecting import Asked
 from refdiff_ros.evaluation.calibrating.fitting import (
     calibrated,
     Collected,
@@ -22,20 +23,21 @@ _SOURCES = tuple(TRUTHS)  # in the order of DECISIONS
 
 
 def cross_validated(
-    found: Collected, pictures: Sequence[str], texts: Sequence[str], least_found: float, mode: str,
+    found: Collected, asked: Sequence[Asked], least_found: float, mode: str,
 ) -> list[DecisionResult]:
     """Each case judged by a fit on the other folds; the cases of a picture are in one fold.
 
     Args:
         found: what answers show.
-        pictures, texts: of the cases.
+        asked: the cases.
         least_found, mode: as in `calibrated`.
 
     Raises:
         BadRequestError: as in `calibrated`.
     """
     rng = np.random.default_rng(0)
-    names, number = np.unique(np.asarray(pictures), return_inverse=True)
+    names, number = np.unique([case.picture for case in asked], return_inverse=True)
+    made = np.array([case.made for case in asked])
     fold = rng.permutation(len(names))[number] % FOLDS
     results: list[DecisionResult | None] = [None] * len(number)
     for held_out in range(FOLDS):
@@ -43,9 +45,10 @@ def cross_validated(
         if not len(inside):
             continue
         config = calibrated(
-            found.take(fold != held_out), least_found, mode, steady_thresholds)
+            found.take(fold != held_out), least_found, mode, steady_thresholds,
+            made[fold != held_out])
         part = judged(found.take(inside), config, number[inside].tolist(),
-                      [texts[case] for case in inside], rng)
+                      [asked[case].text for case in inside], rng)
         for case, result in zip(inside, part, strict=True):
             results[case] = result
     return [result for result in results if result is not None]

@@ -66,7 +66,7 @@ def join(parts: Sequence[Collected]) -> Collected:
 
 def calibrated(
     found: Collected, least_found: float, mode: str = Mode.FULL.value,
-    choose: Choose | None = None,
+    choose: Choose | None = None, made: np.ndarray | None = None,
 ) -> CalibrationConfig:
     """The whole calibration.
 
@@ -75,6 +75,8 @@ def calibrated(
         least_found: as in `thresholds`.
         mode: of the engine that gave them.
         choose: `thresholds`, which it is by default, or `steady_thresholds`.
+        made: (C,) bool, cases that are absent as far as anybody knows. Some are there by chance
+            and would make the confidence too low, so each counts there as far as the fit agrees.
 
     Raises:
         BadRequestError: as in `thresholds`.
@@ -82,7 +84,8 @@ def calibrated(
     weights = fit_weights(found)
     fits = probabilities(found, weights)
     share = np.array([[log_odds(lone_share(one))] for one in fits])  # (C, 1)
-    bias, (slope,) = fit_logistic(share, found.right)
+    sure = np.ones(len(fits)) if made is None else np.where(made, 1 - fits.max(axis=1), 1.0)
+    bias, (slope,) = fit_logistic(share, found.right, sure)
     below, start = (choose or thresholds)(fits, found.truth, least_found)
     return CalibrationConfig(
         mode=mode, fit=weights, bias=round(float(bias), 4),
@@ -113,23 +116,27 @@ def probabilities(found: Collected, weights: FitWeights) -> np.ndarray:
     return np.where(found.judged, flat.reshape(found.judged.shape), 0.0)
 
 
-def fit_logistic(known: np.ndarray, outcome: np.ndarray) -> tuple[float, np.ndarray]:
+def fit_logistic(
+    known: np.ndarray, outcome: np.ndarray, weight: np.ndarray | None = None,
+) -> tuple[float, np.ndarray]:
     """Bias and factors of a logistic model by penalised maximum likelihood.
 
     Args:
         known: (N, F).
         outcome: (N,) 0..1; a share counts as so much of a yes.
+        weight: (N,) how much each counts; None for 1.
     """
     mean, spread = known.mean(axis=0), np.maximum(known.std(axis=0), 1e-9)
     standard, outcome = (known - mean) / spread, outcome.astype(np.float64)
 
     design = np.column_stack([np.ones(len(standard)), standard])  # (N, 1 + F)
+    counts = np.ones(len(standard)) if weight is None else weight
     ridge = np.append(0.0, np.full(known.shape[1], _RIDGE))
     values = np.zeros(1 + known.shape[1])
     for _ in range(_STEPS):
         chance = logistic(design @ values)
-        gradient = design.T @ (chance - outcome) + ridge * values
-        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + np.diag(ridge)
+        gradient = design.T @ (counts * (chance - outcome)) + ridge * values
+        curvature = (design * (counts * chance * (1 - chance))[:, None]).T @ design + np.diag(ridge)
         step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
         # Far from the optimum Newton's step can be too long; the problem is convex.
         values -= step * min(1.0, _LONGEST_STEP / max(float(np.abs(step).max()), _PRECISION))

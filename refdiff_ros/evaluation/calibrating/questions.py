@@ -53,12 +53,14 @@ class CalibrationCase:
         frame: the picture.
         text: what is asked.
         masks: (K, H, W) bool, of the objects of which it is true.
+        made: it was said of another picture, and nobody has looked whether it is true here.
     """
 
     picture: str
     frame: Frame
     text: str
     masks: np.ndarray
+    made: bool = False
 
     @property
     def truth(self) -> Status:
@@ -111,4 +113,4 @@ def questions(
         for each in picture.said:
             yield CalibrationCase(picture.name, picture.frame, each.text, each.masks)
         for text in absent.get(picture.name, ()):
-            yield CalibrationCase(picture.name, picture.frame, text, nothing)
+            yield CalibrationCase(picture.name, picture.frame, text, nothing, made=True)

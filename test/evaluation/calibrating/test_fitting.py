@@ -90,3 +90,45 @@ def test_the_summary_tells_what_each_evidence_is_worth(found):
     worth = told['loss_more_without']
     assert worth['match'] > worth['colour_clash'] > -1e-3
     assert told['cases'] == 1500 and 0.5 < told['macro_f1'] <= 1
+
+
+def test_steady_thresholds_spare_an_error_and_hardly_move_with_the_draw():
+    chosen = []
+    for seed in range(6):
+        found = _collected(cases=250, seed=seed)
+        config = fitting.calibrated(found, 0.5, 'full', fitting.steady_thresholds)
+        chosen.append((config.not_found_below, config.fits_from))
+        fits = fitting.probabilities(found, config.fit)
+        given = fitting.decisions(fits, *chosen[-1])
+        assert np.mean(given[found.truth == 0] == 0) >= 0.5
+    assert np.ptp(chosen, axis=0).max() < 0.25
+    assert chosen[-1] == fitting.steady_thresholds(fits, found.truth, 0.5)
+
+
+def test_without_several_another_region_fits_when_that_is_likelier():
+    found = _collected(cases=400)
+    alone = found.take(found.truth != 2)
+    assert fitting.steady_thresholds(
+        fitting.probabilities(alone, TRUTH), alone.truth, 0.3)[1] == 0.5
+    with pytest.raises(BadRequestError, match='lower --least-found'):
+        fitting.steady_thresholds(np.zeros((9, 2)), np.zeros(9, int), 1.0)
+
+
+def test_the_surface_is_what_counting_gives():
+    found = _collected(cases=120)
+    fits = fitting.probabilities(found, TRUTH)
+    score, kept = fitting._surface(fits, found.truth, np.ones(len(fits)))
+    for low, high in ((0, 0), (10, 20), (40, 3)):
+        given = fitting.decisions(fits, fitting._GRID[low], fitting._GRID[high])
+        recall = np.array([np.mean(given[found.truth == k] == k) for k in range(3)])
+        claimed = np.array([sum(np.mean(given[found.truth == other] == k) for other in range(3))
+                            for k in range(3)])
+        assert score[low, high] == pytest.approx(np.mean(2 * recall / (1 + claimed)))
+        assert kept[low, high] == pytest.approx(recall[0])
+
+
+def test_parts_are_joined_and_taken():
+    found = _collected(cases=30)
+    both = fitting.join([found.take(np.arange(10)), found.take(np.arange(10, 30))])
+    for one, other in zip(vars(both).values(), vars(found).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
