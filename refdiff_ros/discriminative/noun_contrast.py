@@ -66,13 +66,18 @@ def other_texts(
     """
     named = {expression.root.lower(), *(word.lower() for word in expression.conjuncts)}
     sentence, beside = sentence_of(expression, text), local_of(expression, local)
-    swaps = [(expression.root, noun) for noun in NOUNS if noun not in named]
+    root = expression.root
+    pairs = [(_swapped(sentence, root, noun, f'the {noun}'), _swapped(beside, root, noun, noun))
+             for noun in NOUNS if noun not in named]
     words = {word.lower for word in split_words(expression.phrase)} - named
     colours = words.intersection(COLOURS)
     if len(colours) == 1:
         (own,) = colours
-        swaps += [(own, colour) for colour in COLOURS if colour != own]
-    return [(_swapped(sentence, *swap), _swapped(beside, *swap)) for swap in swaps]
+        for colour in COLOURS:
+            if colour != own:
+                pairs.append((_swapped(sentence, own, colour, sentence),
+                              _swapped(beside, own, colour, beside)))
+    return pairs
 
 
 def encode_others(clip: ClipModels, pairs: Sequence[tuple[str, str]]) -> OtherTexts:
@@ -102,10 +107,10 @@ def share_of_own(match: np.ndarray, scale: float) -> np.ndarray:
     return np.asarray(np.exp(behind[:, 0]) / np.exp(behind).sum(axis=1))
 
 
-def _swapped(text: str, word: str, other: str) -> str:
-    """The last whole `word` of `text` replaced: the head of a noun phrase comes last."""
+def _swapped(text: str, word: str, other: str, without: str) -> str:
+    """The last whole `word` of `text` replaced, the head of a noun phrase; `without` if none."""
     places = list(re.finditer(rf'\b{re.escape(word)}\b', text, re.IGNORECASE))
     if not places:
-        return f'{text} {other}'
+        return without
     start, end = places[-1].span()
     return f'{text[:start]}{other}{text[end:]}'

@@ -142,7 +142,7 @@ class DiscriminativeFrame:
     @property
     def scale(self) -> float:
         """What CLIP multiplies a cosine with before its softmax: 100 in the published one."""
-        return float(self.clip.model.logit_scale.exp())
+        return float(self.clip.model.logit_scale.detach().exp())
 
     def _checked(self, rows: np.ndarray | None) -> np.ndarray:
         count = len(self.masks)

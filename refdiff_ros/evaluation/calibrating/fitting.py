@@ -136,7 +136,8 @@ def fit_logistic(
     for _ in range(_STEPS):
         chance = logistic(design @ values)
         gradient = design.T @ (counts * (chance - outcome)) + ridge * values
-        curvature = (design * (counts * chance * (1 - chance))[:, None]).T @ design + np.diag(ridge)
+        steepness = counts * chance * (1 - chance)
+        curvature = (design * steepness[:, None]).T @ design + np.diag(ridge)
         step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
         # Far from the optimum Newton's step can be too long; the problem is convex.
         values -= step * min(1.0, _LONGEST_STEP / max(float(np.abs(step).max()), _PRECISION))
