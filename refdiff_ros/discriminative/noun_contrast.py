@@ -73,10 +73,9 @@ def other_texts(
     colours = words.intersection(COLOURS)
     if len(colours) == 1:
         (own,) = colours
-        for colour in COLOURS:
-            if colour != own:
-                pairs.append((_swapped(sentence, own, colour, sentence),
-                              _swapped(beside, own, colour, beside)))
+        pairs += [
+            (_swapped(sentence, own, other, sentence), _swapped(beside, own, other, beside))
+            for other in COLOURS if other != own]
     return pairs
 
 

@@ -64,7 +64,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--limit', type=positive, metavar='N', help='the first N labels only')
+    parser.add_argument('--limit', type=positive, metavar='N',
+                        help='the first N cases only, those made from other pictures included')
     parser.add_argument('--bundle', default='', help='model bundle: name, folder or hub id')
     parser.add_argument('--preset', default='onboard', choices=sorted(PRESETS))
     parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
@@ -211,5 +212,9 @@ def _write_report(
     write_decisions(path, {
         'bundle': engine.models.name, 'preset': request.preset, 'mode': request.mode,
         'split': data['name'], 'half': 'cross-validated', 'seed': request.seed, 'overrides': {},
-        'calibrated': True, 'trained': engine.models.trained, **checked})
+        'calibrated': True, 'trained': engine.models.trained, 'heading': 'Calibration',
+        'note': f'{engine.models.name}, {request.preset}, {request.mode}, on {data["name"]}: each '
+                'case judged by a fit on the other pictures. Some expressions that were said of '
+                'other pictures are true by chance, so that right NOT_FOUND is more than it says.',
+        **checked})
     print(f'wrote {path}', file=sys.stderr)

@@ -26,12 +26,15 @@ def decisions_page(written: Mapping[str, Any]) -> str:
     """The whole document.
 
     Args:
-        written: figures, settings and 'results', as `--json` writes them.
+        written: figures, settings and 'results', as `--json` writes them; for another page than
+            that of `refdiff evaluate decisions` also 'heading' and 'note'.
     """
     asked = ', '.join(str(written[name]) for name in _SETTINGS[:5])
     wrong = [one for one in written['results'] if one['status'] != one['truth']]
     return render_page(
-        'decisions.html', title=f'decisions, {asked}', warnings=_warnings(written),
+        'decisions.html', title=f'decisions, {asked}',
+        heading=written.get('heading', 'FOUND, NOT_FOUND, AMBIGUOUS'),
+        note=written.get('note', ''), warnings=_warnings(written),
         confusion=_confusion(written), macro_f1=shown(written['macro_f1']),
         sources=_sources(written), presence=_presence(written), confidence=_confidence(written),
         bins=len(written['confidence']['all questions']['bins']), charts=_charts(written),
