@@ -303,7 +303,9 @@ class SelectionConfig:
             lower-scored is no region of its own.
         temperature: divides scores before the softmax that gives `confidence`.
         decide: 'scores' (by `min_score` and `ambiguity_margin`), or 'calibrated' (by the
-            bundle's calibration; by scores where it has none for the mode).
+            bundle's calibration; where it has none for the mode, by scores and `min_presence`).
+        min_presence: where nothing is calibrated, an answer whose presence (`presence`) is below
+            it is NOT_FOUND; 0 never refuses.
     """
 
     alpha: float = 0.1
@@ -314,6 +316,7 @@ class SelectionConfig:
     rival_overlap: float = 0.5
     temperature: float = 0.01
     decide: str = 'scores'
+    min_presence: float = 0.2
 
     def __post_init__(self):
         require(0 <= self.alpha <= 1, 'selection.alpha in 0..1', self.alpha)
@@ -328,6 +331,7 @@ class SelectionConfig:
         require(self.temperature > 0, 'selection.temperature > 0', self.temperature)
         require(self.decide in ('scores', 'calibrated'),
                 "selection.decide 'scores' or 'calibrated'", self.decide)
+        require(0 <= self.min_presence <= 1, 'selection.min_presence in 0..1', self.min_presence)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 import enum
 import logging
+from pathlib import Path
 import time
 from typing import Any, TYPE_CHECKING
 
@@ -79,11 +80,12 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
     """Load and warm the models that `config` names, as far as its mode needs them.
 
     Args:
-        config: bundle, device, preset and mode.
+        config: bundle, device, preset, mode and calibration.
         listener: is told of each `models.progress.Step`.
 
     Raises:
-        RefDiffError: the bundle cannot be loaded; the message says what to do.
+        RefDiffError: the bundle cannot be loaded, or the calibration is for something else; the
+            message says what to do.
     """
     # These bring torch, which takes seconds to import.
     from refdiff_ros.engine import Engine, resolve_preset
@@ -95,6 +97,10 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
         revision=config.revision or None, offline=config.offline,
         low_memory=config.low_memory, compile=config.compile, mode=config.mode,
         listener=listener)
+    if config.calibration:
+        from refdiff_ros.matching.calibration_file import take_calibration
+        take_calibration(models, Path(config.calibration), config.bundle, config.preset,
+                         config.mode)
     preset = resolve_preset(models, config.preset)
     warm_up(models, preset, listener)
     return Engine(models, preset, Mode(config.mode), config.seed)
@@ -110,6 +116,15 @@ def why_not_mode(engine: 'Engine', mode: str) -> str:
         return ''
     return (f"mode '{mode}' needs {' and '.join(lacking)}, not loaded for the mode that the node "
             "was configured with: run 'cleanup' first, then set it and run 'configure'")
+
+
+def why_not_calibrated(config: NodeConfig, name: str, value: Any) -> str:
+    """Why a preset or mode cannot be taken with the calibration of `config`; '' where it can."""
+    if not config.calibration or name not in ('preset', 'mode') or value == getattr(config, name):
+        return ''
+    return (f"{name} '{value}' has no calibration: {config.calibration} is for "
+            f"'{getattr(config, name)}'; run 'cleanup', set {name} and calibration, and run "
+            "'configure'")
 
 
 def unload_engine(engine: 'Engine') -> None:
@@ -213,6 +228,7 @@ def _ask(engine: 'Engine', frame: Frame, expression: str, config: NodeConfig) ->
     from refdiff_ros.engine import resolve_preset
 
     preset, mode = resolve_preset(engine.models, config.preset), Mode(config.mode)
+    preset = preset.override({'selection': {'min_presence': config.min_presence}})
     return engine.ask(frame, expression, mode, preset, config.seed, config.check_expressions)
 
 

@@ -28,6 +28,7 @@ from refdiff_ros.ros.answers import (
     load_engine,
     Origin,
     unload_engine,
+    why_not_calibrated,
     why_not_mode,
 )
 from refdiff_ros.ros.bond import Bond, status_type
@@ -391,7 +392,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         engine = self._dispatch.engine
         for change in changes:
             problem = ''
-            if change.name == 'mode' and engine is not None and change.value in set(Mode):
+            if engine is not None:
+                problem = why_not_calibrated(self._dispatch.config, change.name, change.value)
+            if not problem and change.name == 'mode' and engine is not None and (
+                    change.value in set(Mode)):
                 problem = why_not_mode(engine, change.value)
             if problem:
                 return SetParametersResult(successful=False, reason=problem)

@@ -141,6 +141,14 @@ PARAMETERS = (
         'needs is loaded: a mode that needs more is reached by cleanup and configure.',
         choices=tuple(mode.value for mode in Mode)),
     ParameterSpec(
+        'calibration', '',
+        'File of a calibration that `refdiff calibrate` wrote for this bundle, preset and mode; '
+        "empty takes the bundle's own, where it has one.", 'configure'),
+    ParameterSpec(
+        'min_presence', 0.2,
+        'Where nothing is calibrated: NOT_FOUND below this presence, 0 to 1; 0 never refuses.',
+        low=0.0, high=1.0),
+    ParameterSpec(
         'seed', 0, 'Seed of the diffusion noise; the same seed gives the same answer.',
         low=0, high=2**31 - 1),
     ParameterSpec(
@@ -265,6 +273,8 @@ class NodeConfig:
     compile: bool = False
     preset: str = 'onboard'
     mode: str = 'full'
+    calibration: str = ''
+    min_presence: float = 0.2
     seed: int = 0
     check_expressions: bool = True
     image_transport: str = 'raw'
