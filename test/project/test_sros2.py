@@ -3,6 +3,7 @@
 from pathlib import Path
 import xml.etree.ElementTree as ElementTree
 
+from free_port import free_port
 from pytest import fixture, mark
 import rclpy
 from rclpy.context import Context
@@ -13,7 +14,8 @@ _INCLUDE = '{http://www.w3.org/2001/XInclude}include'
 # Only with other parameters than the defaults, or with packages that are not always there.
 OPTIONAL = {
     '/refdiff/node': {('subscribe', '/image/compressed'),
-                      ('publish', '/bond'), ('subscribe', '/bond')},
+                      ('publish', '/bond'), ('subscribe', '/bond'),
+                      ('publish', '/refdiff/detections')},
     '/refdiff/camera': {('publish', '/color/image_raw/compressed')},
     '/refdiff/gripper': {('publish', '/color/image_raw/compressed')},
     'all': {('subscribe', '/clock'), ('subscribe', '/parameter_events'),
@@ -23,7 +25,7 @@ OPTIONAL = {
 }
 # Enclave, node and what starts it.
 NODES = (
-    ('/refdiff/node', 'refdiff', NODE, {}),
+    ('/refdiff/node', 'refdiff', NODE, {'web_port': free_port()}),
     ('/refdiff/follow', 'refdiff_follow', NODE.parent / 'follow_server', {}),
     ('/refdiff/pick', 'refdiff_pick', NODE.parent / 'pick_server', {}),
     ('/refdiff/camera', 'tabletop_camera', NODE.parent / 'tabletop_camera', {'rate': 1.0}),
