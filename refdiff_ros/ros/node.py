@@ -302,10 +302,14 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self.get_logger().warning(
                 f'{result.status.name}: {result.reason}', throttle_duration_sec=5.0)
 
-    def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
-        self._segment.reply(reply_to, service_response(result, config.candidates))
+    def _reply(
+        self, pending: PendingRequest, result: Answer, config: parameters.NodeConfig,
+    ) -> None:
+        self._segment.reply(pending.reply_to, service_response(
+            result, config.candidates, pending.request.without_masks))
         if not self._dispatch.standing.text:
             self._page.offer(result, config.candidates, standing=False)
+            self._outputs.show(result)
 
     def _report(self) -> None:
         if self._inputs.inputs:

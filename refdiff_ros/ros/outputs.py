@@ -1,4 +1,4 @@
-"""The publishers of the answers to the standing expression."""
+"""The publishers of answers, and of pictures of them."""
 
 from typing import TYPE_CHECKING
 
@@ -36,18 +36,22 @@ class Outputs:
         self._selected_grasp = publisher(GraspRegion, 'selected_grasp', 5)
 
     def publish(self, answer: Answer, candidates: int) -> None:
-        """Publish an answer; pictures for people only while somebody listens."""
+        """Publish an answer to the standing expression."""
         mask, grasp = referring_mask(answer, candidates), grasp_region(answer)
         mask.latency_ms = float(answer.latency_ms)  # after all that takes time
         self._mask.publish(mask)
         self._grasp.publish(grasp)
+        if answer.segmentation is not None and self._mask_image.get_subscription_count():
+            self._mask_image.publish(mask.mask)
+        self.show(answer)
+
+    def show(self, answer: Answer) -> None:
+        """Publish what people look at, each only while somebody listens."""
         if self._markers.get_subscription_count():
             self._markers.publish(marker_array(answer))
         result, frame = answer.segmentation, answer.frame
         if result is None or frame is None:
             return
-        if self._mask_image.get_subscription_count():
-            self._mask_image.publish(mask.mask)
         if self._overlay.get_subscription_count():
             self._overlay.publish(image_message(
                 _overlay(frame, result, answer.grasp), 'rgb8', answer.header))

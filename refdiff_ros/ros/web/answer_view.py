@@ -11,7 +11,7 @@ from refdiff_ros.grasp.results import GraspRegion
 from refdiff_ros.pictures.overlay import grasp_words
 from refdiff_ros.results import Segmentation
 from refdiff_ros.ros.answers import Answer, Origin
-from refdiff_ros.ros.messages import box
+from refdiff_ros.ros.messages import box_message
 from refdiff_ros.ros.web.pictures import attention_png, inner_point, jpeg, outlines, pack
 
 _CLEAR_PX = 6.0
@@ -80,7 +80,7 @@ def _description(result: Segmentation, place: int) -> str:
 
 
 def _box(mask: np.ndarray) -> list[int]:
-    found = box(mask)
+    found = box_message(mask)
     return [found.x_offset, found.y_offset, found.width, found.height]
 
 
