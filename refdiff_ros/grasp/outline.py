@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refdiff_ros.errors import require
+from refdiff_ros.masks import box_xyxy
 from refdiff_ros.optional import require_package
 
 # Standard deviation, in pixels of arc length, of the filter that turns the staircase of a
@@ -100,9 +102,8 @@ def trace(mask: np.ndarray) -> Outline:
     """
     cv2 = require_package('cv2', 'grasp')
     height, width = mask.shape
-    rows, columns = np.any(mask, axis=1).nonzero()[0], np.any(mask, axis=0).nonzero()[0]
-    v0, u0 = int(rows[0]), int(columns[0])
-    box = mask[v0:rows[-1] + 1, u0:columns[-1] + 1].astype(np.uint8)
+    u0, v0, u1, v1 = require(box_xyxy(mask), 'a mask with a pixel')
+    box = mask[v0:v1 + 1, u0:u1 + 1].astype(np.uint8)
     box = np.pad(box.repeat(_ENLARGE, 0).repeat(_ENLARGE, 1), 1)
     contours, _ = cv2.findContours(box, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     chain = max(contours, key=len)[:, 0, :].astype(np.float64)  # (K, 1, 2) -> (K, 2)

@@ -15,6 +15,7 @@ import numpy as np
 from refdiff_ros.grasp.config import GraspConfig
 from refdiff_ros.grasp.lens import rays
 from refdiff_ros.grasp.outline import Outline
+from refdiff_ros.masks import box_xyxy
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Camera
 
@@ -68,11 +69,12 @@ def visible_surface(mask: np.ndarray, depth_m: np.ndarray, camera: Camera,
 
 def bounding_window(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice]:
     """Rows and columns of a (H, W) mask's box with a margin, within the image."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    box = box_xyxy(mask)
+    if box is None:
         return slice(0, 0), slice(0, 0)
-    return (slice(max(rows[0] - margin_px, 0), rows[-1] + 1 + margin_px),
-            slice(max(columns[0] - margin_px, 0), columns[-1] + 1 + margin_px))
+    left, top, right, bottom = box
+    return (slice(max(top - margin_px, 0), bottom + 1 + margin_px),
+            slice(max(left - margin_px, 0), right + 1 + margin_px))
 
 
 def _surface(mask: np.ndarray, depth_m: np.ndarray, camera: Camera,

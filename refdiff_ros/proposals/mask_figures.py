@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from refdiff_ros.masks import box_xyxy
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -76,7 +78,7 @@ def mask_figures(
     Returns:
         stability: (B,) float32 in 0..1, IoU of the mask cut at threshold + offset and at threshold
             - offset; NaN where neither has a pixel.
-        boxes: (B, 4) int64 as `boxes.mask_boxes_xyxy`.
+        boxes: (B, 4) int64 as `mask_boxes_xyxy`.
     """
     cuts = threshold + offset, threshold - offset
     lowest = min(threshold, *cuts)
@@ -92,11 +94,9 @@ def mask_figures(
         pixels = rows.weights[down, from_rows] @ logits[index, from_rows, from_columns] @ (
             columns.weights[right, from_columns].T)
         inner[index], outer[index] = (np.count_nonzero(pixels > cut) for cut in cuts)
-        mask = pixels > threshold
-        ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if len(ys):
-            boxes[index] = (xs[0] + right.start, ys[0] + down.start,
-                            xs[-1] + right.start, ys[-1] + down.start)
+        box = box_xyxy(pixels > threshold)
+        if box is not None:
+            boxes[index] = np.add(box, (right.start, down.start, right.start, down.start))
     with np.errstate(invalid='ignore', divide='ignore'):
         return inner / outer, boxes
 

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError, RefDiffError
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Frame, Segmentation, Status
-from refdiff_ros.ros.decoding import decode, DecodedFrame, enlarge, shrink
+from refdiff_ros.ros.decoding import decode, DecodedFrame, enlarge
 from refdiff_ros.ros.frame_sync import FrameSet
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.worker import WorkerStoppedError
@@ -175,9 +175,9 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
     try:
         from refdiff_ros.engine import resolve_preset
 
-        frame = decode(frame_set, config.rectified, config.max_input_megapixels).frame
+        decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
         engine.prefetch(
-            shrink(frame, config.max_megapixels * 1e6),
+            decoded.small(config.max_megapixels * 1e6),
             resolve_preset(engine.models, config.preset), Mode(config.mode), config.seed)
     except RefDiffError as error:
         _LOG.debug('no prefetch: %s', error)
@@ -197,7 +197,7 @@ def _answer(
 ) -> Answer:
     decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
     frame = decoded.frame
-    small = shrink(frame, config.max_megapixels * 1e6)
+    small = decoded.small(config.max_megapixels * 1e6)
 
     began = time.perf_counter()
     segmentation = engine.answer(_ask(engine, small, start.expression, config))
