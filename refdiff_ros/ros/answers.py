@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
+# Models that take longer to run once are not asked a second time before the first question: what
+# an answer takes beside them is little.
+_REHEARSED_BELOW_MS = 20_000.0
+
 
 class Origin(enum.IntEnum):
     """How an answer came about; the numbers are those of `msg/ReferringMask`."""
@@ -96,8 +100,14 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
         low_memory=config.low_memory, compile=config.compile, mode=config.mode,
         listener=listener)
     preset = resolve_preset(models, config.preset)
-    warm_up(models, preset, listener)
-    return Engine(models, preset, Mode(config.mode), config.seed)
+    warm_ms = sum(warm_up(models, preset, listener).values())
+    engine = Engine(models, preset, Mode(config.mode), config.seed)
+    if warm_ms < _REHEARSED_BELOW_MS:
+        # It asks and sends as the node does, so it stands above this module.
+        from refdiff_ros.ros.rehearsal import rehearse
+
+        rehearse(engine, config)
+    return engine
 
 
 def why_not_mode(engine: 'Engine', mode: str) -> str:
