@@ -1,6 +1,7 @@
 """One answer of the node, before it becomes messages, and how it comes about."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 import enum
 import logging
@@ -14,6 +15,7 @@ from refdiff_ros.presets import Mode
 from refdiff_ros.results import Frame, Segmentation, Status
 from refdiff_ros.ros.decoding import decode, DecodedFrame, enlarge
 from refdiff_ros.ros.frame_sync import FrameSet
+from refdiff_ros.ros.light_imports import without_unused
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.worker import WorkerStoppedError
 
@@ -89,9 +91,18 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
     Raises:
         RefDiffError: the bundle cannot be loaded; the message says what to do.
     """
-    # These bring torch, which takes seconds to import.
+    # torch's compiler wants what is left out otherwise.
+    with nullcontext() if config.compile else without_unused():
+        return _load_engine(config, listener)
+
+
+def _load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine':
+    # These bring torch, which takes seconds to import; the rehearsal asks and sends as the node
+    # does, so it stands above this module.
     from refdiff_ros.engine import Engine, resolve_preset
     from refdiff_ros.models import manager
+    from refdiff_ros.models.memory import free_caches
+    from refdiff_ros.ros.rehearsal import rehearse
     from refdiff_ros.warming import warm_up
 
     models = manager.load_bundle(
@@ -103,10 +114,8 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
     warm_ms = sum(warm_up(models, preset, listener).values())
     engine = Engine(models, preset, Mode(config.mode), config.seed)
     if warm_ms < _REHEARSED_BELOW_MS:
-        # It asks and sends as the node does, so it stands above this module.
-        from refdiff_ros.ros.rehearsal import rehearse
-
         rehearse(engine, config)
+    free_caches()
     return engine
 
 
