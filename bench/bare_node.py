@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
 from refdiff_ros.ros.conversions import mask_message
@@ -24,7 +24,7 @@ def main(transport: str, height: int, width: int) -> None:
     kind, topic = (Image, 'image') if transport == 'raw' else (CompressedImage, 'image/compressed')
     node.create_subscription(
         kind, topic, lambda msg: publisher.publish(mask_message(mask, msg.header)),
-        qos_profile_sensor_data)
+        QoSProfile(depth=5))
     with suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(node)
 

@@ -15,7 +15,7 @@ import numpy as np
 from refdiff_ros.grasp.config import GraspConfig
 from refdiff_ros.grasp.lens import rays
 from refdiff_ros.grasp.outline import Outline
-from refdiff_ros.masks import box_xyxy
+from refdiff_ros.masks import box_xyxy, pixels_vu
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Camera
 
@@ -178,7 +178,7 @@ def _outliers(depth: np.ndarray, valid: np.ndarray, config: GraspConfig) -> np.n
     A plane in the world is linear in inverse depth over the picture, whatever the perspective.
     What a curved object deviates from it is part of the spread that the limit is taken from.
     """
-    v, u = valid.nonzero()
+    v, u = pixels_vu(valid)
     inverse = 1 / depth[v, u]  # (M,)
     design = np.stack([u - u.mean(), v - v.mean(), np.ones(len(u))], 1)  # (M, 3)
     design[:, :2] /= max(np.abs(design[:, :2]).max(), 1.0)

@@ -20,3 +20,19 @@ def box_xyxy(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     # Along columns NumPy is slow: only the rows that hold something are looked at.
     columns = np.flatnonzero(mask[top:bottom + 1].any(axis=0))
     return int(columns[0]), top, int(columns[-1]), bottom
+
+
+def window(mask: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of a mask's box, as slices; empty ones for an empty mask (H, W) bool."""
+    box = box_xyxy(mask)
+    if box is None:
+        return slice(0, 0), slice(0, 0)
+    left, top, right, bottom = box
+    return slice(top, bottom + 1), slice(left, right + 1)
+
+
+def pixels_vu(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`mask.nonzero()` of a mask (H, W) bool, looked for in its box alone: rows and columns."""
+    rows, columns = window(mask)
+    v, u = mask[rows, columns].nonzero()
+    return v + rows.start, u + columns.start

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.masks import box_xyxy, candidate_masks, mask_pixels
+from refdiff_ros.masks import box_xyxy, candidate_masks, mask_pixels, pixels_vu, window
 
 NO_MASK = Message(height=0, width=0, step=0, data=b'')
 
@@ -34,6 +34,13 @@ def masks() -> np.ndarray:
 def test_the_box_is_of_the_first_and_last_pixels(masks: np.ndarray) -> None:
     assert [box_xyxy(mask) for mask in masks] == [(2, 1, 4, 2), (7, 5, 7, 5), (0, 0, 0, 5)]
     assert box_xyxy(np.zeros((6, 8), bool)) is None
+
+
+def test_pixels_are_found_as_numpy_finds_them(masks: np.ndarray) -> None:
+    for mask in (*masks, np.zeros((6, 8), bool)):
+        assert [each.tolist() for each in pixels_vu(mask)] == [
+            each.tolist() for each in mask.nonzero()]
+        assert mask[window(mask)].sum() == mask.sum()
 
 
 def test_masks_that_were_cut_to_their_boxes_are_restored(masks: np.ndarray) -> None:
