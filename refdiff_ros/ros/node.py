@@ -345,9 +345,12 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self.get_logger().warning(
                 f'{result.status.name}: {result.reason}', throttle_duration_sec=5.0)
 
-    def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
+    def _reply(
+        self, pending: PendingRequest, result: Answer, config: parameters.NodeConfig,
+    ) -> None:
         send = self._segment.refuse if result.segmentation is None else self._segment.reply
-        send(reply_to, service_response(result, config.candidates))
+        send(pending.reply_to, service_response(
+            result, config.candidates, pending.request.without_masks))
         if not self._dispatch.standing.text:
             # Of what is asked for by calls, such as a follower's, somebody may look on as well.
             self._page.offer(result, config.candidates, standing=False)
