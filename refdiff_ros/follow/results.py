@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from refdiff_ros.masks import box_xyxy
 from refdiff_ros.pick.robot import Held
 
 
@@ -68,8 +69,6 @@ class QuestionKind(enum.IntEnum):
 
     WHICH_ONE = 1
     YES_NO = 2
-    WHERE_TO = 3
-    OTHER_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,7 @@ class Option:
         words: all words and phrases that answer it, in lower case.
         box_xyxy: in the picture, pixels; None without one.
         middle_m: (3,) in the base; None where nobody knows.
+        probability: 0..1, that the words fit it; NaN where nobody knows.
     """
 
     number: int
@@ -89,6 +89,7 @@ class Option:
     words: tuple[str, ...]
     box_xyxy: tuple[int, int, int, int] | None = None
     middle_m: tuple[float, float, float] | None = None
+    probability: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -172,18 +173,23 @@ class Candidate:
     Attributes:
         mask: (H, W) bool.
         description: words that tell it from the others, '' where it is the only one.
+        number: what the question calls it, 1, 2, ...; 0 without a question.
+        probability: 0..1, that the words fit it; NaN where nobody knows.
     """
 
     mask: np.ndarray
     description: str = ''
+    number: int = 0
+    probability: float = math.nan
 
     @property
     def box_xyxy(self) -> tuple[int, int, int, int]:
         """The smallest upright box, pixels, the last ones left out."""
-        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
-        if not len(rows):
+        box = box_xyxy(self.mask)
+        if box is None:
             return 0, 0, 0, 0
-        return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        left, top, right, bottom = box
+        return left, top, right + 1, bottom + 1
 
 
 @dataclass
@@ -196,6 +202,7 @@ class Entity:
         radius_m: of its footprint.
         mask: (H, W) bool, where it was seen last in a picture.
         held: whether it is in the hand.
+        support_z: height of what it was put on by this robot; NaN where it was not.
     """
 
     name: str
@@ -203,3 +210,4 @@ class Entity:
     radius_m: float = 0.05
     mask: np.ndarray | None = None
     held: bool = False
+    support_z: float = math.nan

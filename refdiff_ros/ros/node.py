@@ -28,6 +28,7 @@ from refdiff_ros.ros.answers import (
     load_engine,
     Origin,
     unload_engine,
+    why_not_calibrated,
     why_not_mode,
 )
 from refdiff_ros.ros.bond import Bond, status_type
@@ -43,6 +44,7 @@ from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
 from refdiff_ros.ros.step_watch import HangNotice, RunningStep
+from refdiff_ros.ros.web.follower_link import FollowerLink
 from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import done_within, result_of, Worker, WorkerStoppedError
 from refdiff_ros.srv import ReferSegmentation
@@ -97,7 +99,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._operator_says, self._operator_chose,
             lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
             lambda: self._dispatch.standing.text,
-            lambda: self._dispatch.config.max_input_megapixels))
+            lambda: self._dispatch.config.max_input_megapixels,
+            lambda name, tell: FollowerLink(self, name, tell)))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
@@ -341,11 +344,16 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self.get_logger().warning(
                 f'{result.status.name}: {result.reason}', throttle_duration_sec=5.0)
 
-    def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
+    def _reply(
+        self, pending: PendingRequest, result: Answer, config: parameters.NodeConfig,
+    ) -> None:
         send = self._segment.refuse if result.segmentation is None else self._segment.reply
-        send(reply_to, service_response(result, config.candidates))
+        send(pending.reply_to, service_response(
+            result, config.candidates, pending.request.without_masks))
         if not self._dispatch.standing.text:
+            # Of what is asked for by calls, such as a follower's, somebody may look on as well.
             self._page.offer(result, config.candidates, standing=False)
+            self._outputs.show(result)
 
     def _report(self) -> None:
         if self._inputs.inputs:
@@ -386,7 +394,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         engine = self._dispatch.engine
         for change in changes:
             problem = ''
-            if change.name == 'mode' and engine is not None and change.value in set(Mode):
+            if engine is not None:
+                problem = why_not_calibrated(self._dispatch.config, change.name, change.value)
+            if not problem and change.name == 'mode' and engine is not None and (
+                    change.value in set(Mode)):
                 problem = why_not_mode(engine, change.value)
             if problem:
                 return SetParametersResult(successful=False, reason=problem)

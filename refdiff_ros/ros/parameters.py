@@ -141,6 +141,14 @@ PARAMETERS = (
         'needs is loaded: a mode that needs more is reached by cleanup and configure.',
         choices=tuple(mode.value for mode in Mode)),
     ParameterSpec(
+        'calibration', '',
+        'File of a calibration that `refdiff calibrate` wrote for this bundle, preset and mode; '
+        "empty takes the bundle's own, where it has one.", 'configure'),
+    ParameterSpec(
+        'min_presence', 0.2,
+        'Where nothing is calibrated: NOT_FOUND below this presence, 0 to 1; 0 never refuses.',
+        low=0.0, high=1.0),
+    ParameterSpec(
         'seed', 0, 'Seed of the diffusion noise; the same seed gives the same answer.',
         low=0, high=2**31 - 1),
     ParameterSpec(
@@ -221,15 +229,32 @@ PARAMETERS = (
     ParameterSpec(
         'web_address', '127.0.0.1',
         'Address that the operator page is served on; one that other machines reach needs '
-        'web_token.', 'configure'),
+        'web_token_file.', 'configure'),
     ParameterSpec(
-        'web_token', '',
-        'What the operator page asks for before it opens, 12 characters or more; empty asks for '
-        'nothing, on loopback only.', 'configure'),
+        'web_token_file', '',
+        'File of mode 0600 with what the operator page asks for before it opens, 12 characters or '
+        'more; empty asks for nothing, on loopback only.', 'configure'),
+    ParameterSpec(
+        'web_certificate', '',
+        'PEM file with the certificate that the operator page is served with over HTTPS; empty '
+        'serves plain HTTP.', 'configure'),
+    ParameterSpec(
+        'web_key', '', 'PEM file with the key of web_certificate, without a passphrase.',
+        'configure'),
+    ParameterSpec(
+        'web_follower', 'refdiff_follow',
+        'Node that the operator page gives orders to; empty for a page that only finds.',
+        'configure'),
 )
 BY_NAME = {spec.name: spec for spec in PARAMETERS}
 # Parameters that rclpy itself declares.
 _OF_RCLPY = ('use_sim_time', 'start_type_description_service')
+# Parameters that are no more, with what to do instead.
+_DROPPED = {
+    'web_token':
+        'every node of the graph can read a parameter, so the token comes from a file: write it '
+        'into one of mode 0600 and set web_token_file to its path',
+}
 # From this likeness on a name is a slip of the pen: 'bundel' and 'bundle' have 0.83.
 _NEARLY = 0.82
 
@@ -248,6 +273,8 @@ class NodeConfig:
     compile: bool = False
     preset: str = 'onboard'
     mode: str = 'full'
+    calibration: str = ''
+    min_presence: float = 0.2
     seed: int = 0
     check_expressions: bool = True
     image_transport: str = 'raw'
@@ -269,7 +296,10 @@ class NodeConfig:
     candidates: int = 8
     web_port: int = 0
     web_address: str = '127.0.0.1'
-    web_token: str = ''
+    web_token_file: str = ''
+    web_certificate: str = ''
+    web_key: str = ''
+    web_follower: str = 'refdiff_follow'
 
     def __post_init__(self):
         for field in fields(self):
@@ -313,8 +343,12 @@ def unknown_names(given: Iterable[str], known: Collection[str]) -> tuple[str, ..
     A file for all nodes ('/**') may hold other nodes' parameters, so these are only told.
 
     Raises:
-        BadRequestError: a name is nearly that of a parameter, so that this one was meant.
+        BadRequestError: a name is nearly that of a parameter, so that this one was meant, or that
+            of one that is no more.
     """
+    for name in given:
+        if name in _DROPPED and name not in known:
+            raise BadRequestError(f"'{name}' is a parameter no longer: {_DROPPED[name]}")
     unknown = tuple(name for name in given if name not in known and name not in _OF_RCLPY
                     and not name.startswith('qos_overrides.'))
     for name in unknown:

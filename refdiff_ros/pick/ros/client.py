@@ -26,6 +26,7 @@ from std_srvs.srv import Trigger
 
 from refdiff_ros.action import PickReferred
 from refdiff_ros.errors import RefDiffError, require
+from refdiff_ros.masks import mask_pixels
 from refdiff_ros.pick.ros.frames import pose_from
 from refdiff_ros.pick.stages import Stage
 from refdiff_ros.pick.verdict import disturbed
@@ -42,14 +43,20 @@ _POSES = 'poses of the objects'
 
 @dataclass(frozen=True)
 class Event:
-    """One feedback: seconds since the goal was sent, stage, sentence, and the mask if there is
-    one, (H, W) bool.
+    """One feedback.
+
+    Attributes:
+        at_s: seconds since the goal was sent.
+        stage, note: what is done, and a sentence on it.
+        mask: (H, W) bool, of what is meant; None where that is not told.
+        marks: texts with boxes x1, y1, x2, y2, pixels: what a question is about.
     """
 
     at_s: float
     stage: IntEnum
     note: str
     mask: np.ndarray | None = None
+    marks: tuple[tuple[str, tuple[int, int, int, int]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -316,9 +323,9 @@ class PickClient:
 
     def _feedback_came(self, msg: Any) -> None:
         feedback = msg.feedback
-        image, mask = feedback.mask.mask, None
-        if image.height:
-            mask = np.frombuffer(image.data, np.uint8).reshape(image.height, -1)[
-                :, :image.width].astype(bool)
+        # The mask is sent once, and holds for the stages that follow.
+        mask = self.events[-1].mask if self.events else None
+        if feedback.mask.mask.height:
+            mask = mask_pixels(feedback.mask.mask)
         self.events.append(Event(time.monotonic() - self._began_s, Stage(feedback.stage),
                                   feedback.note, mask))

@@ -61,8 +61,8 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
     try:
         node = make_node()
     except (InvalidParameterTypeException, InvalidParameterValueException,
-            RefDiffError) as error:
-        print(f'refdiff: the node cannot start: {error}', file=sys.stderr)
+            RefDiffError, rclpy_implementation.RCLError) as error:
+        print(f'refdiff: the node cannot start: {_without_places(error)}', file=sys.stderr)
         rclpy.try_shutdown()
         return 2
     if hasattr(node, 'guarded_by'):
@@ -105,14 +105,21 @@ def _reporter(name: str) -> list[str]:
 
 
 def _arguments_fault(error: Exception) -> str:
-    """What is wrong with '--ros-args', without the places in rcl that found it."""
-    text = re.sub(r',? at /\S+:\d+', '', str(error)).removeprefix('failed to initialize rcl: ')
+    """What is wrong with '--ros-args', with what to do about it."""
+    text = _without_places(error).removeprefix('failed to initialize rcl: ')
+    if text.startswith('SECURITY ERROR'):
+        return f'expected what ROS_SECURITY_ENABLE asks for, got: {text}. See SECURITY.md'
     hint = ''
     if 'ros__parameters' in text:
         hint = ". A params file has its values below the node's name and 'ros__parameters:'"
     elif 'remap rule' in text:
         hint = '. A topic has no spaces in its name'
     return f'expected ROS arguments that can be read, got: {text}{hint}'
+
+
+def _without_places(error: Exception) -> str:
+    """What an error of rcl says, without where in its sources that was."""
+    return re.sub(r',? at /\S+:\d+', '', str(error))
 
 
 class _ToRosLog(logging.Handler):
