@@ -3,9 +3,9 @@
 A call whose expression has the form 'fault KIND STAGE' does so as the stage begins. Kinds: 'trace'
 prints the stages that begin; 'hang' waits for ever and lets other threads run; 'lock' holds
 Python's interpreter lock; 'slow' waits while the file named by REFDIFF_TEST_SLOW is there; 'exit'
-raises SystemExit; 'memory' runs out of memory each time the stage is tried (in 'messages' once, for
-the message of a refusal is small), 'memory_once' the first time. STAGE is one of `refdiff_ros.stages`,
-whose names have no spaces.
+raises SystemExit; 'memory' runs out of memory each time the stage is tried (in 'messages' once,
+for the message of a refusal is small), 'memory_once' the first time. STAGE is one of
+`refdiff_ros.stages`, whose names have no spaces.
 """
 
 import ctypes
