@@ -1,10 +1,11 @@
 """The refdiff node with a step that never ends, goes wrong, or holds the interpreter, on command.
 
-A call whose expression has the form 'fault KIND STAGE' does so as the stage begins. Kinds:
-'trace' prints the stages that begin; 'hang' waits for ever and lets other threads run; 'lock' holds Python's interpreter lock; 'slow' waits while the
-file named by REFDIFF_TEST_SLOW is there; 'exit' raises SystemExit; 'memory' runs out of memory
-each time the stage is tried, 'memory_once' the first time. STAGE is one of `refdiff_ros.stages`,
-whose names have no spaces.
+A call whose expression has the form 'fault KIND STAGE' does so as the stage begins. Kinds: 'trace'
+prints the stages that begin; 'hang' waits for ever and lets other threads run; 'lock' holds
+Python's interpreter lock; 'slow' waits while the file named by REFDIFF_TEST_SLOW is there; 'exit'
+raises SystemExit; 'memory' runs out of memory each time the stage is tried (in 'messages' once,
+for the message of a refusal is small), 'memory_once' the first time. STAGE is one of
+`refdiff_ros.stages`, whose names have no spaces.
 """
 
 import ctypes
@@ -33,7 +34,7 @@ class Faults:
             return
         kind = _fault['kind']
         print(f'fault {kind} {name} begins', flush=True)
-        if kind == 'memory_once':
+        if kind == 'memory_once' or name == 'messages':
             _fault.clear()
         FAULTS[kind]()
 

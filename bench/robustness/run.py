@@ -4,12 +4,13 @@
     python3 bench/robustness/run.py --minutes 60 --only soak
 
 Each row runs in a process and on a ROS graph of its own, for so many minutes at most; rows that
-count rounds end with the last of them. `--list` names the rows.
+count rounds end with the last of them. `--list` names the rows. Logs are in out/robustness/.
 """
 
 import argparse
 import importlib
 import json
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -87,6 +88,9 @@ def measure_here(args: argparse.Namespace) -> None:
     from row import Effort
 
     node_bench.claim_domain()
+    logs = FOLDER.parents[1] / 'out' / 'robustness' / args.only[0]
+    logs.mkdir(parents=True, exist_ok=True)
+    os.environ['ROS_LOG_DIR'] = str(logs)  # of the nodes that the row starts
     outcome = row(args.only[0]).measure(Effort(args.minutes * 60, args.seed))
     args.here.write_text(json.dumps(vars(outcome)) + '\n')
 

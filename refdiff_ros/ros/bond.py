@@ -12,9 +12,9 @@ import uuid
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.timer import Timer
 
 TOPIC = '/bond'
 # Nav2's managers and nodes agree on this, seconds.
@@ -34,51 +34,46 @@ class Bond:
 
     Args:
         node: the node; its name is the bond's id, as nav2 has it.
-        period_s: seconds between heartbeats.
-        healthy: whether the node works; a bond is broken for good when it does not.
+        healthy: whether the node works; a bond is broken when it does not.
     """
 
-    def __init__(self, node: Node, period_s: float, healthy: Callable[[], bool]):
+    def __init__(self, node: Node, healthy: Callable[[], bool]):
         self._node, self._healthy = node, healthy
         self._status: type = status_type()
-        self._period_s = period_s
-        self._instance = str(uuid.uuid4())
-        self._broken = False
-        # Without events of their own, which an executor may still wait for as they are destroyed.
-        group = MutuallyExclusiveCallbackGroup()
+        self._period_s = 0.0
+        self._instance = ''
+        self._timer: Timer | None = None
+        self._group = MutuallyExclusiveCallbackGroup()
+        # Both stay: a message that was just sent is lost with its publisher.
         self._publisher = node.create_publisher(
-            self._status, TOPIC, QoSProfile(depth=5), callback_group=group,
-            event_callbacks=PublisherEventCallbacks(use_default_callbacks=False))
-        self._subscription = node.create_subscription(
-            self._status, TOPIC, self._heard, QoSProfile(depth=100), callback_group=group,
-            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False))
-        self._timer = node.create_timer(
-            period_s, self._beat, group, clock=Clock(clock_type=ClockType.STEADY_TIME))
+            self._status, TOPIC, QoSProfile(depth=5), callback_group=self._group)
+        node.create_subscription(
+            self._status, TOPIC, self._heard, QoSProfile(depth=100), callback_group=self._group)
 
-    def close(self) -> None:
-        """Break the bond, telling the manager."""
-        self._break()
-        self._node.destroy_timer(self._timer)
-        self._node.destroy_subscription(self._subscription)
-        self._node.destroy_publisher(self._publisher)
+    def start(self, period_s: float) -> None:
+        """Send heartbeats, `period_s` seconds apart, as a new half."""
+        self.stop()
+        self._period_s, self._instance = period_s, str(uuid.uuid4())
+        self._timer = self._node.create_timer(
+            period_s, self._beat, self._group, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def stop(self) -> None:
+        """Break the bond, where there is one, telling the manager."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            self._node.destroy_timer(timer)
+            self._publish(active=False)
 
     def _beat(self) -> None:
-        if self._broken:
-            return
         if self._healthy():
             self._publish(active=True)
         else:
-            self._break()
+            self.stop()
 
     def _heard(self, status: Any) -> None:
         if status.id == self._node.get_name() and status.instance_id != self._instance and \
                 not status.active:
-            self._break()
-
-    def _break(self) -> None:
-        if not self._broken:
-            self._broken = True
-            self._publish(active=False)
+            self.stop()
 
     def _publish(self, active: bool) -> None:
         status = self._status(

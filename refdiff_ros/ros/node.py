@@ -204,8 +204,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         LifecycleNodeMixin.on_activate(self, state)
         self._dispatch.active = True
         if config.bond_heartbeat_period and status_type() is not None:
-            self._bond = Bond(
-                self, config.bond_heartbeat_period, lambda: not self._hang_text())
+            self._bond = self._bond or Bond(self, lambda: not self._hang_text())
+            self._bond.start(config.bond_heartbeat_period)
         self.get_logger().info(
             f"active: images from {self.resolve_topic_name(self._inputs.inputs['image'].topic)}, "
             f'expressions from {self.resolve_topic_name("expression")}, calls to '
@@ -254,9 +254,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._refuse_waiting('the node was deactivated')
 
     def _break_bond(self) -> None:
-        bond, self._bond = self._bond, None
-        if bond is not None:
-            bond.close()
+        if self._bond is not None:
+            self._bond.stop()
 
     def _forget(self) -> None:
         """Drop the standing expression: who activates the node again may want another."""

@@ -102,10 +102,18 @@ def test_what_the_follower_is_given_reaches_both_nodes(robot):
 
 
 def test_log_level_and_respawn_reach_the_process():
-    _, node = node_of('refdiff', log_level='debug', respawn='true')
+    context, node = node_of('refdiff', log_level='debug', respawn='true')
     assert node._ExecuteLocal__respawn is True
-    _, node = node_of('refdiff')
+    assert {'on_hang': 'exit'} in values_of(context, node)
+    context, node = node_of('refdiff')
     assert node._ExecuteLocal__respawn is False
+    assert {'on_hang': 'exit'} not in values_of(context, node)
+
+
+def values_of(context, node) -> list:
+    """A node's parameters: dictionaries, and paths of files."""
+    return [dict(each) if isinstance(each, dict) else each
+            for each in launch_ros.utilities.evaluate_parameters(context, node._Node__parameters)]
 
 
 @pytest.mark.parametrize(('namespace', 'camera'), [

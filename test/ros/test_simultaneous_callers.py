@@ -7,7 +7,7 @@ from pytest import mark, param
 from ros_graph import image, running
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'bench' / 'robustness'))
-from rows.simultaneous_callers import Callers  # noqa: E402
+from rows.simultaneous_callers import Callers
 
 
 @mark.parametrize(('processes', 'clients'), [

@@ -111,10 +111,18 @@ class Guard:
 
     def gone(self) -> None:
         """Nothing is to be reported: the node goes on, or has ended by itself."""
-        if self._reporter is not None:
-            self._reporter.stdin.close()
-            self._reporter.wait()
-            self._reporter = None
+        reporter = self._dismiss_reporter()
+        if reporter is not None:
+            reporter.wait()
+
+    def _dismiss_reporter(self, line: str = '') -> subprocess.Popen | None:
+        """Have it publish a line, or end without one."""
+        reporter, self._reporter = self._reporter, None
+        if reporter is not None and reporter.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it could not start
+                reporter.stdin.write(line.encode())
+                reporter.stdin.close()
+        return reporter
 
     def _read(self) -> tuple:
         return LAYOUT.unpack(self._board[:])
@@ -136,10 +144,7 @@ class Guard:
         reason = reason.format(step=self._step())
         print(f'[ERROR] [{self._name}]: {reason}: the process {self._pid} is ended, for it no '
               'longer can itself; the stacks of its threads follow', file=sys.stderr, flush=True)
-        if self._reporter is not None:
-            self._reporter.stdin.write(f'{reason}; the process was ended\n'.encode())
-            self._reporter.stdin.close()
-            self._reporter = None
+        self._dismiss_reporter(f'{reason}; the process was ended\n')
         _signal(self._pid, signal.SIGUSR1)
         time.sleep(_STACKS_S)
         _signal(self._pid, signal.SIGKILL)
