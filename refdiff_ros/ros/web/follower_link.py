@@ -73,10 +73,10 @@ class FollowerLink:
         self._watched: tuple[bytes, str] | None = None
         self._action: Any = ActionClient(node, FollowInstruction, f'{near}follow_instruction',
                                          callback_group=group)
-        self._cancel = node.create_client(
+        self._cancel: Any = node.create_client(
             CancelGoal, f'{near}follow_instruction/_action/cancel_goal', callback_group=group)
-        self._answer = node.create_client(AnswerQuestion, f'{name}/answer', callback_group=group)
-        self._triggers = {verb: node.create_client(Trigger, f'{name}/{verb}', callback_group=group)
+        self._answer: Any = node.create_client(AnswerQuestion, f'{name}/answer', callback_group=group)
+        self._triggers: dict[str, Any] = {verb: node.create_client(Trigger, f'{name}/{verb}', callback_group=group)
                           for verb in ('stop', 'resume', 'put_back')}
         self._stop = node.create_publisher(Empty, f'{near}stop', 10)
         self._subscription = node.create_subscription(
