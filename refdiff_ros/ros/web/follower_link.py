@@ -201,9 +201,12 @@ class FollowerLink:
         Raises:
             BadRequestError: it was not accepted; the reason says why.
         """
+        number, option = int(message['id']), int(message.get('option', 0))
+        if not (0 <= number < 2**32 and 0 <= option < 2**32):
+            raise BadRequestError('expected the numbers of a question and of its option, got '
+                                  f'{number} and {option}')
         request = AnswerQuestion.Request(
-            id=int(message['id']), option=int(message.get('option', 0)),
-            text=str(message.get('text', ''))[:LONGEST_ORDER])
+            id=number, option=option, text=str(message.get('text', ''))[:LONGEST_ORDER])
         response = await self._call(self._answer, request, 'an answer')
         if not response.accepted:
             raise BadRequestError(response.reason)
