@@ -75,9 +75,11 @@ class FollowerLink:
                                          callback_group=group)
         self._cancel: Any = node.create_client(
             CancelGoal, f'{near}follow_instruction/_action/cancel_goal', callback_group=group)
-        self._answer: Any = node.create_client(AnswerQuestion, f'{name}/answer', callback_group=group)
-        self._triggers: dict[str, Any] = {verb: node.create_client(Trigger, f'{name}/{verb}', callback_group=group)
-                          for verb in ('stop', 'resume', 'put_back')}
+        self._answer: Any = node.create_client(
+            AnswerQuestion, f'{name}/answer', callback_group=group)
+        self._triggers: dict[str, Any] = {
+            verb: node.create_client(Trigger, f'{name}/{verb}', callback_group=group)
+            for verb in ('stop', 'resume', 'put_back')}
         self._stop = node.create_publisher(Empty, f'{near}stop', 10)
         self._subscription = node.create_subscription(
             FollowState, f'{name}/state', self._state_came, _LATCHED, callback_group=group)
