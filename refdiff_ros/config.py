@@ -140,6 +140,8 @@ class ProposalConfig:
         points_per_batch: prompts decoded at once; lower it when memory is short.
         pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
             segment-anything's SamAutomaticMaskGenerator.
+        judged_at: where a mask's stability and box are taken: in the 'picture', or as the 'model'
+            sees it, which is smaller than most pictures. Those that are kept are drawn in full.
         largest_part: of a segmentor's mask in several connected parts the largest alone is kept,
             since a stray speck spoils the box around an object.
         min_area_px: proposals of this many pixels or fewer are filtered out (0: empty ones).
@@ -157,6 +159,7 @@ class ProposalConfig:
     stability_score_thresh: float = 0.95
     stability_score_offset: float = 1.0
     box_nms_thresh: float = 0.7
+    judged_at: str = 'picture'
     largest_part: bool = False
     min_area_px: int = 0
     max_proposals: int = 0
@@ -172,6 +175,8 @@ class ProposalConfig:
                 self.points_per_side)
         require(self.points_per_batch >= 1, 'proposals.points_per_batch >= 1',
                 self.points_per_batch)
+        require(self.judged_at in ('picture', 'model'),
+                "proposals.judged_at 'picture' or 'model'", self.judged_at)
         require(self.max_proposals >= 0, 'proposals.max_proposals >= 0', self.max_proposals)
         require(0 < self.max_area_fraction <= 1, 'proposals.max_area_fraction in (0, 1]',
                 self.max_area_fraction)
@@ -303,7 +308,9 @@ class SelectionConfig:
             lower-scored is no region of its own.
         temperature: divides scores before the softmax that gives `confidence`.
         decide: 'scores' (by `min_score` and `ambiguity_margin`), or 'calibrated' (by the
-            bundle's calibration; by scores where it has none for the mode).
+            bundle's calibration; where it has none for the mode, by scores and `min_presence`).
+        min_presence: where nothing is calibrated, an answer whose presence (`presence`) is below
+            it is NOT_FOUND; 0 never refuses.
     """
 
     alpha: float = 0.1
@@ -314,6 +321,7 @@ class SelectionConfig:
     rival_overlap: float = 0.5
     temperature: float = 0.01
     decide: str = 'scores'
+    min_presence: float = 0.2
 
     def __post_init__(self):
         require(0 <= self.alpha <= 1, 'selection.alpha in 0..1', self.alpha)
@@ -328,6 +336,7 @@ class SelectionConfig:
         require(self.temperature > 0, 'selection.temperature > 0', self.temperature)
         require(self.decide in ('scores', 'calibrated'),
                 "selection.decide 'scores' or 'calibrated'", self.decide)
+        require(0 <= self.min_presence <= 1, 'selection.min_presence in 0..1', self.min_presence)
 
 
 @dataclass(frozen=True)

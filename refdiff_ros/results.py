@@ -334,8 +334,9 @@ class Segmentation:
         timings_ms: milliseconds of each stage of this call, by the names of `stages.STAGES`; what
             was kept of the frame costs nothing and is absent.
         notes: fallbacks that were taken, a sentence each.
-        presence: 0..1, the probability that the expression is true of the best region; NaN
-            without calibration.
+        presence: 0..1. With `calibrated`, the probability that the expression is true of the
+            best region; else the figure of `matching/presence`, which is no probability. NaN
+            where neither was asked for.
         question: what to ask about the chosen region and its rivals, in that order (AMBIGUOUS).
         fits: (K,) of the K `regions`, the probability that the expression is true of each; ()
             without calibration.

@@ -8,6 +8,7 @@ Letters: N proposals, H W image height and width, E width of CLIP's common space
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,7 @@ from refdiff_ros.discriminative.masked_attention import (
     patch_memory,
     PatchMemory,
 )
+from refdiff_ros.discriminative.noun_contrast import encode_others, other_texts
 from refdiff_ros.discriminative.positional_bias import find_directions, positional_bias
 from refdiff_ros.discriminative.retint import retinted_features
 from refdiff_ros.discriminative.row_features import RowFeatures
@@ -122,11 +124,37 @@ class DiscriminativeFrame:
         if len(rows):
             text = self._text(expression)
             masked, cropped = self._branches(find_directions(expression, self.config), rows)
-            matched = _match(masked, cropped, text, self.config)
+            matched = _match(masked, cropped, [text], self.config)[:, 0]
             if self.config.retint > 0:
                 matched = matched + self._shape_match(expression, rows)
             scores[rows] = matched.cpu().numpy()
         return scores
+
+    @torch.no_grad()
+    def contrast(self, expression: ReferringExpression, rows: np.ndarray) -> np.ndarray:
+        """How well the expression and texts about other objects fit some proposals.
+
+        Args:
+            expression: parsed.
+            rows: (R,) indices of the proposals, at least one.
+
+        Returns:
+            (R, 1 + K) float32: the score of `score`, then that of each of `other_texts`.
+
+        Raises:
+            BadRequestError: a row does not exist.
+        """
+        rows = self._checked(rows)
+        masked, cropped = self._branches(find_directions(expression, self.config), rows)
+        own = self._text(expression)
+        pairs = other_texts(expression, self.config.text, self.config.text_local)
+        others = self.texts.get(('others', *pairs), lambda: encode_others(self.clip, pairs))
+        return np.asarray(_match(masked, cropped, (own, *others), self.config).cpu().numpy())
+
+    @property
+    def scale(self) -> float:
+        """What CLIP multiplies a cosine with before its softmax: 100 in the published one."""
+        return float(self.clip.model.logit_scale.detach().exp())
 
     def _checked(self, rows: np.ndarray | None) -> np.ndarray:
         count = len(self.masks)
@@ -262,6 +290,16 @@ def similarity(visual: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
 
 @stage('scoring')
 def _match(
+    masked: torch.Tensor | None,
+    cropped: torch.Tensor | None,
+    texts: Iterable[TextFeatures],
+    config: DiscriminativeConfig,
+) -> torch.Tensor:
+    """The scores of N proposals for each of K texts, (N, K)."""
+    return torch.stack([_match_one(masked, cropped, text, config) for text in texts], dim=1)
+
+
+def _match_one(
     masked: torch.Tensor | None,
     cropped: torch.Tensor | None,
     text: TextFeatures,

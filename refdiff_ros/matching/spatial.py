@@ -109,6 +109,22 @@ def adjust(
     return SpatialChange(change, _note(total, change, [label for label, _ in fits]))
 
 
+def place_fit(change: np.ndarray, match: np.ndarray, config: SpatialConfig) -> np.ndarray:
+    """How well each place fits, from what it added to the score: the inverse of `adjust`.
+
+    Args:
+        change: (R,) 0 or less, of some proposals, as from `adjust`.
+        match: (N,) of all proposals, as `adjust` was given it; NaN for those without a score.
+        config: as `adjust` was given it.
+
+    Returns:
+        (R,) in 0..1: the product of the fits to all words; 1 where places have no weight.
+    """
+    unit = _temperature(match[np.isfinite(match)], config) * config.weight
+    return np.asarray(np.exp(change.astype(np.float64) / unit)) if unit > 0 else (
+        np.ones(len(change)))
+
+
 class _Measured:
     """The regions of candidates and anchors, measured together."""
 

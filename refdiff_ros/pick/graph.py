@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, ExitStack
 from dataclasses import dataclass
-import os
 from pathlib import Path
-import signal
 import sys
 from typing import Any, TYPE_CHECKING
 
@@ -75,12 +73,7 @@ def graph(options: GraphOptions, client: 'type[PickClient] | None' = None,
         RefDiffError: a node ended by itself, or nothing became active in time.
     """
     private_domain = require_ros('refdiff_ros.ros.processes.private_domain')
-    signal.signal(signal.SIGTERM, _interrupt)
-    domain, claim = private_domain.claim_domain()
-    # Before anything of ROS is started in this process: it reads them once.
-    os.environ.update(private_domain.environment(domain))
-    os.environ.pop('ROS_LOCALHOST_ONLY', None)
-    with claim, ExitStack() as stack:
+    with private_domain.enter_domain(), ExitStack() as stack:
         yield start(options, stack, client)
 
 
@@ -140,10 +133,6 @@ def start(options: GraphOptions, stack: ExitStack, client: 'type[PickClient] | N
     if not options.true_masks:
         watching.wait_until_active(options.timeout_s)
     return watching
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _command(name: str, values: Mapping[str, Any], remaps: Mapping[str, str]) -> Sequence[str]:

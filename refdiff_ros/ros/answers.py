@@ -1,9 +1,11 @@
 """One answer of the node, before it becomes messages, and how it comes about."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 import enum
 import logging
+from pathlib import Path
 import time
 from typing import Any, TYPE_CHECKING
 
@@ -12,8 +14,9 @@ from std_msgs.msg import Header
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError, RefDiffError
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Frame, Segmentation, Status
-from refdiff_ros.ros.decoding import decode, DecodedFrame, enlarge, shrink
+from refdiff_ros.ros.decoding import decode, DecodedFrame, enlarge
 from refdiff_ros.ros.frame_sync import FrameSet
+from refdiff_ros.ros.light_imports import without_unused
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.worker import WorkerStoppedError
 
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from refdiff_ros.grasp.results import GraspRegion
 
 _LOG = logging.getLogger(__name__)
+
+# Models that take longer to run once are not asked a second time before the first question: what
+# an answer takes beside them is little.
+_REHEARSED_BELOW_MS = 20_000.0
 
 
 class Origin(enum.IntEnum):
@@ -79,15 +86,25 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
     """Load and warm the models that `config` names, as far as its mode needs them.
 
     Args:
-        config: bundle, device, preset and mode.
+        config: bundle, device, preset, mode and calibration.
         listener: is told of each `models.progress.Step`.
 
     Raises:
-        RefDiffError: the bundle cannot be loaded; the message says what to do.
+        RefDiffError: the bundle cannot be loaded, or the calibration is for something else; the
+            message says what to do.
     """
-    # These bring torch, which takes seconds to import.
+    # torch's compiler wants what is left out otherwise.
+    with nullcontext() if config.compile else without_unused():
+        return _load_engine(config, listener)
+
+
+def _load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine':
+    # These bring torch, which takes seconds to import; the rehearsal asks and sends as the node
+    # does, so it stands above this module.
     from refdiff_ros.engine import Engine, resolve_preset
     from refdiff_ros.models import manager
+    from refdiff_ros.models.memory import free_caches
+    from refdiff_ros.ros.rehearsal import rehearse
     from refdiff_ros.warming import warm_up
 
     models = manager.load_bundle(
@@ -95,9 +112,17 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
         revision=config.revision or None, offline=config.offline,
         low_memory=config.low_memory, compile=config.compile, mode=config.mode,
         listener=listener)
+    if config.calibration:
+        from refdiff_ros.matching.calibration_file import take_calibration
+        take_calibration(models, Path(config.calibration), config.bundle, config.preset,
+                         config.mode)
     preset = resolve_preset(models, config.preset)
-    warm_up(models, preset, listener)
-    return Engine(models, preset, Mode(config.mode), config.seed)
+    warm_ms = sum(warm_up(models, preset, listener).values())
+    engine = Engine(models, preset, Mode(config.mode), config.seed)
+    if warm_ms < _REHEARSED_BELOW_MS:
+        rehearse(engine, config)
+    free_caches()
+    return engine
 
 
 def why_not_mode(engine: 'Engine', mode: str) -> str:
@@ -112,12 +137,28 @@ def why_not_mode(engine: 'Engine', mode: str) -> str:
             "was configured with: run 'cleanup' first, then set it and run 'configure'")
 
 
+def why_not_calibrated(config: NodeConfig, name: str, value: Any) -> str:
+    """Why a preset or mode cannot be taken with the calibration of `config`; '' where it can."""
+    if not config.calibration or name not in ('preset', 'mode') or value == getattr(config, name):
+        return ''
+    return (f"{name} '{value}' has no calibration: {config.calibration} is for "
+            f"'{getattr(config, name)}'; run 'cleanup', set {name} and calibration, and run "
+            "'configure'")
+
+
 def unload_engine(engine: 'Engine') -> None:
     """Free what `load_engine` loaded."""
     from refdiff_ros.models import manager
 
     engine.forget_frames()
     manager.unload(engine.models)
+
+
+def give_memory_back() -> None:
+    """Hand the system what answers have freed; to be called now and then."""
+    from refdiff_ros.models.memory import trim_heap
+
+    trim_heap()
 
 
 def answer(
@@ -135,18 +176,35 @@ def answer(
         received_s=received_s, standing=standing)
     try:
         return _answer(engine, frame_set, config, start)
-    except BadRequestError as error:
-        return replace(start, status=Status.BAD_REQUEST, reason=str(error))
-    except OutOfMemoryError as error:
-        return replace(start, status=Status.OUT_OF_MEMORY, reason=str(error))
-    except WorkerStoppedError as error:
-        return replace(start, status=Status.INACTIVE, reason=str(error))
-    except Exception as error:  # one bad call must not end the node
-        _LOG.exception('unexpected error while answering %.200r', expression)
-        return replace(
-            start, status=Status.INTERNAL,
-            reason=f'unexpected {type(error).__name__}: {error}; the node goes on, and its log '
-                   'has the traceback: please report it')
+    # One bad call must not end the node, nor the thread that answers: SystemExit and the panics of
+    # libraries in Rust are no `Exception`.
+    except BaseException as error:
+        status, reason = failure(error, expression)
+        return replace(start, status=status, reason=reason)
+
+
+def failure(error: BaseException, expression: str) -> tuple[Status, str]:
+    """The status and the reason of an answer that ended in an error; logs an unexpected one."""
+    if isinstance(error, BadRequestError):
+        return Status.BAD_REQUEST, str(error)
+    if isinstance(error, OutOfMemoryError):
+        return Status.OUT_OF_MEMORY, str(error)
+    if isinstance(error, WorkerStoppedError):
+        return Status.INACTIVE, str(error)
+    if _is_out_of_memory(error):
+        return Status.OUT_OF_MEMORY, (
+            f'expected memory for the answer, but there was none left ({error}): send a smaller '
+            'image, use a smaller bundle, or end what else runs on the machine')
+    _LOG.error('unexpected error while answering %.200r', expression, exc_info=error)
+    return Status.INTERNAL, (
+        f'unexpected {type(error).__name__}: {error}; the node goes on, and its log has the '
+        'traceback: please report it')
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    from refdiff_ros.models.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def carried_answer(
@@ -175,13 +233,13 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
     try:
         from refdiff_ros.engine import resolve_preset
 
-        frame = decode(frame_set, config.rectified, config.max_input_megapixels).frame
+        decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
         engine.prefetch(
-            shrink(frame, config.max_megapixels * 1e6),
+            decoded.small(config.max_megapixels * 1e6),
             resolve_preset(engine.models, config.preset), Mode(config.mode), config.seed)
     except RefDiffError as error:
         _LOG.debug('no prefetch: %s', error)
-    except Exception:  # one bad frame must not end the node
+    except BaseException:  # one bad frame must not end the node
         _LOG.exception('unexpected error while preparing a frame')
 
 
@@ -189,6 +247,7 @@ def _ask(engine: 'Engine', frame: Frame, expression: str, config: NodeConfig) ->
     from refdiff_ros.engine import resolve_preset
 
     preset, mode = resolve_preset(engine.models, config.preset), Mode(config.mode)
+    preset = preset.override({'selection': {'min_presence': config.min_presence}})
     return engine.ask(frame, expression, mode, preset, config.seed, config.check_expressions)
 
 
@@ -197,7 +256,7 @@ def _answer(
 ) -> Answer:
     decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
     frame = decoded.frame
-    small = shrink(frame, config.max_megapixels * 1e6)
+    small = decoded.small(config.max_megapixels * 1e6)
 
     began = time.perf_counter()
     segmentation = engine.answer(_ask(engine, small, start.expression, config))

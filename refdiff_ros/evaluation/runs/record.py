@@ -9,14 +9,11 @@ from dataclasses import asdict, dataclass, fields
 import hashlib
 import json
 import numbers
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.run import Answer, Sample
-
-if TYPE_CHECKING:
-    from refdiff_ros.models.model_set import ModelSet
 
 _SHOWN = 6
 # `values` says the same and more: what a preset's name and the overrides come to.
@@ -152,31 +149,6 @@ def samples_sha256(samples: Sequence[Sample]) -> str:
     return hasher.hexdigest()
 
 
-def weights_sha256(name_or_path: str, models: 'ModelSet') -> str:
-    """The digest of a loaded bundle's files: of one line 'sha256  path' a file, sorted by path.
-
-    The files' own digests were verified when they were loaded, so that none is read again.
-    `untrained_mini` has no files: there it is the digest of its tensors.
-
-    Args:
-        name_or_path: what the bundle was loaded by.
-        models: what was loaded.
-
-    Raises:
-        BundleError: the bundle is no longer where it was.
-    """
-    # What reads a run's record needs no torch.
-    from refdiff_ros.models.lock_file import read_lock
-    from refdiff_ros.models.store import locate, UNTRAINED
-    if name_or_path == UNTRAINED:
-        return _of_tensors(models)
-    located = locate(name_or_path, offline=True)
-    lock = read_lock(located.folder)
-    lines = [f'{file.sha256 or lock[path].sha256}  {path}\n'
-             for path, (_, file) in sorted(located.bundle.files().items())]
-    return hashlib.sha256(''.join(lines).encode()).hexdigest()
-
-
 def answer_line(answer: Answer) -> bytes:
     """One line, its end included. Numbers read from it are the same to the last digit."""
     values = asdict(answer)
@@ -243,20 +215,3 @@ def _flat(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
         else:
             found[f'{prefix}{name}'] = value
     return found
-
-
-def _modules(models: 'ModelSet') -> list[Any]:
-    diffusion, clip, sam = models.diffusion, models.clip, models.sam
-    found = [] if diffusion is None else [diffusion.vae, diffusion.unet, diffusion.text_encoder]
-    found += [] if clip is None else [clip.model]
-    return found if sam is None else [*found, sam]
-
-
-def _of_tensors(models: 'ModelSet') -> str:
-    import torch
-    hasher = hashlib.sha256()
-    for module in _modules(models):
-        for name, tensor in sorted(module.state_dict().items()):
-            hasher.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
-            hasher.update(tensor.cpu().flatten().view(torch.uint8).numpy().tobytes())
-    return hasher.hexdigest()
