@@ -51,7 +51,7 @@ def resolve(
     resolved = []
     for at, step in enumerate(steps):
         references = _completed(step.references, head_noun)
-        found = []
+        found: list[Reference] = []
         for reference in references:
             themes = {one.expression for one in found if one.role in THEMES}
             new = [_with_noun(one, [*(n.reference for n in named), *forbidden], head_noun)

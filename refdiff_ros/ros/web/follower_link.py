@@ -73,11 +73,13 @@ class FollowerLink:
         self._watched: tuple[bytes, str] | None = None
         self._action: Any = ActionClient(node, FollowInstruction, f'{near}follow_instruction',
                                          callback_group=group)
-        self._cancel = node.create_client(
+        self._cancel: Any = node.create_client(
             CancelGoal, f'{near}follow_instruction/_action/cancel_goal', callback_group=group)
-        self._answer = node.create_client(AnswerQuestion, f'{name}/answer', callback_group=group)
-        self._triggers = {verb: node.create_client(Trigger, f'{name}/{verb}', callback_group=group)
-                          for verb in ('stop', 'resume', 'put_back')}
+        self._answer: Any = node.create_client(
+            AnswerQuestion, f'{name}/answer', callback_group=group)
+        self._triggers: dict[str, Any] = {
+            verb: node.create_client(Trigger, f'{name}/{verb}', callback_group=group)
+            for verb in ('stop', 'resume', 'put_back')}
         self._stop = node.create_publisher(Empty, f'{near}stop', 10)
         self._subscription = node.create_subscription(
             FollowState, f'{name}/state', self._state_came, _LATCHED, callback_group=group)
@@ -201,9 +203,12 @@ class FollowerLink:
         Raises:
             BadRequestError: it was not accepted; the reason says why.
         """
+        number, option = int(message['id']), int(message.get('option', 0))
+        if not (0 <= number < 2**32 and 0 <= option < 2**32):
+            raise BadRequestError('expected the numbers of a question and of its option, got '
+                                  f'{number} and {option}')
         request = AnswerQuestion.Request(
-            id=int(message['id']), option=int(message.get('option', 0)),
-            text=str(message.get('text', ''))[:LONGEST_ORDER])
+            id=number, option=option, text=str(message.get('text', ''))[:LONGEST_ORDER])
         response = await self._call(self._answer, request, 'an answer')
         if not response.accepted:
             raise BadRequestError(response.reason)
