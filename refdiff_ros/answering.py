@@ -193,7 +193,8 @@ class Answering:
             rivals=chosen.rivals, proposals=masks, scores=placed,
             correlation=self.correlation if self._ask.mode.generative else None,
             notes=self._ask.expression.notes + place_notes + chosen.notes,
-            calibrated=chosen.calibrated, presence=chosen.presence, question=self.question)
+            calibrated=chosen.calibrated, presence=chosen.presence, question=self.question,
+            fits=_fits(chosen))
 
     def _match_of(self, phrase: ReferringExpression) -> np.ndarray:
         """How well each proposal answers to another noun phrase, (N,); NaN where not scored.
@@ -205,3 +206,10 @@ class Answering:
 
     def _unscored(self) -> np.ndarray:
         return np.full(len(self.proposals.masks), np.nan, np.float32)
+
+
+def _fits(chosen: Selection) -> tuple[float, ...]:
+    """The probability of each region of the answer; () where one of them was not judged."""
+    known = dict(zip(chosen.regions, chosen.fits))
+    shown = (chosen.index, *chosen.rivals)
+    return tuple(known[row] for row in shown) if all(row in known for row in shown) else ()

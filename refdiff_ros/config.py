@@ -215,6 +215,9 @@ class DiscriminativeConfig:
         text_sentence_crop: likewise for the crop branch where scores are mixed; mixed features
             are compared with one text feature, that of `text_sentence`.
         crop_batch: crops encoded at once; lower it when memory is short.
+        retint: where above 0, a weight: each proposal is also shown in one and the same colour
+            (`discriminative.retint`), and that is compared with the root word alone. It helps a
+            CLIP that does not know the shape in the colour.
     """
 
     beta: float = 0.3
@@ -239,8 +242,10 @@ class DiscriminativeConfig:
     text_sentence: float = 0.5
     text_sentence_crop: float = 0.5
     crop_batch: int = 32
+    retint: float = 0.0
 
     def __post_init__(self):
+        require(self.retint >= 0, 'discriminative.retint >= 0', self.retint)
         require(0 <= self.beta <= 1, 'discriminative.beta in 0..1', self.beta)
         require(self.mix in ('features', 'cosine', 'scores'),
                 "discriminative.mix 'features', 'cosine' or 'scores'", self.mix)

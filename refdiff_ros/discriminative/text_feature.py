@@ -51,6 +51,13 @@ def text_features(
     return TextFeatures(sentence=sentence, local=beside)
 
 
+@stage('clip_text')
+@torch.no_grad()
+def kind_feature(clip: ClipModels, expression: ReferringExpression) -> torch.Tensor:
+    """The text of the root word alone, 'the mug', (E,) float32 unit-norm."""
+    return encode_texts(clip, [f'the {expression.root}'])[0]
+
+
 @torch.no_grad()
 def encode_texts(clip: ClipModels, texts: Sequence[str]) -> torch.Tensor:
     """Texts in CLIP's space, (T, E) unit-norm; long ones are cut as in `text_features`."""

@@ -187,11 +187,11 @@ def _own_fits(
     if 'ordinal' in config.parts and expression.ordinals:
         number = expression.ordinals[0]
         # 'second largest', 'second from the left'; without either, as one reads.
-        by = sides or sizes[:1] or ['right' if number == -1 else 'left']
+        by = sides or sizes[:1] or ['right' if number < 0 else 'left']
         sizes = sizes if sides else []
         key = np.sum([_size(regions, word) if word in SIZE_SUPERLATIVES else regions.place(word)
                       for word in by], axis=0)
-        fits.append((f'number {number} by {" ".join(by)}', nth(key, member, max(number, 1))))
+        fits.append((f'number {number} by {" ".join(by)}', nth(key, member, abs(number))))
     elif 'direction' in config.parts and sides:
         key = np.sum([regions.place(side) for side in sides], axis=0)
         fits.append((' '.join(sides), nth(key, member)))

@@ -150,18 +150,35 @@ def answer(
         received_s=received_s, standing=standing)
     try:
         return _answer(engine, frame_set, config, start)
-    except BadRequestError as error:
-        return replace(start, status=Status.BAD_REQUEST, reason=str(error))
-    except OutOfMemoryError as error:
-        return replace(start, status=Status.OUT_OF_MEMORY, reason=str(error))
-    except WorkerStoppedError as error:
-        return replace(start, status=Status.INACTIVE, reason=str(error))
-    except Exception as error:  # one bad call must not end the node
-        _LOG.exception('unexpected error while answering %.200r', expression)
-        return replace(
-            start, status=Status.INTERNAL,
-            reason=f'unexpected {type(error).__name__}: {error}; the node goes on, and its log '
-                   'has the traceback: please report it')
+    # One bad call must not end the node, nor end the thread that answers: SystemExit and the panics
+    # of libraries in Rust are no `Exception`.
+    except BaseException as error:
+        status, reason = failure(error, expression)
+        return replace(start, status=status, reason=reason)
+
+
+def failure(error: BaseException, expression: str) -> tuple[Status, str]:
+    """The status and the reason of an answer that ended in an error; logs an unexpected one."""
+    if isinstance(error, BadRequestError):
+        return Status.BAD_REQUEST, str(error)
+    if isinstance(error, OutOfMemoryError):
+        return Status.OUT_OF_MEMORY, str(error)
+    if isinstance(error, WorkerStoppedError):
+        return Status.INACTIVE, str(error)
+    if _is_out_of_memory(error):
+        return Status.OUT_OF_MEMORY, (
+            f'expected memory for the answer, but there was none left ({error}): send a smaller '
+            'image, use a smaller bundle, or end what else runs on the machine')
+    _LOG.error('unexpected error while answering %.200r', expression, exc_info=error)
+    return Status.INTERNAL, (
+        f'unexpected {type(error).__name__}: {error}; the node goes on, and its log has the '
+        'traceback: please report it')
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    from refdiff_ros.models.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def carried_answer(
@@ -196,7 +213,7 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
             resolve_preset(engine.models, config.preset), Mode(config.mode), config.seed)
     except RefDiffError as error:
         _LOG.debug('no prefetch: %s', error)
-    except Exception:  # one bad frame must not end the node
+    except BaseException:  # one bad frame must not end the node
         _LOG.exception('unexpected error while preparing a frame')
 
 

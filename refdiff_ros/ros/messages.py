@@ -46,12 +46,15 @@ def referring_mask(answer: Answer, candidates: int = 8) -> ReferringMask:
 
 
 def _candidates(result: Segmentation, answer: Answer, limit: int) -> list[MaskCandidate]:
-    rows = result.regions
-    described = ('',) * len(rows) if result.question is None else result.question.descriptions
+    rows, question = result.regions, result.question
+    described = ('',) * len(rows) if question is None else question.descriptions
+    numbers = (0,) * len(rows) if question is None else question.numbers
+    fits = result.fits or (math.nan,) * len(rows)
+    listed = list(zip(rows, described, numbers, fits, strict=True))[:limit]
     return [MaskCandidate(
         mask=mask_message(result.proposals[row], answer.header), description=description,
         box=box(result.proposals[row]), score=float(result.scores.total[row]),
-    ) for row, description in list(zip(rows, described, strict=True))[:limit]]
+        probability=float(fit), number=number) for row, description, number, fit in listed]
 
 
 def box(mask: np.ndarray) -> RegionOfInterest:

@@ -7,6 +7,7 @@ and `instances` and `objects` of a simulated camera.
 
 from collections.abc import Sequence
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -112,8 +113,9 @@ class TruthNode(Node):
         question = ask(masks, picture, parse(text, None))
         response.mask.question = question.text
         response.mask.candidates = [MaskCandidate(
-            mask=mask_message(mask, header), description=words, box=box(mask))
-            for mask, words in zip(masks, question.descriptions, strict=True)]
+            mask=mask_message(mask, header), description=words, box=box(mask), number=number,
+            probability=math.nan) for mask, words, number in zip(
+                masks, question.descriptions, question.numbers, strict=True)]
 
 
 def _status(text: str, masks: np.ndarray) -> tuple[Status, str]:

@@ -70,8 +70,8 @@ def run_online(request: BagRequest) -> int:
     from refdiff_ros.demo.cli import first_line
     from refdiff_ros.evaluation.bags.labelled_bag import checked_labels, labelled_bag
     from refdiff_ros.evaluation.online.answer_bag import require_new
-    from refdiff_ros.evaluation.online.plan import plan
     from refdiff_ros.evaluation.online.recording import check_parameters, record, Recording
+    from refdiff_ros.evaluation.online.schedule import plan
     _check_options(request)
     out = require(request.out, '--out')
     require_new(out)

@@ -25,7 +25,7 @@ _OR_NONE = ('pointing', 'oracle_iou')
 
 
 @dataclass(frozen=True)
-class Question:
+class RunQuestion:
     """What a run was asked, and with what. Two runs with the same question give the same answers.
 
     Attributes:
@@ -80,14 +80,14 @@ class Question:
         """`as_json` without the many `values`."""
         return {name: value for name, value in self.as_json().items() if name != 'values'}
 
-    def differences(self, kept: 'Question') -> list[str]:
+    def differences(self, kept: 'RunQuestion') -> list[str]:
         """What this question has otherwise than the one of a kept run, one text each."""
         there, here = _flat(kept.as_json()), _flat(self.as_json())
         return [f'{name} {there.get(name)!r:.80} there, {here.get(name)!r:.80} asked'
                 for name in dict.fromkeys((*there, *here))
                 if there.get(name) != here.get(name) and not name.startswith(_IMPLIED)]
 
-    def require_same(self, kept: 'Question', where: object) -> None:
+    def require_same(self, kept: 'RunQuestion', where: object) -> None:
         """Nothing, if a kept run was asked the same.
 
         Raises:

@@ -63,7 +63,8 @@ class RosWorld:
         if not status.has_mask:
             return Grounded(status, response.reason)
         view = self._view(msg.header.stamp)
-        found = [Candidate(mask_from(each.mask), each.description)
+        found = [Candidate(mask_from(each.mask), each.description, each.number,
+                           each.probability)
                  for each in msg.candidates] if status is Status.AMBIGUOUS else []
         return Grounded(status, response.reason, tuple(found or [Candidate(mask_from(msg.mask))]),
                         view, msg.question)
