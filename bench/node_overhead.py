@@ -1,4 +1,6 @@
-"""The node's own time per image: receipt to publish, less the time that the models took.
+"""The node's own time per image, beside a node that does nothing but receive and publish.
+
+Receipt to publish, less the time that the models took.
 
     . tools/env.sh && python bench/node_overhead.py --out overhead.json
 
@@ -7,11 +9,15 @@ the image to the moment the answer's message was built, `model_ms` is the engine
 Their difference is decoding, waiting for the worker, grasp region and messages. Not in it are
 DDS transport and rclpy's deserialisation before the callback, and serialisation at publish;
 'graph' has them: from the publisher's call to the arrival of the answer in another process, less
-`model_ms`. The picture is a tabletop with a camera's noise, `tabletop_mini` is asked for one of
-its objects, and masks are answered in full size (max_megapixels 2.1).
+`model_ms`. 'bare' is the same for `bare_node.py`, in the same run: it receives the image and
+publishes a mask of its size. The picture is a tabletop with a camera's noise, `tabletop_mini` is
+asked for one of its objects, and masks are answered in full size (max_megapixels 2.1).
 """
 
 import argparse
+import signal
+import subprocess
+import sys
 import time
 
 import node_bench
@@ -35,34 +41,44 @@ def main() -> None:
 def measure(size_hw: tuple[int, int], transport: str, frames: int) -> dict:
     """One row of the table."""
     from ros_graph import GraphClient, NodeProcess
+    from sensor_msgs.msg import Image
 
     from refdiff_ros.msg import ReferringMask
 
     pixels, expression = node_bench.camera_table(size_hw)
     node = NodeProcess({'bundle': 'tabletop_mini', 'image_transport': transport,
                         'max_rate': 1000.0})
+    bare = subprocess.Popen([
+        sys.executable, str(node_bench.ROOT / 'bench' / 'bare_node.py'), transport,
+        *map(str, size_hw)])
     client = GraphClient()
     try:
         client.wait_until('active')
         client.say(expression)
         arrivals = node_bench.Arrivals()
         client.listen(ReferringMask, 'refdiff/mask', arrivals)
-        own, graph = [], []
+        answered, bare_arrivals = [], node_bench.Arrivals()
+        client.listen(Image, 'bare/mask', bare_arrivals)
         for _ in range(frames + 5):
-            mask, took_ms = ask(client, arrivals, pixels, transport)
-            own.append(mask.latency_ms - mask.model_ms)
-            graph.append(took_ms - mask.model_ms)
+            mask, took_ms, bare_ms = ask(client, arrivals, bare_arrivals, pixels, transport)
+            answered.append((mask.latency_ms - mask.model_ms, took_ms - mask.model_ms, bare_ms))
     finally:
         client.close()
         node.stop()
-    own, graph = node_bench.quantiles(own[5:]), node_bench.quantiles(graph[5:])
+        bare.send_signal(signal.SIGINT)
+        bare.wait()
+    own, graph, alone = (node_bench.quantiles(values)
+                         for values in zip(*answered[5:], strict=True))
     return {'size': f'{size_hw[1]}x{size_hw[0]}', 'transport': transport,
             'node median': own['median'], 'node p95': own['p95'],
-            'graph median': graph['median'], 'graph p95': graph['p95'], 'frames': own['n']}
+            'graph median': graph['median'], 'graph p95': graph['p95'],
+            'bare median': alone['median'], 'bare p95': alone['p95'], 'frames': own['n']}
 
 
-def ask(client, arrivals, pixels: np.ndarray, transport: str):
-    """Send one frame, wait for its answer: the mask, and milliseconds from send to arrival."""
+def ask(client, arrivals, bare_arrivals, pixels: np.ndarray, transport: str):
+    """Send one frame, wait for both answers: the mask, and for each node milliseconds from send to
+    arrival.
+    """
     from ros_graph import wait_for
 
     topic = 'image' if transport == 'raw' else 'image/compressed'
@@ -71,12 +87,13 @@ def ask(client, arrivals, pixels: np.ndarray, transport: str):
         start = time.monotonic()
         client.publish(topic, msg)
         try:
-            wait_for(lambda msg=msg: arrivals and arrivals[-1][1].header == msg.header, 3.0)
+            for came in (bare_arrivals, arrivals):
+                wait_for(lambda msg=msg, came=came: came and came[-1][1].header == msg.header, 9.0)
         except AssertionError:
             # While the node subscribes anew with the publisher's QoS a frame may be lost.
             continue
-        arrived, mask = arrivals[-1]
-        return mask, (arrived - start) * 1e3
+        (arrived, mask), (bare_arrived, _) = arrivals[-1], bare_arrivals[-1]
+        return mask, (arrived - start) * 1e3, (bare_arrived - start) * 1e3
     raise RuntimeError(f'expected an answer to one of 20 frames on {topic}, got none')
 
 

@@ -140,6 +140,8 @@ class ProposalConfig:
         points_per_batch: prompts decoded at once; lower it when memory is short.
         pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
             segment-anything's SamAutomaticMaskGenerator.
+        judged_at: where a mask's stability and box are taken: in the 'picture', or as the 'model'
+            sees it, which is smaller than most pictures. Those that are kept are drawn in full.
         largest_part: of a segmentor's mask in several connected parts the largest alone is kept,
             since a stray speck spoils the box around an object.
         min_area_px: proposals of this many pixels or fewer are filtered out (0: empty ones).
@@ -157,6 +159,7 @@ class ProposalConfig:
     stability_score_thresh: float = 0.95
     stability_score_offset: float = 1.0
     box_nms_thresh: float = 0.7
+    judged_at: str = 'picture'
     largest_part: bool = False
     min_area_px: int = 0
     max_proposals: int = 0
@@ -172,6 +175,8 @@ class ProposalConfig:
                 self.points_per_side)
         require(self.points_per_batch >= 1, 'proposals.points_per_batch >= 1',
                 self.points_per_batch)
+        require(self.judged_at in ('picture', 'model'),
+                "proposals.judged_at 'picture' or 'model'", self.judged_at)
         require(self.max_proposals >= 0, 'proposals.max_proposals >= 0', self.max_proposals)
         require(0 < self.max_area_fraction <= 1, 'proposals.max_area_fraction in (0, 1]',
                 self.max_area_fraction)

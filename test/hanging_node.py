@@ -1,7 +1,7 @@
 """The refdiff node with a step that never ends, goes wrong, or holds the interpreter, on command.
 
-A call whose expression has the form 'fault KIND STAGE' does so as the stage begins. Kinds: 'trace'
-prints the stages that begin; 'hang' waits for ever and lets other threads run; 'lock' holds Python's interpreter lock; 'slow' waits while the
+A call whose expression has the form 'fault KIND STAGE' does so as the stage begins. Kinds:
+'trace' prints the stages that begin; 'hang' waits for ever and lets other threads run; 'lock' holds Python's interpreter lock; 'slow' waits while the
 file named by REFDIFF_TEST_SLOW is there; 'exit' raises SystemExit; 'memory' runs out of memory
 each time the stage is tried, 'memory_once' the first time. STAGE is one of `refdiff_ros.stages`,
 whose names have no spaces.

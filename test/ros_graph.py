@@ -313,9 +313,11 @@ class GraphClient:
         depth: Image | None = None,
         camera_info: CameraInfo | None = None,
         timeout: float = 0.0,
+        without_masks: bool = False,
     ) -> ReferSegmentation.Response:
         """Call the service and wait for the answer."""
-        return self.result(self.call_async(expression, image, depth, camera_info, timeout))
+        return self.result(self.call_async(
+            expression, image, depth, camera_info, timeout, without_masks))
 
     def call_async(
         self,
@@ -324,12 +326,14 @@ class GraphClient:
         depth: Image | None = None,
         camera_info: CameraInfo | None = None,
         timeout: float = 0.0,
+        without_masks: bool = False,
     ) -> Any:
         """Call the service; a future."""
         self.reach(self.segment)
         return self.segment.call_async(ReferSegmentation.Request(
             expression=expression, image=image or Image(), depth=depth or Image(),
-            camera_info=camera_info or CameraInfo(), timeout=timeout))
+            camera_info=camera_info or CameraInfo(), timeout=timeout,
+            without_masks=without_masks))
 
     @staticmethod
     def reach(client: Any) -> None:

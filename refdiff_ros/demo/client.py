@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from refdiff_ros.errors import RefDiffError, require
+from refdiff_ros.masks import mask_pixels
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.results import Status
 from refdiff_ros.ros.conversions import rgb_from_image
@@ -55,9 +56,7 @@ class DemoAnswer:
 
     def pixels(self) -> np.ndarray:
         """(H, W) bool mask; (0, 0) when the answer carries none."""
-        image = self.mask.mask
-        return np.frombuffer(image.data, np.uint8).reshape(image.height, -1)[
-            :, :image.width].astype(bool)
+        return mask_pixels(self.mask.mask)
 
 
 class DemoClient:

@@ -4,6 +4,7 @@ Letters: B masks, H W image height and width, S side of CLIP's square.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -199,13 +200,23 @@ def scale_down(
     size_hw = (max(1, round(height * longer_side / longer)),
                max(1, round(width * longer_side / longer)))
     small = resize(image[None].float(), size_hw, mode='bilinear')[0]  # (3, h, w)
-    at_once = max(1, _PIXEL_BUDGET // (height * width))
-    parts = []
-    for part in masks.split(at_once):
-        cover = resize(part[:, None].float(), size_hw, mode='bilinear')[:, 0]  # (b, h, w)
-        most = cover.amax(dim=(1, 2), keepdim=True)
-        parts.append((cover >= most.clamp(max=0.5)) & (most > 0))
-    return small, torch.cat(parts) if parts else masks.new_zeros(0, *size_hw)
+    rows, columns = (_scaling(*lengths).to(image.device)
+                     for lengths in zip((height, width), size_hw, strict=True))
+    scaled = masks.new_zeros(len(masks), *size_hw)
+    for row, (x0, y0, x1, y1) in enumerate(mask_boxes_xyxy(masks).tolist()):
+        window = slice(y0, y1 + 1), slice(x0, x1 + 1)
+        cover = rows[:, window[0]] @ masks[row][window].float() @ columns[:, window[1]].T  # (h, w)
+        most = cover.max()
+        scaled[row] = (cover >= most.clamp(max=0.5)) & (most > 0)
+    return small, scaled
+
+
+@lru_cache(maxsize=16)
+def _scaling(length: int, size: int) -> torch.Tensor:
+    """Antialiased bilinear scaling of one axis, (size, length): rows that add up to 1."""
+    one_by_one = torch.eye(length)[None, None]  # (1, 1, length, length)
+    return F.interpolate(one_by_one, (size, length), mode='bilinear', align_corners=False,
+                         antialias=True)[0, 0]
 
 
 def crop_features(

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from refdiff_ros.masks import box_xyxy
 from refdiff_ros.pick.robot import Held
 
 
@@ -184,10 +185,11 @@ class Candidate:
     @property
     def box_xyxy(self) -> tuple[int, int, int, int]:
         """The smallest upright box, pixels, the last ones left out."""
-        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
-        if not len(rows):
+        box = box_xyxy(self.mask)
+        if box is None:
             return 0, 0, 0, 0
-        return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        left, top, right, bottom = box
+        return left, top, right + 1, bottom + 1
 
 
 @dataclass

@@ -14,6 +14,7 @@ import numpy as np
 from refdiff_ros.grasp.config import GraspConfig
 from refdiff_ros.grasp.outline import Outline
 from refdiff_ros.grasp.rectangle import Rectangle, wrap_angle
+from refdiff_ros.masks import pixels_vu
 
 # How much of the quality a contact pair at the region's far end keeps.
 _END_QUALITY = 0.4
@@ -143,7 +144,7 @@ def _inside(first: np.ndarray, second: np.ndarray, filled: np.ndarray) -> bool:
 
 
 def _center(filled: np.ndarray) -> np.ndarray:
-    v, u = filled.nonzero()
+    v, u = pixels_vu(filled)
     return np.array([u.mean(), v.mean()])
 
 

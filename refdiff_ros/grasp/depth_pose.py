@@ -16,6 +16,7 @@ from refdiff_ros.grasp.lens import rays
 from refdiff_ros.grasp.rectangle import Rectangle
 from refdiff_ros.grasp.results import GraspCandidate, Pose, quaternion
 from refdiff_ros.grasp.surface import back_project, robust_fit, Surface
+from refdiff_ros.masks import pixels_vu
 from refdiff_ros.results import Camera
 
 # Extents leave this share of the points out at either end, percent.
@@ -52,7 +53,7 @@ def region_pose(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera
         the main axis, and the extents in metres along the pose's x, y and z.
     """
     config = config or GraspConfig()
-    v, u = mask.nonzero()
+    v, u = pixels_vu(mask)
     points = back_project(u, v, surface.depth_m[v, u], camera)  # (M, 3)
     position = points.mean(0)
     axes = _axes(position, surface, rectangle, camera, config)
@@ -76,7 +77,7 @@ def opening(mask: np.ndarray, surface: Surface, rectangle: Rectangle, camera: Ca
         closing: (3,) unit vector along which the opening is measured.
     """
     across = rectangle.across
-    v, u = mask.nonzero()
+    v, u = pixels_vu(mask)
     offset = np.stack([u, v], 1) @ across
     center = np.array(rectangle.center)
     ends = []
@@ -203,7 +204,7 @@ def _slope(surface: Surface, rectangle: Rectangle, config: GraspConfig) -> float
     round and so reaches less far down its flanks than along its middle. Inverse depth is linear
     along a straight edge, whatever the perspective.
     """
-    v, u = surface.usable.nonzero()
+    v, u = pixels_vu(surface.usable)
     stride = max(len(u) // (2 * _SLOPE_POINTS), 1)
     v, u = v[::stride], u[::stride]
     offset = np.stack([u, v], 1) - np.array(rectangle.center)

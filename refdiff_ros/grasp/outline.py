@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refdiff_ros.errors import require
+from refdiff_ros.masks import box_xyxy, window
 from refdiff_ros.optional import require_package
 
 # Standard deviation, in pixels of arc length, of the filter that turns the staircase of a
@@ -38,12 +40,17 @@ class MainPart:
 def main_part(mask: np.ndarray) -> MainPart:
     """The largest 8-connected part of a (H, W) bool mask; the first in raster order of a tie."""
     cv2 = require_package('cv2', 'grasp')
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    place = window(mask)
+    if not mask[place].size:
+        return MainPart(mask, 0, 0)
+    count, labels = cv2.connectedComponents(mask[place].astype(np.uint8), connectivity=8)
     if count <= 2:
         return MainPart(mask, count - 1, 0)
     areas = np.bincount(labels.ravel(), minlength=count)[1:]
     best = int(np.argmax(areas))
-    return MainPart(labels == best + 1, count - 1, int(areas.sum() - areas[best]))
+    largest = np.zeros_like(mask)
+    largest[place] = labels == best + 1
+    return MainPart(largest, count - 1, int(areas.sum() - areas[best]))
 
 
 def border_polygon(mask: np.ndarray) -> np.ndarray:
@@ -57,8 +64,10 @@ def border_polygon(mask: np.ndarray) -> np.ndarray:
         keep their ends only.
     """
     cv2 = require_package('cv2', 'grasp')
+    rows, columns = window(mask)
     contours, _ = cv2.findContours(
-        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        mask[rows, columns].astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE,
+        offset=(columns.start, rows.start))
     longest = max(contours, key=len)
     return np.asarray(longest[:, 0, :].astype(np.float32))  # (K, 1, 2) -> (K, 2)
 
@@ -66,9 +75,13 @@ def border_polygon(mask: np.ndarray) -> np.ndarray:
 def fill_holes(mask: np.ndarray) -> np.ndarray:
     """(H, W) bool: one connected part with everything inside its outer contour."""
     cv2 = require_package('cv2', 'grasp')
-    filled = np.zeros(mask.shape, np.uint8)
-    cv2.fillPoly(filled, [border_polygon(mask).astype(np.int32)], 1)
-    return filled.astype(bool)
+    rows, columns = window(mask)
+    box = np.zeros(mask[rows, columns].shape, np.uint8)
+    outline = border_polygon(mask) - (columns.start, rows.start)
+    cv2.fillPoly(box, [outline.astype(np.int32)], 1)
+    filled = np.zeros_like(mask)
+    filled[rows, columns] = box
+    return filled
 
 
 @dataclass(frozen=True)
@@ -100,9 +113,8 @@ def trace(mask: np.ndarray) -> Outline:
     """
     cv2 = require_package('cv2', 'grasp')
     height, width = mask.shape
-    rows, columns = np.any(mask, axis=1).nonzero()[0], np.any(mask, axis=0).nonzero()[0]
-    v0, u0 = int(rows[0]), int(columns[0])
-    box = mask[v0:rows[-1] + 1, u0:columns[-1] + 1].astype(np.uint8)
+    u0, v0, u1, v1 = require(box_xyxy(mask), 'a mask with a pixel')
+    box = mask[v0:v1 + 1, u0:u1 + 1].astype(np.uint8)
     box = np.pad(box.repeat(_ENLARGE, 0).repeat(_ENLARGE, 1), 1)
     contours, _ = cv2.findContours(box, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     chain = max(contours, key=len)[:, 0, :].astype(np.float64)  # (K, 1, 2) -> (K, 2)

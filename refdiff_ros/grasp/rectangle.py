@@ -15,6 +15,7 @@ import numpy as np
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.outline import Outline
+from refdiff_ros.masks import pixels_vu
 from refdiff_ros.optional import require_package
 
 METHODS = ('symmetric', 'min_area', 'moments')
@@ -117,7 +118,7 @@ def mirror_symmetry(mask: np.ndarray, angle: float) -> float:
     """Share of a (H, W) bool mask's pixels, 0..1, that fall on the mask when they are mirrored
     about the axis through its centre of area at `angle` radians.
     """
-    v, u = mask.nonzero()
+    v, u = pixels_vu(mask)
     center = np.array([u.mean(), v.mean()])
     points = np.stack([u, v], 1)[::max(len(u) // _MIRRORED_POINTS, 1)] - center
     across = np.array([math.sin(angle), -math.cos(angle)])
@@ -135,7 +136,7 @@ def moment_axis(mask: np.ndarray) -> tuple[float, float]:
         Its angle in (-pi/2, pi/2] and the elongation: square root of the ratio of the second
         moments along and across it (1 for a circle or a square, whose axis is undefined).
     """
-    v, u = mask.nonzero()
+    v, u = pixels_vu(mask)
     # A pixel is an area: 1/12 is the second moment of a unit square about its centre.
     uu, vv = np.var(u) + 1 / 12, np.var(v) + 1 / 12
     uv = np.mean((u - u.mean()) * (v - v.mean()))

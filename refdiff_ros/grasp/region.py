@@ -60,7 +60,7 @@ def grasp_region(mask: np.ndarray, depth_m: np.ndarray | None = None,
     if not mask.any():
         return _no_region('the mask is empty, so there is nothing to hold')
     part = main_part(mask)
-    area = int(part.mask.sum())
+    area = int(np.count_nonzero(part.mask))
     if area < config.min_area_px:
         return _no_region(f'the region has {area} pixels, fewer than the {config.min_area_px} '
                           'that an axis can be measured on: move the camera nearer')
@@ -83,7 +83,7 @@ def _no_region(reason: str) -> GraspRegion:
 def _remarks(part: MainPart, cut: bool, pairs: tuple[ContactPair, ...]) -> str:
     remarks = []
     if part.parts > 1:
-        share = part.left_out / (part.left_out + part.mask.sum())
+        share = part.left_out / (part.left_out + np.count_nonzero(part.mask))
         remarks.append(f'the largest of {part.parts} separate parts was taken, '
                        f'{share:.0%} of the mask left out')
     if cut:
@@ -126,9 +126,10 @@ def _with_pose(region: GraspRegion, mask: np.ndarray, outline: Outline, rectangl
     surface = visible_surface(mask, depth_m, camera, config)
     if surface is None:
         readings = int((mask & np.isfinite(depth_m) & (np.nan_to_num(depth_m) > 0)).sum())
+        area = np.count_nonzero(mask)
         return replace(region, pose_status=PoseStatus.TOO_FEW_POINTS,
-                       depth_fraction=readings / int(mask.sum()), pose_reason=(
-            f'{readings} of {int(mask.sum())} pixels have a depth reading, and too few agree: '
+                       depth_fraction=readings / area, pose_reason=(
+            f'{readings} of {area} pixels have a depth reading, and too few agree: '
             f'at least {config.min_points} are needed'))
     pose, width, extents = region_pose(mask, surface, rectangle, camera, config)
     approach = pose.rotation[:, 2]

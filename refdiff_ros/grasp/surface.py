@@ -15,6 +15,7 @@ import numpy as np
 from refdiff_ros.grasp.config import GraspConfig
 from refdiff_ros.grasp.lens import rays
 from refdiff_ros.grasp.outline import Outline
+from refdiff_ros.masks import box_xyxy, pixels_vu
 from refdiff_ros.optional import require_package
 from refdiff_ros.results import Camera
 
@@ -68,11 +69,12 @@ def visible_surface(mask: np.ndarray, depth_m: np.ndarray, camera: Camera,
 
 def bounding_window(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice]:
     """Rows and columns of a (H, W) mask's box with a margin, within the image."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    box = box_xyxy(mask)
+    if box is None:
         return slice(0, 0), slice(0, 0)
-    return (slice(max(rows[0] - margin_px, 0), rows[-1] + 1 + margin_px),
-            slice(max(columns[0] - margin_px, 0), columns[-1] + 1 + margin_px))
+    left, top, right, bottom = box
+    return (slice(max(top - margin_px, 0), bottom + 1 + margin_px),
+            slice(max(left - margin_px, 0), right + 1 + margin_px))
 
 
 def _surface(mask: np.ndarray, depth_m: np.ndarray, camera: Camera,
@@ -176,7 +178,7 @@ def _outliers(depth: np.ndarray, valid: np.ndarray, config: GraspConfig) -> np.n
     A plane in the world is linear in inverse depth over the picture, whatever the perspective.
     What a curved object deviates from it is part of the spread that the limit is taken from.
     """
-    v, u = valid.nonzero()
+    v, u = pixels_vu(valid)
     inverse = 1 / depth[v, u]  # (M,)
     design = np.stack([u - u.mean(), v - v.mean(), np.ones(len(u))], 1)  # (M, 3)
     design[:, :2] /= max(np.abs(design[:, :2]).max(), 1.0)

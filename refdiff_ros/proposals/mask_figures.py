@@ -14,6 +14,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from refdiff_ros.errors import require
+from refdiff_ros.masks import box_xyxy
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -76,7 +79,7 @@ def mask_figures(
     Returns:
         stability: (B,) float32 in 0..1, IoU of the mask cut at threshold + offset and at threshold
             - offset; NaN where neither has a pixel.
-        boxes: (B, 4) int64 as `boxes.mask_boxes_xyxy`.
+        boxes: (B, 4) int64 as `mask_boxes_xyxy`.
     """
     cuts = threshold + offset, threshold - offset
     lowest = min(threshold, *cuts)
@@ -84,21 +87,46 @@ def mask_figures(
     boxes = np.zeros((len(logits), 4), np.int64)
     above: np.ndarray = np.asarray(logits > lowest)
     in_row: np.ndarray = np.asarray(above.any(axis=2))
-    in_column: np.ndarray = np.asarray(above.any(axis=1))
     for index in np.flatnonzero(in_row.any(1)):
-        row_at, column_at = np.flatnonzero(in_row[index]), np.flatnonzero(in_column[index])
-        down, from_rows = rows.reach(row_at[0], row_at[-1])
-        right, from_columns = columns.reach(column_at[0], column_at[-1])
-        pixels = rows.weights[down, from_rows] @ logits[index, from_rows, from_columns] @ (
-            columns.weights[right, from_columns].T)
+        pixels, (down, right) = _scaled(logits[index], above[index], rows, columns)
         inner[index], outer[index] = (np.count_nonzero(pixels > cut) for cut in cuts)
-        mask = pixels > threshold
-        ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if len(ys):
-            boxes[index] = (xs[0] + right.start, ys[0] + down.start,
-                            xs[-1] + right.start, ys[-1] + down.start)
+        box = box_xyxy(pixels > threshold)
+        if box is not None:
+            boxes[index] = np.add(box, (right.start, down.start, right.start, down.start))
     with np.errstate(invalid='ignore', divide='ignore'):
         return inner / outer, boxes
+
+
+def draw_masks(logits: np.ndarray, rows: Axis, columns: Axis, threshold: float) -> np.ndarray:
+    """Masks at the size of the picture.
+
+    Args:
+        logits: (B, h, w) float32.
+        rows, columns: how they are scaled up.
+        threshold: a pixel above it belongs to the mask.
+
+    Returns:
+        (B, H, W) bool.
+    """
+    masks = np.zeros((len(logits), len(rows.weights), len(columns.weights)), bool)
+    for mask, own in zip(masks, logits, strict=True):
+        above = own > threshold
+        if above.any():
+            pixels, window = _scaled(own, above, rows, columns)
+            mask[window] = pixels > threshold
+    return masks
+
+
+def _scaled(
+    logits: np.ndarray, above: np.ndarray, rows: Axis, columns: Axis,
+) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """The piece of a mask that the logits `above` (h, w) reach, and where it is."""
+    left, top, right, bottom = require(box_xyxy(above), 'a logit above the threshold')
+    down, from_rows = rows.reach(top, bottom)
+    across, from_columns = columns.reach(left, right)
+    pixels = rows.weights[down, from_rows] @ logits[from_rows, from_columns] @ (
+        columns.weights[across, from_columns].T)
+    return pixels, (down, across)
 
 
 def mask_boxes_xyxy(masks: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,12 @@ import torch
 
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import ProposalConfig
-from refdiff_ros.proposals.mask_figures import mask_boxes_xyxy, mask_figures, scaled_axis
+from refdiff_ros.proposals.mask_figures import (
+    draw_masks,
+    mask_boxes_xyxy,
+    mask_figures,
+    scaled_axis,
+)
 from refdiff_ros.proposals.segmentor import Embedding, Segmentor, segmentor_of
 from refdiff_ros.proposals.weight_free import largest_parts
 from refdiff_ros.results import Frame
@@ -79,12 +84,8 @@ def propose(
         torch.cat([getattr(batch, name) for batch in batches])
         for name in ('logits', 'predicted_iou', 'stability', 'boxes_xyxy')))
     kept = nms(found.boxes_xyxy.float(), found.predicted_iou, config.box_nms_thresh)
-    masks = np.zeros((len(kept), *embedding.size_hw), bool)
-    at_once = _masks_at_once(embedding)
-    for start in range(0, len(kept), at_once):
-        part = slice(start, start + at_once)
-        full = embedding.upscale(found.logits[kept[part]])  # (B, H, W)
-        masks[part] = (full > segmentor.mask_threshold).cpu().numpy()
+    draw = drawn_in_pieces if found.logits.device.type == 'cpu' else drawn_whole
+    masks = draw(embedding, found.logits[kept], segmentor.mask_threshold)
     if config.largest_part:
         masks = largest_parts(masks)
     return SamProposals(
@@ -128,8 +129,9 @@ def _good_masks(
         good = predicted_iou > config.pred_iou_thresh
         logits, predicted_iou = logits[good], predicted_iou[good]
     figures = figures_in_pieces if logits.device.type == 'cpu' else figures_drawn
+    seen = embedding.as_seen() if config.judged_at == 'model' else embedding
     stability, boxes = figures(
-        embedding, logits, segmentor.mask_threshold, config.stability_score_offset)
+        seen, logits, segmentor.mask_threshold, config.stability_score_offset)
     if config.stability_score_thresh > 0:
         good = stability >= config.stability_score_thresh
         logits, predicted_iou, stability, boxes = (
@@ -145,6 +147,26 @@ def figures_in_pieces(
                      for axis, length in enumerate(logits.shape[1:]))
     stability, boxes = mask_figures(logits.float().numpy(), rows, columns, threshold, offset)
     return torch.from_numpy(stability), torch.from_numpy(boxes)
+
+
+def drawn_in_pieces(
+    embedding: Embedding, logits: torch.Tensor, threshold: float,
+) -> np.ndarray:
+    """Masks (B, H, W) bool of logits (B, Q, Q) on a CPU, which draws what is mask alone."""
+    rows, columns = (scaled_axis(length, *embedding.steps(axis))
+                     for axis, length in enumerate(logits.shape[1:]))
+    return draw_masks(logits.float().numpy(), rows, columns, threshold)
+
+
+def drawn_whole(embedding: Embedding, logits: torch.Tensor, threshold: float) -> np.ndarray:
+    """The same on a GPU, many whole masks at once."""
+    masks = np.zeros((len(logits), *embedding.size_hw), bool)
+    at_once = _masks_at_once(embedding)
+    for start in range(0, len(logits), at_once):
+        part = slice(start, start + at_once)
+        full = embedding.upscale(logits[part])  # (B, H, W)
+        masks[part] = (full > threshold).cpu().numpy()
+    return masks
 
 
 def figures_drawn(

@@ -7,7 +7,7 @@ Letters: B prompts of a batch, S side of the model's square, C width, h w grid o
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -43,6 +43,11 @@ class Sam2Embedding:
         """Low-resolution logits (B, 4*h, 4*w) at the frame's size: (B, H, W) float32."""
         return F.interpolate(
             logits[:, None].float(), self.size_hw, mode='bilinear', align_corners=False)[:, 0]
+
+    def as_seen(self) -> 'Sam2Embedding':
+        """The embedding of a frame of the size that masks are drawn in, where that is smaller."""
+        drawn_hw = self.fine[0].shape[2], self.fine[0].shape[3]
+        return replace(self, size_hw=drawn_hw) if drawn_hw < self.size_hw else self
 
     def steps(self, axis: int) -> tuple[tuple[int, int], ...]:
         """How `upscale` scales rows (0) or columns (1): size and how much of it is kept."""

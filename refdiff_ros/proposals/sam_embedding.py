@@ -3,7 +3,7 @@
 Letters: S side of the square, C width of the features, h w their grid.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,11 @@ class SamEmbedding:
             logits[:, None].float(), self.region_hw, mode='bilinear', align_corners=False)
         return F.interpolate(scaled[..., :height, :width], self.size_hw, mode='bilinear',
                              align_corners=False)[:, 0]
+
+    def as_seen(self) -> 'SamEmbedding':
+        """The embedding of a frame of the size that SAM sees, where that is smaller."""
+        smaller = self.input_hw < self.size_hw
+        return replace(self, size_hw=self.input_hw) if smaller else self
 
     def steps(self, axis: int) -> tuple[tuple[int, int], ...]:
         """How `upscale` scales rows (0) or columns (1): size and how much of it is kept."""

@@ -35,6 +35,9 @@ class Embedding(Protocol):
     def upscale(self, logits: torch.Tensor) -> torch.Tensor:
         """Low-resolution logits (B, q, q) at the frame's size: (B, H, W) float32."""
 
+    def as_seen(self) -> 'Embedding':
+        """The same of a frame of the size that the model sees, where that is smaller."""
+
     def steps(self, axis: int) -> tuple[tuple[int, int], ...]:
         """How `upscale` scales rows (0) or columns (1): as in `mask_figures.scaled_axis`."""
 

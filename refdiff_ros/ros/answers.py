@@ -1,6 +1,7 @@
 """One answer of the node, before it becomes messages, and how it comes about."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 import enum
 import logging
@@ -13,8 +14,9 @@ from std_msgs.msg import Header
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError, RefDiffError
 from refdiff_ros.presets import Mode
 from refdiff_ros.results import Frame, Segmentation, Status
-from refdiff_ros.ros.decoding import decode, DecodedFrame, enlarge, shrink
+from refdiff_ros.ros.decoding import decode, DecodedFrame, enlarge
 from refdiff_ros.ros.frame_sync import FrameSet
+from refdiff_ros.ros.light_imports import without_unused
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.worker import WorkerStoppedError
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from refdiff_ros.grasp.results import GraspRegion
 
 _LOG = logging.getLogger(__name__)
+
+# Models that take longer to run once are not asked a second time before the first question: what
+# an answer takes beside them is little.
+_REHEARSED_BELOW_MS = 20_000.0
 
 
 class Origin(enum.IntEnum):
@@ -87,9 +93,18 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
         RefDiffError: the bundle cannot be loaded, or the calibration is for something else; the
             message says what to do.
     """
-    # These bring torch, which takes seconds to import.
+    # torch's compiler wants what is left out otherwise.
+    with nullcontext() if config.compile else without_unused():
+        return _load_engine(config, listener)
+
+
+def _load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine':
+    # These bring torch, which takes seconds to import; the rehearsal asks and sends as the node
+    # does, so it stands above this module.
     from refdiff_ros.engine import Engine, resolve_preset
     from refdiff_ros.models import manager
+    from refdiff_ros.models.memory import free_caches
+    from refdiff_ros.ros.rehearsal import rehearse
     from refdiff_ros.warming import warm_up
 
     models = manager.load_bundle(
@@ -102,8 +117,12 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
         take_calibration(models, Path(config.calibration), config.bundle, config.preset,
                          config.mode)
     preset = resolve_preset(models, config.preset)
-    warm_up(models, preset, listener)
-    return Engine(models, preset, Mode(config.mode), config.seed)
+    warm_ms = sum(warm_up(models, preset, listener).values())
+    engine = Engine(models, preset, Mode(config.mode), config.seed)
+    if warm_ms < _REHEARSED_BELOW_MS:
+        rehearse(engine, config)
+    free_caches()
+    return engine
 
 
 def why_not_mode(engine: 'Engine', mode: str) -> str:
@@ -135,6 +154,13 @@ def unload_engine(engine: 'Engine') -> None:
     manager.unload(engine.models)
 
 
+def give_memory_back() -> None:
+    """Hand the system what answers have freed; to be called now and then."""
+    from refdiff_ros.models.memory import trim_heap
+
+    trim_heap()
+
+
 def answer(
     engine: 'Engine',
     frame_set: FrameSet,
@@ -150,8 +176,8 @@ def answer(
         received_s=received_s, standing=standing)
     try:
         return _answer(engine, frame_set, config, start)
-    # One bad call must not end the node, nor end the thread that answers: SystemExit and the panics
-    # of libraries in Rust are no `Exception`.
+    # One bad call must not end the node, nor the thread that answers: SystemExit and the panics of
+    # libraries in Rust are no `Exception`.
     except BaseException as error:
         status, reason = failure(error, expression)
         return replace(start, status=status, reason=reason)
@@ -207,9 +233,9 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
     try:
         from refdiff_ros.engine import resolve_preset
 
-        frame = decode(frame_set, config.rectified, config.max_input_megapixels).frame
+        decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
         engine.prefetch(
-            shrink(frame, config.max_megapixels * 1e6),
+            decoded.small(config.max_megapixels * 1e6),
             resolve_preset(engine.models, config.preset), Mode(config.mode), config.seed)
     except RefDiffError as error:
         _LOG.debug('no prefetch: %s', error)
@@ -230,7 +256,7 @@ def _answer(
 ) -> Answer:
     decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
     frame = decoded.frame
-    small = shrink(frame, config.max_megapixels * 1e6)
+    small = decoded.small(config.max_megapixels * 1e6)
 
     began = time.perf_counter()
     segmentation = engine.answer(_ask(engine, small, start.expression, config))

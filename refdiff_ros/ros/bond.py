@@ -12,6 +12,7 @@ import uuid
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
@@ -43,11 +44,14 @@ class Bond:
         self._period_s = period_s
         self._instance = str(uuid.uuid4())
         self._broken = False
+        # Without events of their own, which an executor may still wait for as they are destroyed.
         group = MutuallyExclusiveCallbackGroup()
         self._publisher = node.create_publisher(
-            self._status, TOPIC, QoSProfile(depth=5), callback_group=group)
+            self._status, TOPIC, QoSProfile(depth=5), callback_group=group,
+            event_callbacks=PublisherEventCallbacks(use_default_callbacks=False))
         self._subscription = node.create_subscription(
-            self._status, TOPIC, self._heard, QoSProfile(depth=100), callback_group=group)
+            self._status, TOPIC, self._heard, QoSProfile(depth=100), callback_group=group,
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False))
         self._timer = node.create_timer(
             period_s, self._beat, group, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

@@ -1,6 +1,6 @@
 """From the messages of one frame to the engine's `Frame`; bad depth costs only the pose."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -11,7 +11,7 @@ from refdiff_ros.pictures.camera_info import camera_from_info
 from refdiff_ros.pictures.header import MAX_MEGAPIXELS
 from refdiff_ros.results import Camera, Frame, Segmentation
 from refdiff_ros.ros import conversions
-from refdiff_ros.ros.frame_sync import FrameSet, stamp_ns
+from refdiff_ros.ros.frame_sync import FrameSet, Shared, stamp_ns
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,21 @@ class DecodedFrame:
         depth_problem: why depth that was there cannot be used, or ''.
         camera_problem: why camera_info that was there cannot be used, or ''.
         notes: other things that do not fit, a sentence each.
+        shared: what is computed of the image.
     """
 
     frame: Frame
     depth_problem: str = ''
     camera_problem: str = ''
     notes: tuple[str, ...] = ()
+    shared: Shared = field(default_factory=Shared, compare=False, repr=False)
+
+    def small(self, max_pixels: float) -> Frame:
+        """The frame as `shrink` makes it, made once for all who ask."""
+        _, small = self.shared.get(
+            ('small', id(self.frame), max_pixels),
+            lambda: (self.frame, shrink(self.frame, max_pixels)))
+        return small
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -40,7 +49,7 @@ class DecodedFrame:
 def decode(
     frame_set: FrameSet, rectified: bool = False, max_megapixels: float = MAX_MEGAPIXELS,
 ) -> DecodedFrame:
-    """Decode the messages of one frame.
+    """The messages of one frame, decoded once for all who ask.
 
     Args:
         frame_set: the messages.
@@ -51,16 +60,36 @@ def decode(
         BadRequestError: the image cannot be used. Depth and camera_info that cannot be used are
             left out, and the result says why.
     """
+    beside = frame_set.depth, frame_set.camera_info
+    # The messages are kept with the result, so that no other one gets their identity.
+    _, decoded = frame_set.shared.get(
+        ('decoded', *map(id, beside), frame_set.depth_problem, frame_set.notes, rectified,
+         max_megapixels),
+        lambda: (beside, _decode(frame_set, rectified, max_megapixels)))
+    return decoded
+
+
+def picture_of(frame_set: FrameSet, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
+    """The picture alone, (H, W, 3) uint8 RGB, decoded once for all who ask.
+
+    Raises:
+        BadRequestError: as in `decode`.
+    """
     image = frame_set.image
-    compressed = isinstance(image, CompressedImage)
-    image_rgb = (conversions.rgb_from_compressed if compressed
-                 else conversions.rgb_from_image)(image, max_megapixels)
+    read = (conversions.rgb_from_compressed if isinstance(image, CompressedImage)
+            else conversions.rgb_from_image)
+    return frame_set.shared.get(
+        ('picture', max_megapixels), lambda: read(image, max_megapixels))
+
+
+def _decode(frame_set: FrameSet, rectified: bool, max_megapixels: float) -> DecodedFrame:
+    image, image_rgb = frame_set.image, picture_of(frame_set, max_megapixels)
     depth_m, depth_problem = _depth(frame_set.depth, image_rgb.shape[:2])
     camera, camera_problem = _camera(
         frame_set.camera_info, image_rgb.shape[:2], rectified)
     frame = Frame(image_rgb, depth_m, camera, stamp_ns(image), image.header.frame_id)
     return DecodedFrame(frame, frame_set.depth_problem or depth_problem, camera_problem,
-                        frame_set.notes)
+                        frame_set.notes, frame_set.shared)
 
 
 def _depth(msg: Image | None, size_hw: tuple[int, int]) -> tuple[np.ndarray | None, str]:

@@ -63,15 +63,11 @@ class DeferredService:
 
     def reply(self, reply_to: Any, response: Any) -> None:
         """Send the answer to one call, from any thread. A caller that is gone is no error."""
-        self._paced.sent()
-        try:
-            self._send(reply_to, response)
-        except UnreachableError:
-            self.refuse(reply_to, response)
+        self._paced.answer(lambda: self._send(reply_to, response))
 
     def refuse(self, reply_to: Any, response: Any) -> None:
-        """As `reply`, but soon: refusals come in bursts, of which callers would miss some."""
-        self._paced.send(lambda: self._send(reply_to, response))
+        """As `reply`, behind all answers."""
+        self._paced.refuse(lambda: self._send(reply_to, response))
 
     def _send(self, reply_to: Any, response: Any) -> None:
         """As rclpy's `Service.send_response`, which only warns when the caller is not reached."""
@@ -84,5 +80,5 @@ class DeferredService:
             raise UnreachableError(str(error.__cause__ or error)) from error
 
     def close(self) -> None:
-        """Send the refusals that still wait."""
+        """Send the replies that still wait."""
         self._paced.close()

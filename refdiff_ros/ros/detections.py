@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.ros.answers import Answer
-from refdiff_ros.ros.messages import box, pose_message
+from refdiff_ros.ros.messages import box_message, pose_message
 
 
 def vision_msgs() -> Any:
@@ -51,7 +51,7 @@ def detection_array(answer: Answer, limit: int, msgs: Any) -> Any:
 
 
 def _bounding_box(mask: np.ndarray, msgs: Any) -> Any:
-    found, bounds = box(mask), msgs.BoundingBox2D()
+    found, bounds = box_message(mask), msgs.BoundingBox2D()
     bounds.center.position.x = found.x_offset + (found.width - 1) / 2
     bounds.center.position.y = found.y_offset + (found.height - 1) / 2
     bounds.size_x, bounds.size_y = float(found.width), float(found.height)

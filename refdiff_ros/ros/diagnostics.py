@@ -14,7 +14,7 @@ from rclpy.time import Time
 from refdiff_ros.results import Status
 from refdiff_ros.ros.inputs import Inputs
 from refdiff_ros.ros.statistics import Statistics
-from refdiff_ros.ros.step_watch import Step
+from refdiff_ros.ros.step_watch import RunningStep
 
 if TYPE_CHECKING:
     from refdiff_ros.models.model_set import ModelSet
@@ -54,7 +54,7 @@ def why_inactive(lifecycle: str, models: ModelState) -> str:
     return f"the node is '{lifecycle}': configure and activate it"
 
 
-def hang_text(step: Step, limit_s: float) -> str:
+def hang_text(step: RunningStep, limit_s: float) -> str:
     """A sentence on a step that hangs, and what to do."""
     return (f"the step '{step.name}' hangs: it has not ended within {limit_s:g} s (step_timeout); "
             'end the node and start it again, or raise step_timeout where the device is slow')

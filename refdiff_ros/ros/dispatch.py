@@ -35,7 +35,7 @@ class Dispatch:
         sync: FrameSync,
         config: NodeConfig,
         statistics: Statistics,
-        reply: Callable[[Any, Answer, NodeConfig], None],
+        reply: Callable[[PendingRequest, Answer, NodeConfig], None],
         publish: Callable[[Answer, NodeConfig], None],
     ):
         self.engine: Engine | None = None
@@ -222,7 +222,7 @@ class Dispatch:
 
     def _finish_call(self, pending: PendingRequest, result: Answer, config: NodeConfig) -> None:
         self._statistics.answered('service', result)
-        self._reply(pending.reply_to, result, config)
+        self._reply(pending, result, config)
 
     def _stand(self, standing: Standing, frame_set: FrameSet) -> None:
         config, engine = self.config, self.engine

@@ -5,12 +5,14 @@ time then belongs together, and the frame says so.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass, field
 import threading
-from typing import Any
+from typing import Any, TypeVar
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+T = TypeVar('T')
 
 # Images that wait for their depth; drivers send depth one or two frames late.
 _KEPT = 4
@@ -28,6 +30,21 @@ def stamp_ns(msg: Any) -> int:
     return msg.header.stamp.sec * 1_000_000_000 + msg.header.stamp.nanosec
 
 
+class Shared:
+    """What is computed of one image: each thing once, for all threads that ask for it."""
+
+    def __init__(self):
+        self._lock = threading.RLock()
+        self._kept: dict[Hashable, Any] = {}
+
+    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """The result kept under `key`, computed now if there is none; who comes second waits."""
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = compute()
+            return self._kept[key]
+
+
 @dataclass(frozen=True)
 class FrameSet:
     """One image as it came, with what belongs to it.
@@ -41,6 +58,7 @@ class FrameSet:
         number: counts images, so that two sets of the same image can be told.
         depth_problem: why there is no depth although depth is published, or ''.
         notes: other things that do not fit, a sentence each.
+        shared: what was computed of the image; all sets of the same image have the same.
     """
 
     image: Image | CompressedImage
@@ -51,6 +69,7 @@ class FrameSet:
     number: int = 0
     depth_problem: str = ''
     notes: tuple[str, ...] = ()
+    shared: Shared = field(default_factory=Shared, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -62,6 +81,7 @@ class _Arrived:
     number: int
     # Whether the stamp is one that the message before had too, or 0.
     still: bool = False
+    shared: Shared = field(default_factory=Shared)
 
 
 class FrameSync:
@@ -199,7 +219,7 @@ class FrameSync:
             image=image.msg, depth=depth.msg if depth else None,
             camera_info=camera.msg if camera else None, received_ns=image.received_ns,
             received_s=image.received_s, number=image.number, depth_problem=problem,
-            notes=tuple(notes))
+            notes=tuple(notes), shared=image.shared)
 
     def _drop_later_than(self, stamp: int) -> None:
         # Intrinsics stay: a driver may send them only once.

@@ -12,11 +12,11 @@ import numpy as np
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.results import Segmentation, Status
 from refdiff_ros.ros.answers import Answer, carried_answer
-from refdiff_ros.ros.decoding import decode, DecodedFrame
+from refdiff_ros.ros.decoding import decode, picture_of
 from refdiff_ros.ros.frame_sync import FrameSet, FrameSync, stamp_ns
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.requests import Standing
-from refdiff_ros.ros.step_watch import Step
+from refdiff_ros.ros.step_watch import RunningStep
 from refdiff_ros.ros.worker import Job, Worker
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _KEPT_FRAMES = 64
 @dataclass(frozen=True)
 class _Seen:
     """A frame that was looked at: stamp, receipt on the monotonic clock (stamps may stand still),
-    (h, w) grey picture and the motion since the one before, None where there is none.
+    (h, w) grey picture and the motion since the one before, None where it is not known.
     """
 
     stamp_ns: int
@@ -106,7 +106,7 @@ class MaskTracker:
         self._worker.stop()
 
     @property
-    def step(self) -> Step | None:
+    def step(self) -> RunningStep | None:
         """What the thread is at, or None."""
         return self._worker.watch.step
 
@@ -119,6 +119,7 @@ class MaskTracker:
     def _drop(self) -> None:
         self._carrying: _Carrying | None = None
         self._seen: deque[_Seen] = deque(maxlen=_KEPT_FRAMES)
+        self._in_sight = True
 
     def _next_job(self) -> Job | None:
         config = self._config()
@@ -137,30 +138,35 @@ class MaskTracker:
         """Start from a full answer, over the frames that came while it was made."""
         self._carrying = None
         result, frame = answer.segmentation, answer.frame
-        if result is None or frame is None or not answer.status.has_mask:
+        self._in_sight = result is not None and answer.status.has_mask
+        if result is None or frame is None or not self._in_sight:
             return
         from refdiff_ros.pictures.mask_flow import flow_step, MaskFlow, small_grey
 
-        grey = small_grey(frame.image_rgb)
+        grey = next((seen.grey for seen in self._seen
+                     if seen.received_s == answer.received_s), None)
+        if grey is None:
+            grey = small_grey(frame.image_rgb)
         flow = MaskFlow(result.proposals[list(result.regions)], grey.shape)
-        before = grey
+        # A step was taken from the frame before in the row, which `before` may not be yet.
+        before, in_row = grey, False
         for seen in self._seen:
-            if seen.is_after(answer) and seen.grey.shape == grey.shape:
-                # The step was taken from the frame before, which may be another one.
-                step = None if before is grey else seen.step
+            after = seen.is_after(answer)
+            if after and seen.grey.shape == grey.shape:
+                step = seen.step if in_row else None
                 flow.step(flow_step(before, seen.grey) if step is None else step)
-            if seen.is_after(answer) or seen.received_s == answer.received_s:
-                before = seen.grey
+            if after or seen.received_s == answer.received_s:
+                before, in_row = seen.grey, True
         self._carrying = _Carrying(answer, result, flow)
 
     def _go_on(self, frame_set: FrameSet, config: NodeConfig) -> None:
         self._number = frame_set.number
         try:
-            decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
+            image_rgb = picture_of(frame_set, config.max_input_megapixels)
         except RefDiffError:  # the full answer says what is wrong with it
             self._drop()
             return
-        step = self._look(decoded.frame.image_rgb, frame_set)
+        step = self._look(image_rgb, frame_set)
         carrying = self._carrying
         if carrying is None:
             return
@@ -169,31 +175,33 @@ class MaskTracker:
             return
         carrying.flow.step(step)
         if self._seen[-1].is_after(carrying.answer):
-            self._tell(carrying, frame_set, decoded, config)
+            self._tell(carrying, frame_set, config)
 
     def _look(self, image_rgb: np.ndarray, frame_set: FrameSet) -> 'FlowStep | None':
-        """The motion since the last frame; None where nothing is known of it."""
+        """The motion since the last frame; None where nothing is known of it.
+
+        While nothing is in sight, frames are kept and their motion is not computed: an answer that
+        finds the object again computes what it needs of it.
+        """
         from refdiff_ros.pictures.mask_flow import flow_step, small_grey
 
         grey, stamp = small_grey(image_rgb), stamp_ns(frame_set.image)
         last = self._seen[-1] if self._seen else None
         step = None
-        if last is not None:
-            if last.grey.shape == grey.shape and last.stamp_ns <= stamp:
-                step = flow_step(last.grey, grey)
-            else:
-                self._seen.clear()
+        if last is not None and (last.grey.shape != grey.shape or last.stamp_ns > stamp):
+            self._seen.clear()
+        elif last is not None and self._in_sight:
+            step = flow_step(last.grey, grey)
         self._seen.append(_Seen(stamp, frame_set.received_s, grey, step))
         return step
 
-    def _tell(
-        self, start: _Carrying, frame_set: FrameSet, decoded: DecodedFrame, config: NodeConfig,
-    ) -> None:
+    def _tell(self, start: _Carrying, frame_set: FrameSet, config: NodeConfig) -> None:
+        decoded = decode(frame_set, config.rectified, config.max_input_megapixels)
         carried = start.flow.carried()
         result = _carried(start.result, carried.masks, carried.kept)
         answer = carried_answer(start.answer, result, decoded, frame_set)
         if result.status is Status.NOT_FOUND:
-            self._carrying = None
+            self._carrying, self._in_sight = None, False
         if answer.standing == self._standing.number:  # not cleared or changed in between
             self._publish(answer, config)
 

@@ -1,13 +1,16 @@
 """Answers as messages."""
 
+from collections.abc import Sequence
 import math
 
 from geometry_msgs.msg import Point, Point32, Polygon, Quaternion, Vector3
 from geometry_msgs.msg import Pose as PoseMsg
 import numpy as np
-from sensor_msgs.msg import RegionOfInterest
+from sensor_msgs.msg import Image, RegionOfInterest
+from std_msgs.msg import Header
 
 from refdiff_ros.grasp.results import GraspRegion, Pose
+from refdiff_ros.masks import box_xyxy
 from refdiff_ros.msg import GraspCandidate as GraspCandidateMsg
 from refdiff_ros.msg import GraspRegion as GraspRegionMsg
 from refdiff_ros.msg import MaskCandidate, ReferringMask
@@ -39,32 +42,62 @@ def referring_mask(answer: Answer, candidates: int = 8) -> ReferringMask:
     msg.presence = float(result.presence)
     msg.question = '' if result.question is None else result.question.text
     if result.status.has_mask:
-        msg.box, msg.area = box(result.mask), int(np.count_nonzero(result.mask))
-        msg.score = float(result.score)
+        msg.area, msg.score = int(np.count_nonzero(result.mask)), float(result.score)
         msg.candidates = _candidates(result, answer, candidates)
+        msg.box = msg.candidates[0].box
     return msg
 
 
 def _candidates(result: Segmentation, answer: Answer, limit: int) -> list[MaskCandidate]:
-    rows, question = result.regions, result.question
-    described = ('',) * len(rows) if question is None else question.descriptions
-    numbers = (0,) * len(rows) if question is None else question.numbers
-    fits = result.fits or (math.nan,) * len(rows)
-    listed = list(zip(rows, described, numbers, fits, strict=True))[:limit]
-    return [MaskCandidate(
-        mask=mask_message(result.proposals[row], answer.header), description=description,
-        box=box(result.proposals[row]), score=float(result.scores.total[row]),
-        probability=float(fit), number=number) for row, description, number, fit in listed]
+    rows, question = result.regions[:limit], result.question
+    count = len(rows)
+    described = ('',) * count if question is None else question.descriptions[:count]
+    numbers = (0,) * count if question is None else question.numbers[:count]
+    fits = (result.fits or (math.nan,) * count)[:count]
+    candidates = mask_candidates(
+        [result.proposals[row] for row in rows], described, answer.header)
+    for candidate, row, number, fit in zip(candidates, rows, numbers, fits, strict=True):
+        candidate.score = float(result.scores.total[row])
+        candidate.number, candidate.probability = number, float(fit)
+    return candidates
 
 
-def box(mask: np.ndarray) -> RegionOfInterest:
+def mask_candidates(
+    masks: Sequence[np.ndarray], descriptions: Sequence[str], header: Header,
+) -> list[MaskCandidate]:
+    """Candidates of an answer whose mask is the first one.
+
+    Args:
+        masks: each (H, W) bool; the first one's pixels are not repeated.
+        descriptions: for each.
+        header: the input image's.
+    """
+    candidates = []
+    for place, (mask, description) in enumerate(zip(masks, descriptions, strict=True)):
+        box = box_message(mask)
+        rows = slice(box.y_offset, box.y_offset + box.height)
+        columns = slice(box.x_offset, box.x_offset + box.width)
+        cut = Image() if place == 0 else mask_message(mask[rows, columns], header)
+        candidates.append(MaskCandidate(mask=cut, box=box, description=description))
+    return candidates
+
+
+def box_message(mask: np.ndarray) -> RegionOfInterest:
     """The smallest upright box around a mask (H, W) bool, pixels; all 0 when it is empty."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if len(rows) == 0:
+    box = box_xyxy(mask)
+    if box is None:
         return RegionOfInterest()
+    left, top, right, bottom = box
     return RegionOfInterest(
-        x_offset=int(columns[0]), y_offset=int(rows[0]),
-        width=int(columns[-1] - columns[0] + 1), height=int(rows[-1] - rows[0] + 1))
+        x_offset=left, y_offset=top, width=right - left + 1, height=bottom - top + 1)
+
+
+def without_pixels(mask: ReferringMask, grasp: GraspRegionMsg) -> None:
+    """Take masks and contour out of an answer, so that it is small and can be read."""
+    mask.mask = Image()
+    for candidate in mask.candidates:
+        candidate.mask = Image()
+    grasp.contour = Polygon()
 
 
 @stage('messages')
@@ -104,10 +137,14 @@ def pose_message(pose: Pose) -> PoseMsg:
         orientation=Quaternion(**dict(zip('xyzw', map(float, pose.orientation), strict=True))))
 
 
-def service_response(answer: Answer, candidates: int = 8) -> ReferSegmentation.Response:
-    """The answer to one service call."""
+def service_response(
+    answer: Answer, candidates: int = 8, without_masks: bool = False,
+) -> ReferSegmentation.Response:
+    """The answer to one service call; `without_masks` as in the request."""
     response = ReferSegmentation.Response(
         status=int(answer.status), reason=answer.reason,
         mask=referring_mask(answer, candidates), grasp=grasp_region(answer))
+    if without_masks:
+        without_pixels(response.mask, response.grasp)
     response.mask.latency_ms = float(answer.latency_ms)
     return response

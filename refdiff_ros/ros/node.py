@@ -24,6 +24,7 @@ from refdiff_ros.results import Status
 from refdiff_ros.ros import diagnostics, parameters
 from refdiff_ros.ros.answers import (
     Answer,
+    give_memory_back,
     load_engine,
     Origin,
     unload_engine,
@@ -42,7 +43,7 @@ from refdiff_ros.ros.processes.guard import Board
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
-from refdiff_ros.ros.step_watch import HangNotice, Step
+from refdiff_ros.ros.step_watch import HangNotice, RunningStep
 from refdiff_ros.ros.web.follower_link import FollowerLink
 from refdiff_ros.ros.web.page import OperatorPage, Robot
 from refdiff_ros.ros.worker import done_within, result_of, Worker, WorkerStoppedError
@@ -51,6 +52,8 @@ from refdiff_ros.srv import ReferSegmentation
 # How long an end waits for models that are being loaded, and for a step of an answer: in all less
 # than the 5 s after which launch gets impatient.
 _LOADING_S, _STEP_S = 0.5, 3.0
+# How often memory that answers have freed goes back to the system, seconds.
+_GIVE_BACK_S = 10.0
 # With 'on_hang: exit', how long a hang is reported before the process ends, and its exit status
 # (EX_SOFTWARE of sysexits.h).
 _REPORTED_S, _HUNG_STATUS = 2.0, 70
@@ -113,6 +116,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         group = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._report, group, clock=steady)
         self.create_timer(0.1, self._look_at_clock, MutuallyExclusiveCallbackGroup(),
+                          clock=steady)
+        self.create_timer(_GIVE_BACK_S, self._give_memory_back, MutuallyExclusiveCallbackGroup(),
                           clock=steady)
         if autostart:
             self._autostart = self.create_timer(
@@ -340,9 +345,12 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self.get_logger().warning(
                 f'{result.status.name}: {result.reason}', throttle_duration_sec=5.0)
 
-    def _reply(self, reply_to: Any, result: Answer, config: parameters.NodeConfig) -> None:
+    def _reply(
+        self, pending: PendingRequest, result: Answer, config: parameters.NodeConfig,
+    ) -> None:
         send = self._segment.refuse if result.segmentation is None else self._segment.reply
-        send(reply_to, service_response(result, config.candidates))
+        send(pending.reply_to, service_response(
+            result, config.candidates, pending.request.without_masks))
         if not self._dispatch.standing.text:
             # Of what is asked for by calls, such as a follower's, somebody may look on as well.
             self._page.offer(result, config.candidates, standing=False)
@@ -361,6 +369,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._statistics)
         self._diagnostics.publish(report)
         self._page.report(report)
+
+    def _give_memory_back(self) -> None:
+        if self._dispatch.engine is not None:
+            give_memory_back()
 
     # Operator page
 
@@ -418,14 +430,14 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         return '' if step is None else diagnostics.hang_text(
             step, self._dispatch.config.step_timeout)
 
-    def _step_hangs(self, step: Step) -> None:
+    def _step_hangs(self, step: RunningStep) -> None:
         config = self._dispatch.config
         text = diagnostics.hang_text(step, config.step_timeout)
         self._dispatch.give_up(Refusal(Status.TIMEOUT, text))
         self._dispatch.refuse_all(Refusal(Status.INTERNAL, text))
         self._tell_of_hang(text)
 
-    def _tracker_step_hangs(self, step: Step) -> None:
+    def _tracker_step_hangs(self, step: RunningStep) -> None:
         self._tell_of_hang(diagnostics.hang_text(step, self._dispatch.config.step_timeout))
 
     def _tell_of_hang(self, text: str) -> None:
@@ -440,7 +452,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         if self._hang_text():
             self._fail(_HUNG_STATUS)
 
-    def _step_ended(self, step: Step) -> None:
+    def _step_ended(self, step: RunningStep) -> None:
         self.get_logger().warning(
             f"the step '{step.name}' has ended after all, {time.monotonic() - step.since_s:.1f} s "
             'after it began: the node answers again')
@@ -473,7 +485,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         step = self._hangs.hanging or self._worker.watch.step
         if not self._worker.join(0.0 if self._hangs.hanging else patience_s) and step:
             self._dispatch.give_up(Refusal(
-                Status.INACTIVE, f"the node is ending: it did not wait for the step '{step.name}'"))
+                Status.INACTIVE,
+                f"the node is ending: it did not wait for the step '{step.name}'"))
         self._segment.close()
         self._page.stop()
         self._tracker.join(_LOADING_S)

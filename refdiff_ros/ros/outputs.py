@@ -1,4 +1,4 @@
-"""The publishers of the answers to the standing expression."""
+"""The publishers of answers, and of pictures of them."""
 
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ class Outputs:
         self._selected_grasp = publisher(GraspRegion, 'selected_grasp', 5)
 
     def publish(self, answer: Answer, candidates: int) -> None:
-        """Publish an answer; pictures for people only while somebody listens."""
+        """Publish an answer to the standing expression."""
         mask, grasp = referring_mask(answer, candidates), grasp_region(answer)
         mask.latency_ms = float(answer.latency_ms)  # after all that takes time
         self._mask.publish(mask)
@@ -52,13 +52,12 @@ class Outputs:
             self._grasp_pose.publish(PoseStamped(header=answer.header, pose=grasp.pose))
         if self._detections is not None and self._detections.get_subscription_count():
             self._detections.publish(detection_array(answer, candidates, self._vision))
-        if self._mask_image.get_subscription_count() and answer.segmentation is not None and (
-                answer.frame is not None):
+        if answer.segmentation is not None and self._mask_image.get_subscription_count():
             self._mask_image.publish(mask.mask)
         self.show(answer)
 
     def show(self, answer: Answer) -> None:
-        """Publish the pictures and markers of an answer, also of one to a call."""
+        """Publish what people look at, each only while somebody listens; of calls as well."""
         if self._markers.get_subscription_count():
             self._markers.publish(marker_array(answer))
         result, frame = answer.segmentation, answer.frame

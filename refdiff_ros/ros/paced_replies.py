@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 _BURST = 8
 # How long a caller may need to look, seconds, with few clients. Every client's process is woken by
 # every reply: the more there are, the longer each needs on the same processors.
-_LOOK_S = 0.1
+_LOOK_S = 0.2
 _LOOK_PER_CLIENT_S = 0.002
 # A caller that was just started may be heard before it can be reached: so often it is tried again,
 # after so many seconds.
@@ -46,7 +46,8 @@ class PacedReplies:
 
     def __init__(self, clients: Callable[[], int]):
         self._clients = clients
-        self._waiting: deque[_Reply] = deque()
+        self._answers: deque[_Reply] = deque()
+        self._refusals: deque[_Reply] = deque()
         self._sent_s: deque[float] = deque(maxlen=_BURST)
         self._changed = threading.Condition()
         self._closing = False
@@ -55,23 +56,22 @@ class PacedReplies:
 
     def __len__(self) -> int:
         """How many wait."""
-        return len(self._waiting)
+        return len(self._answers) + len(self._refusals)
 
-    def sent(self) -> None:
-        """A reply left by another way: it takes a place in the callers' readers too."""
-        with self._changed:
-            self._sent_s.append(time.monotonic())
-
-    def send(self, reply: Callable[[], None]) -> None:
-        """Call `reply`, which sends one, as soon as there is a place; returns at once.
+    def answer(self, reply: Callable[[], None]) -> None:
+        """Call `reply`, which sends an answer, as soon as there is a place; returns at once.
 
         It is called again a little later when it raises `UnreachableError`.
         """
-        self._push(_Reply(reply, _TRIES, 0.0))
+        self._push(self._answers, _Reply(reply, _TRIES, 0.0))
 
-    def _push(self, reply: _Reply) -> None:
+    def refuse(self, reply: Callable[[], None]) -> None:
+        """As `answer`, behind all answers: refusals come in bursts."""
+        self._push(self._refusals, _Reply(reply, _TRIES, 0.0))
+
+    def _push(self, queue: deque[_Reply], reply: _Reply) -> None:
         with self._changed:
-            self._waiting.append(reply)
+            queue.append(reply)
             self._changed.notify()
 
     def close(self) -> None:
@@ -84,36 +84,37 @@ class PacedReplies:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
-                if not self._waiting:
+                self._changed.wait_for(lambda: len(self) or self._closing)
+                if not len(self):
                     return
-                wait_s = self._due_s()
+                queue = self._answers or self._refusals
+                wait_s = self._due_s(queue[0])
                 if wait_s > 0:
                     self._changed.wait(wait_s)
                     continue
-                reply = self._waiting.popleft()
+                reply = queue.popleft()
                 self._sent_s.append(time.monotonic())
-            self._try(reply)
+            self._try(queue, reply)
 
-    def _try(self, reply: _Reply) -> None:
+    def _try(self, queue: deque[_Reply], reply: _Reply) -> None:
         try:
             reply.send()
         except UnreachableError:
             if reply.tries > 1 and not self._closing:
-                self._push(_Reply(
+                self._push(queue, _Reply(
                     reply.send, reply.tries - 1, time.monotonic() + _AGAIN_S))
             else:
                 _LOG.warning('a caller could not be reached: its call stays unanswered')
         except Exception:  # one caller that cannot be reached must not silence the others
             _LOG.exception('a reply could not be sent')
 
-    def _due_s(self) -> float:
-        """Seconds until the next may leave."""
+    def _due_s(self, reply: _Reply) -> float:
+        """Seconds until `reply` may leave."""
         now_s, last_s = time.monotonic(), self._sent_s[-1] if self._sent_s else 0.0
         if self._closing:
-            return last_s + _FLUSH_S / (len(self._waiting) + _BURST) - now_s
-        due_s = self._waiting[0].not_before_s
-        if len(self._sent_s) == _BURST:
-            look_s = _LOOK_S + _LOOK_PER_CLIENT_S * self._clients()
-            due_s = max(due_s, self._sent_s[0] + look_s)
+            return last_s + _FLUSH_S / (len(self) + _BURST) - now_s
+        due_s, clients = reply.not_before_s, self._clients()
+        # One client alone has looked at each answer before it asks again.
+        if len(self._sent_s) == _BURST and (clients > 1 or len(self) > 1):
+            due_s = max(due_s, self._sent_s[0] + _LOOK_S + _LOOK_PER_CLIENT_S * clients)
         return due_s - now_s

@@ -10,7 +10,7 @@ from refdiff_ros.stages import OTHER
 
 
 @dataclass(frozen=True)
-class Step:
+class RunningStep:
     """A step that runs.
 
     Attributes:
@@ -42,10 +42,10 @@ class StepWatch:
         self._stages: list[str] = []
         self._limited = True
         # One reference, replaced as a whole: read without a lock.
-        self._step: Step | None = None
+        self._step: RunningStep | None = None
 
     @property
-    def step(self) -> Step | None:
+    def step(self) -> RunningStep | None:
         """The step that runs now, or None."""
         return self._step
 
@@ -71,7 +71,7 @@ class StepWatch:
         self._set(self._stages[-1] if self._stages else '')
 
     def _set(self, name: str) -> None:
-        self._step = Step(name, time.monotonic(), self._limited) if name else None
+        self._step = RunningStep(name, time.monotonic(), self._limited) if name else None
         self.on_step(name, self._limited)
 
 
@@ -86,16 +86,16 @@ class HangNotice:
 
     def __init__(
         self,
-        step: Callable[[], Step | None],
-        on_hang: Callable[[Step], None],
-        on_end: Callable[[Step], None],
+        step: Callable[[], RunningStep | None],
+        on_hang: Callable[[RunningStep], None],
+        on_end: Callable[[RunningStep], None],
     ):
         self._step, self._on_hang, self._on_end = step, on_hang, on_end
         self._lock = threading.Lock()
-        self._hanging: Step | None = None
+        self._hanging: RunningStep | None = None
 
     @property
-    def hanging(self) -> Step | None:
+    def hanging(self) -> RunningStep | None:
         """The step that hangs, or None."""
         return self._hanging
 

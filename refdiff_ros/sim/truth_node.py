@@ -19,12 +19,16 @@ from std_msgs.msg import Header, String
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.language.expression import parse
 from refdiff_ros.matching.question import ask
-from refdiff_ros.msg import MaskCandidate
 from refdiff_ros.pictures.camera_info import camera_from_info
 from refdiff_ros.results import Status
 from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.conversions import depth_from_image, mask_message, rgb_from_image
-from refdiff_ros.ros.messages import box, service_response
+from refdiff_ros.ros.messages import (
+    box_message,
+    mask_candidates,
+    service_response,
+    without_pixels,
+)
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.sim.naming import named_rows
 from refdiff_ros.srv import ReferSegmentation
@@ -90,9 +94,13 @@ class TruthNode(Node):
             status, reason, request.expression, header=instances.header, grasp=region,
             bundle='truth'))
         response.mask.mask = mask_message(mask, instances.header)
-        response.mask.box, response.mask.area = box(mask), int(mask.sum())
+        response.mask.box, response.mask.area = box_message(mask), int(mask.sum())
+        response.mask.candidates = mask_candidates(
+            masks[:1], [''] * len(masks[:1]), instances.header)
         if status is Status.AMBIGUOUS:
             self._ask_which(response, request.expression, masks, instances.header)
+        if request.without_masks:
+            without_pixels(response.mask, response.grasp)
         return response
 
     def _masks(self, text: str, ids: np.ndarray) -> np.ndarray:
@@ -112,10 +120,9 @@ class TruthNode(Node):
             rgb_from_image(image)
         question = ask(masks, picture, parse(text, None))
         response.mask.question = question.text
-        response.mask.candidates = [MaskCandidate(
-            mask=mask_message(mask, header), description=words, box=box(mask), number=number,
-            probability=math.nan) for mask, words, number in zip(
-                masks, question.descriptions, question.numbers, strict=True)]
+        response.mask.candidates = mask_candidates(masks, question.descriptions, header)
+        for candidate, number in zip(response.mask.candidates, question.numbers, strict=True):
+            candidate.number, candidate.probability = number, math.nan
 
 
 def _status(text: str, masks: np.ndarray) -> tuple[Status, str]:

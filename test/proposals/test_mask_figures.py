@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from refdiff_ros.proposals.mask_figures import mask_figures, scaled_axis
-from refdiff_ros.proposals.sam import figures_drawn, figures_in_pieces
+from refdiff_ros.proposals.sam import (
+    drawn_in_pieces,
+    drawn_whole,
+    figures_drawn,
+    figures_in_pieces,
+)
 from refdiff_ros.proposals.sam_embedding import SamEmbedding
 
 
@@ -73,3 +78,22 @@ def test_an_axis_knows_what_reaches_what():
     assert axis.reach(0, 0) == (slice(0, 3), slice(0, 2))
     assert axis.reach(3, 3) == (slice(5, 6), slice(2, 4))
     assert scaled_axis(8, (32, 8)).reach(5, 7) == (slice(0, 0), slice(0, 0))
+
+
+@pytest.mark.parametrize('size_hw', [(480, 640), (50, 70)])
+def test_masks_drawn_in_pieces_are_those_drawn_whole(size_hw):
+    seen, logits = embedding(128, (96, 128), (96, 128), size_hw), blobs(12, 24, 32)
+    logits[3] = -9.0  # an empty one
+    assert np.array_equal(drawn_in_pieces(seen, logits, 0.0), drawn_whole(seen, logits, 0.0))
+
+
+def test_masks_may_be_judged_as_the_model_sees_them():
+    seen, logits = embedding(128, (96, 128), (96, 128), (480, 640)), blobs(40, 24, 32)
+    own = seen.as_seen()
+    assert own.size_hw == (96, 128)
+    expected, expected_boxes = figures_in_pieces(seen, logits, 0.0, 1.0)
+    stability, boxes = figures_in_pieces(own, logits, 0.0, 1.0)
+    assert np.nanmax((stability - expected).abs().numpy()) < 0.05
+    assert ((boxes + 0.5) * 5 - expected_boxes).abs().max() < 10  # two pixels of the model's
+    small = embedding(128, (96, 128), (96, 128), (48, 64))
+    assert small.as_seen() is small

@@ -64,7 +64,17 @@ def test_the_mask_agrees_with_its_area_and_box(client):
             rows, columns = np.nonzero(pixels)
             assert (mask.box.x_offset, mask.box.y_offset) == (columns.min(), rows.min())
             assert mask.box.width == columns.max() - columns.min() + 1
-            assert mask.candidates[0].mask == mask.mask
+            assert mask.candidates[0].box == mask.box and not mask.candidates[0].mask.data
+
+
+def test_a_call_may_leave_the_masks_out(client):
+    asked = image()
+    full = client.call('the red box', asked)
+    short = client.call('the red box', asked, without_masks=True)
+    assert full.mask.mask.data and not short.mask.mask.data
+    assert not short.grasp.contour.points and len(str(short)) < 6000
+    assert (short.status, short.mask.box, short.mask.score) == (
+        full.status, full.mask.box, full.mask.score)
 
 
 def test_the_same_question_has_the_same_answer(client):

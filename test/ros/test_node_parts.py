@@ -12,7 +12,7 @@ import yaml
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.ros import qos
-from refdiff_ros.ros.messages import box
+from refdiff_ros.ros.messages import box_message
 from refdiff_ros.ros.parameters import BY_NAME, check_change, NodeConfig, PARAMETERS
 from refdiff_ros.ros.requests import PendingRequest, RequestQueue
 from refdiff_ros.ros.worker import result_of, Wait, Worker
@@ -166,9 +166,9 @@ def test_what_cannot_be_heard_is_named():
 def test_the_box_holds_the_mask_exactly():
     mask = np.zeros((20, 30), bool)
     mask[4:9, 7:8] = True
-    found = box(mask)
+    found = box_message(mask)
     assert (found.x_offset, found.y_offset, found.width, found.height) == (7, 4, 1, 5)
-    assert box(np.zeros((5, 5), bool)).width == 0
+    assert box_message(np.zeros((5, 5), bool)).width == 0
 
 
 def test_the_yaml_file_lists_every_parameter_with_its_default():

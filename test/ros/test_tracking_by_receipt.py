@@ -1,11 +1,14 @@
 """An answer carried from frame to frame, in this process: a square that moves over a wall."""
 
+from dataclasses import replace
 import time
 
 import numpy as np
 from pytest import fixture, mark
 from ros_graph import header, wait_for
 
+from refdiff_ros.pictures import mask_flow
+from refdiff_ros.pictures.mask_flow import flow_step
 from refdiff_ros.results import Frame, ReferringExpression, Scores, Segmentation, Status
 from refdiff_ros.ros.answers import Answer, Origin
 from refdiff_ros.ros.conversions import image_message
@@ -101,3 +104,36 @@ def test_an_answer_of_before_the_stamps_went_back_is_not_carried(run):
     run.show(5, 3.4)
     wait_for(lambda: run.carried, 60.0)
     assert all(found.grounded == head for found in run.carried)
+
+
+def missing(number: int, head, received_s: float) -> Answer:
+    """A full answer that finds nothing."""
+    found = answer(number, head, received_s)
+    nothing = replace(found.segmentation, status=Status.NOT_FOUND,
+                      mask=np.zeros(SIZE_HW, bool), index=-1)
+    return replace(found, status=Status.NOT_FOUND, segmentation=nothing)
+
+
+def test_nothing_is_followed_after_an_answer_that_found_nothing(run, monkeypatch):
+    steps = []
+
+    def counted(earlier, later):
+        steps.append(1)
+        return flow_step(earlier, later)
+    monkeypatch.setattr(mask_flow, 'flow_step', counted)
+    head, came_s = run.show(0, 10.0)
+    run.show(1, 10.1)
+    assert len(steps) == 1  # the first answer may find it
+    run.tracker.grounded(missing(1, head, came_s))
+    head, came_s = run.show(2, 10.2)
+    for number in (3, 4):
+        run.show(number, 10 + number / 10)
+    assert len(steps) == 1
+    # Found again, it is carried over all frames that came since.
+    run.tracker.grounded(answer(2, head, came_s))
+    run.show(5, 10.5)
+    wait_for(lambda: run.carried, 60.0)
+    assert len(steps) == 4
+    last, truth = run.carried[-1], square(5)
+    overlap = (last.segmentation.mask & truth).sum() / (last.segmentation.mask | truth).sum()
+    assert overlap > 0.85

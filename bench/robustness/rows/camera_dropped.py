@@ -39,6 +39,7 @@ def measure(effort: Effort) -> Outcome:
 
 
 def _trial(client, random_: random.Random) -> dict:
+    from rclpy.event_handler import PublisherEventCallbacks
     from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
     from ros_graph import image, picture, wait_for
     from sensor_msgs.msg import Image
@@ -48,7 +49,9 @@ def _trial(client, random_: random.Random) -> dict:
     publisher = client.node.create_publisher(Image, 'image', QoSProfile(
         depth=5, reliability=ReliabilityPolicy.RELIABLE if reliable or latched
         else ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE))
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE),
+        # An executor may still wait for a publisher's events as it is destroyed.
+        event_callbacks=PublisherEventCallbacks(use_default_callbacks=False))
     wait_for(publisher.get_subscription_count)
     before = int(client.diagnosis('inputs')[1].get('image received', 0))
     client.masks.clear()

@@ -138,7 +138,7 @@ async def _watch(port: int, ended: threading.Event, done: dict) -> None:
         while not ended.is_set():
             try:
                 message = await socket.receive(timeout=1.0)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 continue
             if message.type is aiohttp.WSMsgType.BINARY:
                 await socket.send_str(json.dumps({'do': 'shown'}))

@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from refdiff_ros.errors import RefDiffError
 from refdiff_ros.evaluation.bags.grasps import GraspCase
 from refdiff_ros.evaluation.bags.labels import Label
 from refdiff_ros.evaluation.bags.pairing import Picture
@@ -33,6 +30,7 @@ from refdiff_ros.evaluation.online.topics import (
 )
 from refdiff_ros.evaluation.run import Answer, UNREADABLE
 from refdiff_ros.grasp.results import Pose, PoseStatus
+from refdiff_ros.masks import mask_pixels
 from refdiff_ros.results import Status
 
 Asked = tuple[int, str]  # stamp and expression
@@ -164,20 +162,6 @@ def _answer(picture: Picture, label: Label, content: Any) -> Answer:
     shared, covered = overlap(mask, truth)
     return Answer(**asked, status=status.name, iou=iou(shared, covered), intersection=shared,
                   union=covered)
-
-
-def mask_pixels(image: Any) -> np.ndarray:
-    """(H, W) bool of a mono8 `sensor_msgs/Image`.
-
-    Raises:
-        RefDiffError: its data are cut off.
-    """
-    data = np.frombuffer(bytes(image.data), np.uint8)
-    if image.step < image.width or len(data) < image.step * image.height:
-        raise RefDiffError(f'expected a mask of {image.width}x{image.height} pixels, got '
-                           f'{len(data)} bytes: the answer was cut off')
-    rows = data[:image.step * image.height].reshape(image.height, image.step)
-    return rows[:, :image.width] > 0
 
 
 def _grasp(heard: Heard, content: Any, message: Recorded,

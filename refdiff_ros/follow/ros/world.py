@@ -6,11 +6,11 @@ from typing import Any
 
 from refdiff_ros.follow.follower import Grounded
 from refdiff_ros.follow.results import Candidate
+from refdiff_ros.masks import candidate_masks, mask_pixels
 from refdiff_ros.pick.robot import RobotError
 from refdiff_ros.pick.ros.depth import NoDepthError
 from refdiff_ros.pick.ros.frames import NoTransformError
 from refdiff_ros.pick.ros.hand_node import HandNode
-from refdiff_ros.pick.ros.messages import mask_from
 from refdiff_ros.pick.space import View
 from refdiff_ros.results import Status
 
@@ -63,11 +63,12 @@ class RosWorld:
         if not status.has_mask:
             return Grounded(status, response.reason)
         view = self._view(msg.header.stamp)
-        found = [Candidate(mask_from(each.mask), each.description, each.number,
-                           each.probability)
-                 for each in msg.candidates] if status is Status.AMBIGUOUS else []
-        return Grounded(status, response.reason, tuple(found or [Candidate(mask_from(msg.mask))]),
-                        view, msg.question)
+        found = (Candidate(mask_pixels(msg.mask)),)
+        if status is Status.AMBIGUOUS and msg.candidates:
+            found = tuple(Candidate(mask, each.description, each.number, each.probability)
+                          for mask, each in zip(
+                              candidate_masks(msg), msg.candidates, strict=True))
+        return Grounded(status, response.reason, found, view, msg.question)
 
     def _view(self, stamp: Any) -> View:
         node = self._node

@@ -26,6 +26,7 @@ from std_srvs.srv import Trigger
 
 from refdiff_ros.action import PickReferred
 from refdiff_ros.errors import RefDiffError, require
+from refdiff_ros.masks import mask_pixels
 from refdiff_ros.pick.ros.frames import pose_from
 from refdiff_ros.pick.stages import Stage
 from refdiff_ros.pick.verdict import disturbed
@@ -322,9 +323,9 @@ class PickClient:
 
     def _feedback_came(self, msg: Any) -> None:
         feedback = msg.feedback
-        image, mask = feedback.mask.mask, None
-        if image.height:
-            mask = np.frombuffer(image.data, np.uint8).reshape(image.height, -1)[
-                :, :image.width].astype(bool)
+        # The mask is sent once, and holds for the stages that follow.
+        mask = self.events[-1].mask if self.events else None
+        if feedback.mask.mask.height:
+            mask = mask_pixels(feedback.mask.mask)
         self.events.append(Event(time.monotonic() - self._began_s, Stage(feedback.stage),
                                   feedback.note, mask))

@@ -20,6 +20,7 @@ from std_srvs.srv import Trigger
 
 from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.grasp.results import Pose
+from refdiff_ros.masks import mask_pixels
 from refdiff_ros.pick.robot import (
     go_home,
     Held,
@@ -32,7 +33,7 @@ from refdiff_ros.pick.ros.arms import Arm, MoveGroupArm, TopicArm
 from refdiff_ros.pick.ros.depth import DepthPictures, NoDepthError
 from refdiff_ros.pick.ros.frames import Frames, NoTransformError
 from refdiff_ros.pick.ros.grippers import ActionGripper, Gripper, TopicGripper
-from refdiff_ros.pick.ros.messages import grounding_from, mask_from
+from refdiff_ros.pick.ros.messages import grounding_from
 from refdiff_ros.pick.ros.parameters import HandParameters
 from refdiff_ros.pick.ros.robot import RosRobot
 from refdiff_ros.pick.ros.waiting import Waiting
@@ -290,7 +291,7 @@ class HandNode(Node):
             if not self.values('check_space'):
                 return replace(found, camera=camera)
             view = self.depth.view(lambda *_: camera, header.stamp, check)
-            return replace(found, camera=camera, space=view.space(mask_from(image)))
+            return replace(found, camera=camera, space=view.space(mask_pixels(image)))
         except (NoTransformError, NoDepthError, BadRequestError) as error:
             return replace(found, refusal=str(error))
 

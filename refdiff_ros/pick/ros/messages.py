@@ -1,8 +1,6 @@
 """Between the pick stages and their messages."""
 
 from geometry_msgs.msg import PoseStamped
-import numpy as np
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from refdiff_ros.action import PickReferred
@@ -29,12 +27,6 @@ def region_from(msg: GraspRegionMsg) -> GraspRegion:
         pose_status=PoseStatus(msg.pose_status) if msg.pose_status else PoseStatus.NO_REGION,
         pose_reason=msg.pose_reason, pose=pose_from(msg.pose), width_m=msg.width_m,
         extents=extents, depth_fraction=msg.depth_fraction)
-
-
-def mask_from(image: Image) -> np.ndarray:
-    """(H, W) bool from a mono8 mask."""
-    pixels = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
-    return pixels[:, :image.width] > 0
 
 
 def grounding_from(response: ReferSegmentation.Response) -> Grounding:

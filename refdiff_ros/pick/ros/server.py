@@ -29,6 +29,7 @@ from refdiff_ros.pick.stages import (
     PickStatus,
     Stage,
 )
+from refdiff_ros.ros.messages import without_pixels
 from refdiff_ros.ros.processes.spin import run
 
 
@@ -86,6 +87,8 @@ class PickServer(HandNode):
                 feedback.mask, feedback.grasp = grounding.mask, grounding.grasp
             # rclpy's hint names the message that it wraps the feedback in.
             goal.publish_feedback(feedback)  # type: ignore[arg-type]
+            # The next stages tell of the same mask: its pixels were sent.
+            without_pixels(feedback.mask, feedback.grasp)
 
         def ground() -> Grounding:
             found = self.ground(text, check)

@@ -1,4 +1,4 @@
-"""A process of its own that ends this one where a step holds the interpreter (guard_program.py)."""
+"""Starts a process that ends this one where a step holds the interpreter (`guard_program`)."""
 
 from collections.abc import Sequence
 import contextlib

@@ -15,8 +15,10 @@ REPORTER is a command that is started a moment before the node has to be ended, 
 input what it has to report; nothing comes when the node goes on after all.
 """
 
+import contextlib
 import mmap
 import os
+from pathlib import Path
 import select
 import signal
 import struct
@@ -97,7 +99,8 @@ class Guard:
         silent_s = self._silent_s(now_s)
         if self._ending_s and now_s - self._ending_s > (
                 _END_S if silent_s > 1.0 else _END_SLOWLY_S):
-            self._end(f'it has not ended {now_s - self._ending_s:.1f} s after a signal, in {{step}}')
+            ending_s = now_s - self._ending_s
+            self._end(f'it has not ended {ending_s:.1f} s after a signal, in {{step}}')
         elif limit_s > 0 and silent_s > max(limit_s, 1.0):
             self._end('{step} has held the interpreter for '
                       f'{silent_s:.1f} s (step_timeout {limit_s:g} s)')
@@ -147,19 +150,17 @@ def _signal(pid: int, number: int) -> None:
     # The parent is not waited for by this process: its number cannot be another's while
     # `getppid` gives it.
     if os.getppid() == pid:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def _stopped(pid: int) -> bool:
     """Whether a process is stopped, as by Ctrl-Z or a debugger (Linux)."""
     try:
-        with open(f'/proc/{pid}/stat', 'rb') as stat:
-            return stat.read().rpartition(b')')[2].split()[0] in (b'T', b't')
-    except (OSError, IndexError):
+        stat = Path(f'/proc/{pid}/stat').read_bytes()
+    except OSError:
         return False
+    return stat.rpartition(b')')[2].split()[0] in (b'T', b't')
 
 
 if __name__ == '__main__':

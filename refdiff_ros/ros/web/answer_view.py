@@ -12,7 +12,7 @@ from refdiff_ros.language.instruction.door import is_order
 from refdiff_ros.pictures.overlay import grasp_words, inner_point
 from refdiff_ros.results import Segmentation, Status
 from refdiff_ros.ros.answers import Answer, Origin
-from refdiff_ros.ros.messages import box
+from refdiff_ros.ros.messages import box_message
 from refdiff_ros.ros.web.pictures import attention_png, jpeg, outlines, pack
 
 _CLEAR_PX = 6.0
@@ -85,7 +85,7 @@ def _candidate(result: Segmentation, place: int) -> dict[str, Any]:
 
 
 def _box(mask: np.ndarray) -> list[int]:
-    found = box(mask)
+    found = box_message(mask)
     return [found.x_offset, found.y_offset, found.width, found.height]
 
 

@@ -10,7 +10,7 @@ from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.grasp.results import GraspRegion, PoseStatus
 from refdiff_ros.results import Segmentation, Status
 from refdiff_ros.ros.answers import Answer
-from refdiff_ros.ros.messages import box
+from refdiff_ros.ros.messages import box_message
 
 # How much the box that was clicked must agree with the newest one at that place (IoU): the
 # picture may have changed between the look and the click.
@@ -69,7 +69,7 @@ def _grasp(answer: Answer, result: Segmentation, row: int) -> GraspRegion | None
 
 
 def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
-    found = box(mask)
+    found = box_message(mask)
     return found.x_offset, found.y_offset, found.width, found.height
 
 

@@ -19,7 +19,7 @@ from refdiff_ros.console import to_json
 from refdiff_ros.pictures.header import MAX_MEGAPIXELS
 from refdiff_ros.results import Status
 from refdiff_ros.ros.answers import Answer, Origin
-from refdiff_ros.ros.conversions import rgb_from_compressed, rgb_from_image
+from refdiff_ros.ros.decoding import picture_of
 from refdiff_ros.ros.frame_sync import FrameSet
 from refdiff_ros.ros.web.answer_view import answer_message, Shown
 from refdiff_ros.ros.web.follower_link import FollowerLink
@@ -254,9 +254,7 @@ class Hub:
 
 def frame_message(frame_set: FrameSet, max_megapixels: float = MAX_MEGAPIXELS) -> bytes:
     """The binary message of a camera picture; one over `max_megapixels` is not decoded."""
-    msg = frame_set.image
-    read = rgb_from_image if hasattr(msg, 'encoding') else rgb_from_compressed
-    image_rgb = read(msg, max_megapixels)
+    image_rgb = picture_of(frame_set, max_megapixels)
     picture = jpeg(image_rgb)
     return pack({
         'what': 'frame', 'number': frame_set.number, 'size': list(image_rgb.shape[1::-1]),

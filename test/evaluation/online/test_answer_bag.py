@@ -22,7 +22,7 @@ from refdiff_ros.evaluation.online.answer_bag import (
     SETTINGS,
 )
 from refdiff_ros.evaluation.online.figures import lines, online_figures
-from refdiff_ros.evaluation.online.scoring import mask_pixels, score
+from refdiff_ros.evaluation.online.scoring import score
 from refdiff_ros.evaluation.online.topics import (
     DIAGNOSTICS,
     EXPRESSION,
@@ -33,6 +33,7 @@ from refdiff_ros.evaluation.online.topics import (
     PlayedFrame,
     TYPES,
 )
+from refdiff_ros.masks import box_xyxy, candidate_masks, mask_pixels
 
 MESSAGES = Path(__file__).resolve().parents[3] / 'msg'
 TRUTH = np.zeros((4, 6), bool)
@@ -126,6 +127,29 @@ def scored(answers, matched):
     answers.writer.close()
     with Bag(answers.path) as bag:
         return score(bag, matched)
+
+
+@pytest.mark.parametrize('cut', [False, True], ids=['before', 'now'])
+def test_candidates_are_read_from_bags_of_before_and_of_now(answers, cut):
+    # Before, each candidate had its mask in the picture's size.
+    other = np.zeros_like(TRUTH)
+    other[1:3, 2:4] = True
+    masks = np.stack([TRUTH, other])
+    candidates = []
+    for row, mask in enumerate(masks):
+        left, top, right, bottom = box_xyxy(mask)
+        box = default(answers.store, 'sensor_msgs/msg/RegionOfInterest', x_offset=left,
+                      y_offset=top, width=right - left + 1, height=bottom - top + 1)
+        pixels = mask if not cut else (
+            mask[:0, :0] if row == 0 else mask[top:bottom + 1, left:right + 1])
+        candidates.append(default(answers.store, 'refdiff_ros/msg/MaskCandidate', box=box,
+                                  mask=mono(answers.store, pixels)))
+    answers.mask(0, 5, 'the mug', TRUTH, candidates=candidates)
+    answers.writer.close()
+    with AnyReader([answers.path]) as reader:
+        (mask, _, data), = reader.messages()
+        found = candidate_masks(reader.deserialize(data, mask.msgtype))
+    assert np.array_equal(found, masks)
 
 
 def test_any_reader_knows_the_messages(answers):

@@ -13,6 +13,7 @@ import rclpy
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
 from ros_graph import GraphClient, NodeProcess, ROOT, wait_for
 
 from refdiff_ros.action import PickReferred
@@ -42,8 +43,18 @@ def client():
 
 
 @pytest.fixture(scope='module')
-def lifted(client):
+def lifted(client, feedback):
     return client.pick('the white ball', _TIMEOUT_S)
+
+
+@pytest.fixture(scope='module')
+def feedback(client):
+    """What the server sends, as it is sent."""
+    came = []
+    client._node.create_subscription(
+        PickReferred.Impl.FeedbackMessage, 'pick_referred/_action/feedback',
+        lambda msg: came.append(msg.feedback), QoSProfile(depth=10))
+    return came
 
 
 def raised_m(client):
@@ -76,6 +87,14 @@ def test_feedback_tells_each_stage_with_mask_and_grasp(lifted):
         Stage.GROUNDING, Stage.APPROACH, Stage.GRASP, Stage.LIFT, Stage.VERIFY]
     assert lifted.events[0].mask is None
     assert all(event.mask.shape == (192, 256) and event.mask.any() for event in lifted.events[1:])
+
+
+def test_the_pixels_of_a_mask_are_sent_once(lifted, feedback):
+    of_pick = feedback[:len(lifted.events)]
+    assert [bool(each.mask.mask.data) for each in of_pick] == [False, True, False, False, False]
+    assert [bool(each.grasp.contour.points) for each in of_pick] == [
+        False, True, False, False, False]
+    assert all(each.mask.box.width for each in of_pick[1:])
 
 
 def test_the_film_shows_the_frames(lifted, tmp_path):

@@ -1,0 +1,6 @@
+"""Masks as answers carry them. NumPy is all that it needs, so any client may import it."""
+
+from refdiff_ros.masks.boxes import box_xyxy, pixels_vu, window
+from refdiff_ros.masks.restoring import candidate_masks, mask_pixels
+
+__all__ = ['box_xyxy', 'candidate_masks', 'mask_pixels', 'pixels_vu', 'window']

@@ -1,0 +1,38 @@
+"""The smallest upright box around a mask."""
+
+import numpy as np
+
+
+def box_xyxy(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """First and last column and row of a mask, the last ones included.
+
+    Args:
+        mask: (H, W) bool.
+
+    Returns:
+        x of the first column, y of the first row, x of the last column, y of the last row, in
+        pixels; None for an empty mask.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return None
+    top, bottom = int(rows[0]), int(rows[-1])
+    # Along columns NumPy is slow: only the rows that hold something are looked at.
+    columns = np.flatnonzero(mask[top:bottom + 1].any(axis=0))
+    return int(columns[0]), top, int(columns[-1]), bottom
+
+
+def window(mask: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of a mask's box, as slices; empty ones for an empty mask (H, W) bool."""
+    box = box_xyxy(mask)
+    if box is None:
+        return slice(0, 0), slice(0, 0)
+    left, top, right, bottom = box
+    return slice(top, bottom + 1), slice(left, right + 1)
+
+
+def pixels_vu(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`mask.nonzero()` of a mask (H, W) bool, looked for in its box alone: rows and columns."""
+    rows, columns = window(mask)
+    v, u = mask[rows, columns].nonzero()
+    return v + rows.start, u + columns.start
