@@ -50,6 +50,9 @@ def main() -> None:
     print(f'{"cases":>8}{"draws":>7}' + ''.join(f'{name:>22}' for name in _names()) + '     ECE')
     _tell('shipped', [_figures(test, engine.preset.calibration)])
     for size in _SIZES:
+        if size > len(scenes):
+            print(f'{size} cases: only {len(scenes)} are there, see --labels')
+            continue
         found = []
         for draw in range(options.draws):
             rows = _draw(scenes, size, np.random.default_rng(draw))

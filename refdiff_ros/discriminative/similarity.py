@@ -139,7 +139,8 @@ class DiscriminativeFrame:
             rows: (R,) indices of the proposals, at least one.
 
         Returns:
-            (R, 1 + K) float32: the score of `score`, then that of each of `other_texts`.
+            (R, 1 + K) float32: the score of `score` without what `retint` adds, then that of
+            each of `other_texts`.
 
         Raises:
             BadRequestError: a row does not exist.

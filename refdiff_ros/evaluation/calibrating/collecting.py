@@ -4,6 +4,7 @@ Letters: K objects of a picture, R regions of an answer, F kinds of evidence.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +54,7 @@ def collect(
     rows: list[Row] = []
     asked: list[Asked] = []
     for case in cases:
-        answer, error = attempt(lambda case=case: engine.segment(
-            case.frame, case.text, check=False))
+        answer, error = attempt(partial(engine.segment, case.frame, case.text, check=False))
         if answer is None:
             say(f'{case.picture}, {case.text!r}: {error_text(require(error, "an error"))}')
         else:

@@ -48,7 +48,7 @@ def cross_validated(
             found.take(fold != held_out), least_found, mode, steady_thresholds,
             made[fold != held_out])
         part = judged(found.take(inside), config, number[inside].tolist(),
-                      [asked[case].text for case in inside], rng)
+                      [asked[case].text for case in inside.tolist()], rng)
         for case, result in zip(inside, part, strict=True):
             results[case] = result
     return [result for result in results if result is not None]

@@ -28,6 +28,8 @@ _RIDGE = 1.0  # on standardised evidence
 _LEAST = (-0.05, -0.08, -0.1, -0.12, -0.15, -0.2, -0.3, -1.0)
 _GRID = np.round(np.arange(0.1, 0.91, 0.02), 2)
 _DRAWS = 60
+# Less keeps too little FOUND on other pictures, more refuses too little.
+_SPARE = 0.75
 _LIKELIER = 0.5  # `fits_from` where no case tells it: more likely than not
 _STEPS, _LONGEST_STEP, _PRECISION = 200, 2.0, 1e-10  # of Newton's method
 
@@ -175,7 +177,7 @@ def thresholds(
             given = decisions(fits, below, start)
             kept = np.mean(given[truth == 0] == 0)
             if kept >= least_found:
-                score = macro_f1(truth, given, range(len(DECISIONS)))
+                score = macro_f1(truth.tolist(), given.tolist(), range(len(DECISIONS)))
                 tried.append((score, kept, float(below), float(start)))
     if not tried:
         raise BadRequestError(
@@ -190,8 +192,8 @@ def steady_thresholds(
     """As `thresholds`, for few cases: the mean of what bootstrap draws of the cases choose.
 
     The decisions count alike however many cases each has. Of few cases some thresholds keep
-    enough by chance, so one standard error of the share is kept to spare, or as much of it as
-    can be.
+    enough by chance, so `_SPARE` standard errors of the share are kept to spare, or as much of
+    that as can be.
 
     Args:
         fits, truth, least_found: as in `thresholds`.
@@ -204,7 +206,7 @@ def steady_thresholds(
     draws = [np.bincount(rng.integers(count, size=count), minlength=count)
              for _ in range(_DRAWS)]
     surfaces = [_surface(fits, truth, drawn) for drawn in draws]
-    spare = math.sqrt(least_found * (1 - least_found) / max(int(np.sum(truth == 0)), 1))
+    spare = _SPARE * math.sqrt(least_found * (1 - least_found) / max(int(np.sum(truth == 0)), 1))
     for least in np.linspace(least_found + spare, least_found, 5):
         chosen = [np.unravel_index(np.argmax(np.where(kept >= least, score, -1)), score.shape)
                   for score, kept in surfaces if (kept >= least).any()]
@@ -257,7 +259,8 @@ def summary(found: Collected, config: CalibrationConfig) -> dict[str, object]:
         worth[name] = round(loss(logistic(bias + less @ factors), outcome) - best, 5)
     return {
         'cases': len(found.truth), 'regions': int(found.judged.sum()),
-        'macro_f1': macro_f1(found.truth, given, range(len(DECISIONS))),
+        'macro_f1': macro_f1(
+            found.truth.tolist(), given.tolist(), range(len(DECISIONS))),
         'recall': {name: round(float(np.mean(given[found.truth == k] == k)), 4)
                    for k, name in enumerate(DECISIONS)},
         'loss_of_a_region': round(best, 5), 'loss_more_without': worth}

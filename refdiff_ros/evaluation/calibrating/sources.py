@@ -90,7 +90,7 @@ def _bag_pictures(
             labelled.bag, labelled.index, [picture for picture, _ in labelled.matched.pairs]):
         picture = recorded.picture
         name = identity(picture, '')[1]
-        frame, error = attempt(lambda recorded=recorded: recorded.frame)
+        frame, error = attempt(partial(getattr, recorded, 'frame'))
         if frame is None:
             say(f'{name} is left out: {error_text(require(error, "an error"))}')
             continue
