@@ -26,9 +26,9 @@ from unittest.mock import patch
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from refdiff_ros.benchmark.asked import draw_picture
 from refdiff_ros.benchmark.line_up import line_up, load_models
 from refdiff_ros.benchmark.measure import counted_pass
-from refdiff_ros.benchmark.pictures import draw_picture
 from refdiff_ros.models.memory import module_bytes, modules
 from refdiff_ros.models.residency import GROUPS
 from refdiff_ros.models.sizes import size_text

@@ -8,6 +8,7 @@
 Then: ros2 topic pub -1 /from_human std_msgs/msg/String '{data: put the can on the plate}'
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
@@ -15,10 +16,14 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Opaq
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 GRIPPER = '/robot'
 ROOT = Path(__file__).resolve().parents[1]
-_PASSED_ON = ('params_file', 'bundle', 'preset', 'device', 'web_port', 'autostart')
+_PASSED_ON = ('params_file', 'bundle', 'preset', 'device', 'web_port', 'autostart',
+              'image_transport', 'rectified', 'use_sim_time', 'log_level', 'respawn')
+# What the node that follows is told as well.
+_SHARED = ('rectified', 'use_sim_time')
 _TOPICS = ('image', 'depth', 'camera_info')
 _ROBOT = ('target_pose', 'gripper_command', 'current_pose', 'joint_states')
 
@@ -60,12 +65,23 @@ def _start(context: LaunchContext) -> list:
         remaps += [(name, f'{GRIPPER}/{name}') for name in _ROBOT]
         nodes.append(Node(
             package='refdiff_ros', executable='tabletop_gripper', namespace=GRIPPER,
-            output='screen', emulate_tty=True, parameters=[{'seed': seed}]))
+            output='screen', emulate_tty=True,
+            parameters=[{'seed': seed}, *_flags(value, 'use_sim_time')],
+            ros_arguments=['--log-level', value('log_level') or 'info']))
     return [*nodes, Node(
         package='refdiff_ros', executable='follow_server', output='screen', emulate_tty=True,
-        parameters=parameters, remappings=remaps), IncludeLaunchDescription(
+        parameters=[*parameters, *_flags(value, *_SHARED)], remappings=remaps,
+        ros_arguments=['--log-level', value('log_level') or 'info'],
+        respawn=value('respawn').lower() in ('true', '1', 'yes'), respawn_delay=2.0),
+        IncludeLaunchDescription(
             PythonLaunchDescriptionSource(str(Path(__file__).parent / 'refdiff.launch.py')),
             launch_arguments={**{name: value(name) for name in _PASSED_ON}, **camera}.items())]
+
+
+def _flags(value: Callable[[str], str], *names: str) -> list[dict]:
+    """The parameters of these names that are given."""
+    return [{name: ParameterValue(LaunchConfiguration(name), value_type=bool)}
+            for name in names if value(name)]
 
 
 def _camera_in_base(seed: int) -> list[float]:

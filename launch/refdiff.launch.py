@@ -35,7 +35,8 @@ _PARAMETERS = {
 # How the process is run: default and description.
 _PROCESS = {
     'log_level': ('info', 'debug, info, warn or error.'),
-    'respawn': ('false', 'true: start the node again, 2 s after it has ended by itself.'),
+    'respawn': ('false', 'true: start the node again, 2 s after it has ended by itself; a node '
+                'whose step hangs then ends (on_hang).'),
 }
 _TOPIC = re.compile(r'[~/]?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*|~?/?')
 _PARAMS_FILE = Path(__file__).absolute().parents[1] / 'config' / 'refdiff.yaml'
@@ -64,6 +65,9 @@ def _node(context: LaunchContext) -> list[Node]:
 
     given = {name: ParameterValue(LaunchConfiguration(name), value_type=kind)
              for name, (_, kind) in _PARAMETERS.items() if value(name)}
+    respawn = value('respawn').lower() in ('true', '1', 'yes')
+    if respawn:
+        given['on_hang'] = 'exit'
     return [Node(
         package='refdiff_ros', executable='refdiff_node', name=value('name'),
         namespace=value('namespace'), output='screen', emulate_tty=True,
@@ -71,7 +75,7 @@ def _node(context: LaunchContext) -> list[Node]:
         remappings=[(name, _topic(name, value(name)))
                     for name in _TOPICS if value(name) not in ('', name)],
         ros_arguments=['--log-level', value('log_level') or 'info'],
-        respawn=value('respawn').lower() in ('true', '1', 'yes'), respawn_delay=2.0)]
+        respawn=respawn, respawn_delay=2.0)]
 
 
 def _params_file(name: str) -> str:

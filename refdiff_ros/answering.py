@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from refdiff_ros.matching import calibration, question, scores, spatial
+from refdiff_ros.matching import calibration, presence, question, scores, spatial
 from refdiff_ros.matching.anchors import find_anchors, RelationAnchors
 from refdiff_ros.matching.selection import select, Selection
 from refdiff_ros.prepared import PreparedFrames
@@ -144,13 +144,33 @@ class Answering:
         placed, _ = self.placed
         chosen = select(placed.total, proposals.masks, preset.selection)
         if preset.calibration.mode != ask.mode.value:
-            return chosen
+            return self._by_contrast(chosen)
         evidence = calibration.evidence(
             np.array(chosen.regions[:calibration.MAX_REGIONS], int), placed, proposals.masks,
             ask.frame.image_rgb, ask.expression)
         judge = calibration.decide if preset.selection.decide == 'calibrated' else (
             calibration.with_confidence)
         return judge(chosen, evidence, preset.calibration)
+
+    def _by_contrast(self, chosen: Selection) -> Selection:
+        """The decision where nothing is calibrated; random weights have nothing to compare."""
+        ask, rows = self._ask, np.array(chosen.regions[:calibration.MAX_REGIONS], int)
+        config = ask.preset.selection
+        if config.decide != 'calibrated' or not (
+                ask.mode.discriminative and self._frames.models.trained):
+            return chosen
+        return presence.decide(
+            chosen, presence.presence(self._contrast(rows)) if len(rows) else 0.0, config)
+
+    def _contrast(self, rows: np.ndarray) -> presence.Contrast:
+        """What tells whether one of the regions `rows` (R,) is the object at all."""
+        ask, (placed, _) = self._ask, self.placed
+        clip_frame = self._frames.discriminative(ask.frame, ask.preset, self.proposals.masks)
+        place = np.ones(len(rows)) if placed.spatial is None else spatial.place_fit(
+            placed.spatial[rows], self.discriminative, ask.preset.spatial)
+        return presence.Contrast(
+            clip_frame.contrast(ask.expression, rows), clip_frame.scale, place,
+            self.contrast[rows] if ask.mode.generative else None)
 
     @cached_property
     def question(self) -> Question | None:
@@ -173,7 +193,8 @@ class Answering:
             rivals=chosen.rivals, proposals=masks, scores=placed,
             correlation=self.correlation if self._ask.mode.generative else None,
             notes=self._ask.expression.notes + place_notes + chosen.notes,
-            calibrated=chosen.calibrated, presence=chosen.presence, question=self.question)
+            calibrated=chosen.calibrated, presence=chosen.presence, question=self.question,
+            fits=_fits(chosen))
 
     def _match_of(self, phrase: ReferringExpression) -> np.ndarray:
         """How well each proposal answers to another noun phrase, (N,); NaN where not scored.
@@ -185,3 +206,10 @@ class Answering:
 
     def _unscored(self) -> np.ndarray:
         return np.full(len(self.proposals.masks), np.nan, np.float32)
+
+
+def _fits(chosen: Selection) -> tuple[float, ...]:
+    """The probability of each region of the answer; () where one of them was not judged."""
+    known = dict(zip(chosen.regions, chosen.fits))
+    shown = (chosen.index, *chosen.rivals)
+    return tuple(known[row] for row in shown) if all(row in known for row in shown) else ()

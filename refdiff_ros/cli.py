@@ -43,6 +43,7 @@ _COMMANDS = (
     'refdiff_ros.follow.demo_cli',
     'refdiff_ros.follow.eval_cli',
     'refdiff_ros.evaluation.cli',
+    'refdiff_ros.evaluation.calibrating.cli',
     'refdiff_ros.benchmark.cli',
     'refdiff_ros.evaluation.bags.record_cli',
     'refdiff_ros.evaluation.bags.label_cli',

@@ -220,6 +220,9 @@ class DiscriminativeConfig:
         text_sentence_crop: likewise for the crop branch where scores are mixed; mixed features
             are compared with one text feature, that of `text_sentence`.
         crop_batch: crops encoded at once; lower it when memory is short.
+        retint: where above 0, a weight: each proposal is also shown in one and the same colour
+            (`discriminative.retint`), and that is compared with the root word alone. It helps a
+            CLIP that does not know the shape in the colour.
     """
 
     beta: float = 0.3
@@ -244,8 +247,10 @@ class DiscriminativeConfig:
     text_sentence: float = 0.5
     text_sentence_crop: float = 0.5
     crop_batch: int = 32
+    retint: float = 0.0
 
     def __post_init__(self):
+        require(self.retint >= 0, 'discriminative.retint >= 0', self.retint)
         require(0 <= self.beta <= 1, 'discriminative.beta in 0..1', self.beta)
         require(self.mix in ('features', 'cosine', 'scores'),
                 "discriminative.mix 'features', 'cosine' or 'scores'", self.mix)
@@ -303,7 +308,9 @@ class SelectionConfig:
             lower-scored is no region of its own.
         temperature: divides scores before the softmax that gives `confidence`.
         decide: 'scores' (by `min_score` and `ambiguity_margin`), or 'calibrated' (by the
-            bundle's calibration; by scores where it has none for the mode).
+            bundle's calibration; where it has none for the mode, by scores and `min_presence`).
+        min_presence: where nothing is calibrated, an answer whose presence (`presence`) is below
+            it is NOT_FOUND; 0 never refuses.
     """
 
     alpha: float = 0.1
@@ -314,6 +321,7 @@ class SelectionConfig:
     rival_overlap: float = 0.5
     temperature: float = 0.01
     decide: str = 'scores'
+    min_presence: float = 0.2
 
     def __post_init__(self):
         require(0 <= self.alpha <= 1, 'selection.alpha in 0..1', self.alpha)
@@ -328,6 +336,7 @@ class SelectionConfig:
         require(self.temperature > 0, 'selection.temperature > 0', self.temperature)
         require(self.decide in ('scores', 'calibrated'),
                 "selection.decide 'scores' or 'calibrated'", self.decide)
+        require(0 <= self.min_presence <= 1, 'selection.min_presence in 0..1', self.min_presence)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from refdiff_ros.optional import require_package
 
 _LINE_EVERY_S = 10.0
 _LINE = '{unit} {n_fmt} of {total_fmt}, {elapsed}, {rate_fmt}, {remaining} left'
+_LINE_WITHOUT_TOTAL = '{unit} {n_fmt}, {elapsed}, {rate_fmt}'
 
 
 class Progress:
@@ -29,7 +30,8 @@ class Progress:
                  every_s: float = _LINE_EVERY_S):
         self._terminal = terminal = sys.stderr.isatty()
         shown: dict[str, Any] = {'file': sys.stderr, 'dynamic_ncols': True} if terminal else {
-            'file': _Lines(), 'bar_format': _LINE, 'mininterval': every_s}
+            'file': _Lines(), 'mininterval': every_s,
+            'bar_format': _LINE_WITHOUT_TOTAL if total is None else _LINE}
         # The delay keeps it from telling of 0; the end is told in any case.
         self._bar = require_package('tqdm', 'models').tqdm(
             unit=counted, total=total, initial=done, delay=1e-9, miniters=1, **shown)

@@ -215,7 +215,8 @@ class ReferringExpression:
         relations: relations between the root and other noun phrases, in the order written.
         parser: which parser answered: 'spacy:<name>', 'spacy:<name>+rules' or 'rules'.
         conjuncts: all objects that are named, the root first, where it is more than one.
-        ordinals: counted from 1; -1 for 'last'; the root's, not another object's.
+        ordinals: counted from 1; -1 for 'last', -2 for 'second to last'; the root's, not
+            another object's.
         superlatives: in lower case ('largest', 'most expensive'), in the order written; the
             root's, not another object's.
         phrase: the part of the text that tells what the object is and looks like ('the red mug'),
@@ -307,11 +308,20 @@ class Question:
             expression; 'candidate 1', ... where nothing differs.
         told: (K,) the words that tell each apart, by property: {'side': 'left'}. The properties
             are 'side', 'ordinal', 'depth', 'height', 'colour' and 'size'.
+        order: rows of the candidates as the text names them, or from left to right where it names
+            none; () for the order in which they are given.
     """
 
     text: str
     descriptions: tuple[str, ...]
     told: tuple[Mapping[str, str], ...]
+    order: tuple[int, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """(K,) of each candidate: 1 for the one that the text names first."""
+        rows = range(len(self.descriptions))
+        return tuple((self.order or tuple(rows)).index(row) + 1 for row in rows)
 
 
 @dataclass(frozen=True)
@@ -335,9 +345,12 @@ class Segmentation:
         timings_ms: milliseconds of each stage of this call, by the names of `stages.STAGES`; what
             was kept of the frame costs nothing and is absent.
         notes: fallbacks that were taken, a sentence each.
-        presence: 0..1, the probability that the expression is true of the best region; NaN
-            without calibration.
+        presence: 0..1. With `calibrated`, the probability that the expression is true of the
+            best region; else the figure of `matching/presence`, which is no probability. NaN
+            where neither was asked for.
         question: what to ask about the chosen region and its rivals, in that order (AMBIGUOUS).
+        fits: (K,) of the K `regions`, the probability that the expression is true of each; ()
+            without calibration.
     """
 
     status: Status
@@ -356,6 +369,7 @@ class Segmentation:
     calibrated: bool = False
     presence: float = float('nan')
     question: Question | None = None
+    fits: tuple[float, ...] = ()
 
     def __post_init__(self):
         if self.mask.dtype != bool or self.mask.ndim != 2:
@@ -370,6 +384,12 @@ class Segmentation:
     def regions(self) -> tuple[int, ...]:
         """Rows of the chosen proposal and of its rivals, in this order; empty without one."""
         return (self.index, *self.rivals) if self.index >= 0 else ()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What each of `regions` is called by: 1, 2, ... in the order of the question."""
+        return (self.question.numbers if self.question is not None
+                else tuple(range(1, len(self.regions) + 1)))
 
     def with_regions(self, masks: np.ndarray, **changes: Any) -> 'Segmentation':
         """The answer with its `regions` as its only proposals, as another picture shows them.

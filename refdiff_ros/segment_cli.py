@@ -42,6 +42,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help='never use the network: the bundle must be complete on disk')
     parser.add_argument('--low-memory', action='store_true',
                         help='one model at a time on the device: less memory, slower')
+    parser.add_argument('--calibration', type=Path, metavar='FILE',
+                        help="of this bundle, preset and mode, as 'refdiff calibrate' writes it")
     parser.add_argument('--seed', type=int, default=0)
     parser.set_defaults(run=run)
 
@@ -68,6 +70,10 @@ def run(args: argparse.Namespace) -> int:
             low_memory=args.low_memory, mode=args.mode)
     if models.notice:
         print(models.notice)
+    if args.calibration is not None:
+        from refdiff_ros.matching.calibration_file import take_calibration
+        take_calibration(models, args.calibration, args.bundle or DEFAULT_BUNDLE, args.preset,
+                         args.mode)
     engine = Engine(models, resolve_preset(models, args.preset), Mode(args.mode), args.seed)
     answer = engine.segment(frame, args.expression)
     grasp = grasp_region(answer.mask, frame.depth_m, frame.camera)

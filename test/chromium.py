@@ -120,8 +120,8 @@ class Chromium:
         self.command('Input.insertText', text=text)
 
     def press(self, key: str) -> None:
-        """Press a key: 'Enter', 'Tab'."""
-        code = {'Enter': 13, 'Tab': 9}[key]
+        """Press a key: 'Enter', 'Tab', 'Escape'."""
+        code = {'Enter': 13, 'Tab': 9, 'Escape': 27}[key]
         extra = {'text': '\r'} if key == 'Enter' else {}
         self.command('Input.dispatchKeyEvent', type='keyDown', key=key, code=key,
                      windowsVirtualKeyCode=code, **extra)

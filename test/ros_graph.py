@@ -88,7 +88,7 @@ class NodeProcess:
     ):
         command = [sys.executable, str(script), '--ros-args', *arguments]
         values = dict(parameters or {})
-        if script.name in (NODE.name, 'slow_node.py'):
+        if script.name in (NODE.name, 'slow_node.py', 'hanging_node.py'):
             values.setdefault('bundle', 'untrained_mini')
             values.setdefault('follow', False)
         for name, value in values.items():

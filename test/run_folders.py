@@ -4,10 +4,10 @@ from dataclasses import asdict, replace
 
 from refdiff_ros.evaluation.run import Answer
 from refdiff_ros.evaluation.runs.folder import RunFolder
-from refdiff_ros.evaluation.runs.record import Question
+from refdiff_ros.evaluation.runs.record import RunQuestion
 from refdiff_ros.presets import ONBOARD
 
-QUESTION = Question(
+QUESTION = RunQuestion(
     dataset='refcoco', split='val', half='all', limit=None, samples=3, samples_sha256='ab',
     bundle='some', trained=True, weights_sha256='cd' * 32, preset='onboard', overrides={},
     values=asdict(ONBOARD), mode='full', seed=0, device='cpu', dtype='float32')

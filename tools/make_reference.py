@@ -33,7 +33,8 @@ def reference() -> str:
         '[troubleshooting.md](troubleshooting.md).',
         '## The node', '### Topics and services',
         'Relative names (`image`) are remapped, `~/` is the name of the node, by default '
-        '`/refdiff/`.', _topics(topics.NODE), '### Parameters', _when(), _parameters(PARAMETERS),
+        '`/refdiff/`.', _topics((*topics.NODE, *topics.OPTIONAL)), '### Parameters', _when(),
+        _parameters(PARAMETERS),
         '## The pick server', '### What it publishes, hears and serves', '`refdiff pick-server`.',
         _topics(topics.PICK_SERVER), '### What may be set on it', _parameters(NUMBERS),
         'And lists:', _table(('name', 'default', 'when', 'what'), (

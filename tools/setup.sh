@@ -6,7 +6,7 @@ distro=${ROS_DISTRO:-kilted}
 python=$(tools/preflight.sh)
 suffix=$([ "$distro" = kilted ] || echo "-$distro")
 venv=$PWD/.venv$suffix
-pins=(requirements/{models,parser,sim,ros,web,datasets,ray,dev,"$distro"}.txt)
+pins=(requirements/{build,models,parser,sim,ros,web,datasets,ray,dev,"$distro"}.txt)
 if command -v flock >/dev/null; then
   exec 8>".setup$suffix.lock"
   flock 8
@@ -29,8 +29,13 @@ if [ "$(cat "$venv/.complete" 2>/dev/null)" != "$wanted" ]; then
   # pip unpacks gigabytes; the machine's own folder for that may be small.
   touch "$venv/.installing"
   mkdir -p "$venv/tmp"
-  TMPDIR=$venv/tmp "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
-    "${pins[@]/#/--requirement=}" </dev/null
+  install() {
+    TMPDIR=$venv/tmp "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
+      --require-hashes "$@" </dev/null
+  }
+  # What builds comes first: pip would fetch it without a hash for what comes as source.
+  install --requirement=requirements/build.txt
+  install --no-build-isolation "${pins[@]/#/--requirement=}"
   rm -rf "$venv/tmp" "$venv/.installing"
   "$venv/bin/python" tools/repair_ros_wheels.py
   echo "$wanted" >"$venv/.complete"

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from refdiff_ros.benchmark.asked import draw_picture, MIXED_EXPRESSIONS
 from refdiff_ros.benchmark.contestants import Contestant
 from refdiff_ros.benchmark.measure import measure, Passes
-from refdiff_ros.benchmark.pictures import draw_picture, MIXED_EXPRESSIONS
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import Clock
 

@@ -10,17 +10,17 @@ import torch
 
 from refdiff_ros.benchmark import LEGEND, report
 from refdiff_ros.benchmark.agreement import compare
-from refdiff_ros.benchmark.contestants import Contestant, Outcome, PublishedContestant
-from refdiff_ros.benchmark.line_up import DEFAULT_PROPOSALS, line_up, load_models
-from refdiff_ros.benchmark.machine import describe
-from refdiff_ros.benchmark.measure import measure, Passes
-from refdiff_ros.benchmark.peak import measure_peak
-from refdiff_ros.benchmark.pictures import (
+from refdiff_ros.benchmark.asked import (
     draw_picture,
     MIXED_EXPRESSIONS,
     moved_frames,
     PLAIN_EXPRESSIONS,
 )
+from refdiff_ros.benchmark.contestants import Contestant, Outcome, PublishedContestant
+from refdiff_ros.benchmark.line_up import DEFAULT_PROPOSALS, line_up, load_models
+from refdiff_ros.benchmark.machine import describe
+from refdiff_ros.benchmark.measure import measure, Passes
+from refdiff_ros.benchmark.peak import measure_peak
 from refdiff_ros.benchmark.record import failed_part, part_values, Record
 from refdiff_ros.benchmark.scale import scale, ScaleSetup
 from refdiff_ros.models.memory import free_caches, module_bytes, modules

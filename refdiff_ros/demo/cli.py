@@ -2,9 +2,7 @@
 
 import argparse
 from contextlib import ExitStack
-import os
 from pathlib import Path
-import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -61,12 +59,7 @@ def run(args: argparse.Namespace) -> int:
                            f'{args.timeout} and {args.expressions}')
     print(first_line(args.bundle), flush=True)
     private_domain = require_ros('refdiff_ros.ros.processes.private_domain')
-    signal.signal(signal.SIGTERM, _interrupt)
-    domain, claim = private_domain.claim_domain()
-    # Before anything of ROS is started in this process: it reads them once.
-    os.environ.update(private_domain.environment(domain))
-    os.environ.pop('ROS_LOCALHOST_ONLY', None)
-    with claim, ExitStack() as stack:
+    with private_domain.enter_domain() as domain, ExitStack() as stack:
         return _demo(args, domain, stack)
 
 
@@ -80,10 +73,6 @@ def first_line(bundle: str) -> str:
     if not manifest.trained:
         return f'NOTE: {manifest.notice}.'
     return f"Bundle '{manifest.name}'. {manifest.notice}".rstrip()
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _demo(args: argparse.Namespace, domain: int, stack: ExitStack) -> int:

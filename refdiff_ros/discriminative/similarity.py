@@ -8,6 +8,7 @@ Letters: N proposals, H W image height and width, E width of CLIP's common space
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,9 +24,12 @@ from refdiff_ros.discriminative.masked_attention import (
     patch_memory,
     PatchMemory,
 )
+from refdiff_ros.discriminative.noun_contrast import encode_others, other_texts
 from refdiff_ros.discriminative.positional_bias import find_directions, positional_bias
+from refdiff_ros.discriminative.retint import retinted_features
 from refdiff_ros.discriminative.row_features import RowFeatures
 from refdiff_ros.discriminative.text_feature import (
+    kind_feature,
     local_of,
     mix_text,
     sentence_of,
@@ -58,6 +62,7 @@ class DiscriminativeFrame:
         texts: text features per sentence and what is read beside it, which frames may share.
         memories: patch keys and values per direction set.
         masked, cropped: the features of both branches of Eq. (7) per direction set, row by row.
+        retinted: those of the proposals in one colour, row by row, under the key ().
     """
 
     clip: ClipModels
@@ -68,6 +73,7 @@ class DiscriminativeFrame:
     memories: OrderedDict[Directions, PatchMemory] = field(default_factory=OrderedDict)
     masked: dict[Directions, RowFeatures] = field(default_factory=dict)
     cropped: dict[Directions, RowFeatures] = field(default_factory=dict)
+    retinted: dict[Directions, RowFeatures] = field(default_factory=dict)
 
     @torch.no_grad()
     def prefetch(self, rows: np.ndarray | None = None) -> None:
@@ -85,6 +91,8 @@ class DiscriminativeFrame:
         rows = self._checked(rows)
         if len(rows):
             self._branches((), rows)
+            if self.config.retint > 0:
+                self._retinted_rows(rows)
 
     @torch.no_grad()
     def score(
@@ -97,6 +105,9 @@ class DiscriminativeFrame:
         neither v nor r is brought back to length 1; with 'cosine' both are. With 'scores', each
         branch is scored against its own mean of sentence and root word and the scores are mixed
         by beta; for equal text shares that is the same number as with 'features'.
+
+        With `retint` above 0 the match of the retinted proposals with the root word is added, and
+        the score may leave -1..1 by that weight.
 
         Args:
             expression: parsed.
@@ -113,8 +124,37 @@ class DiscriminativeFrame:
         if len(rows):
             text = self._text(expression)
             masked, cropped = self._branches(find_directions(expression, self.config), rows)
-            scores[rows] = _match(masked, cropped, text, self.config).cpu().numpy()
+            matched = _match(masked, cropped, [text], self.config)[:, 0]
+            if self.config.retint > 0:
+                matched = matched + self._shape_match(expression, rows)
+            scores[rows] = matched.cpu().numpy()
         return scores
+
+    @torch.no_grad()
+    def contrast(self, expression: ReferringExpression, rows: np.ndarray) -> np.ndarray:
+        """How well the expression and texts about other objects fit some proposals.
+
+        Args:
+            expression: parsed.
+            rows: (R,) indices of the proposals, at least one.
+
+        Returns:
+            (R, 1 + K) float32: the score of `score`, then that of each of `other_texts`.
+
+        Raises:
+            BadRequestError: a row does not exist.
+        """
+        rows = self._checked(rows)
+        masked, cropped = self._branches(find_directions(expression, self.config), rows)
+        own = self._text(expression)
+        pairs = other_texts(expression, self.config.text, self.config.text_local)
+        others = self.texts.get(('others', *pairs), lambda: encode_others(self.clip, pairs))
+        return np.asarray(_match(masked, cropped, (own, *others), self.config).cpu().numpy())
+
+    @property
+    def scale(self) -> float:
+        """What CLIP multiplies a cosine with before its softmax: 100 in the published one."""
+        return float(self.clip.model.logit_scale.detach().exp())
 
     def _checked(self, rows: np.ndarray | None) -> np.ndarray:
         count = len(self.masks)
@@ -163,6 +203,19 @@ class DiscriminativeFrame:
             return crop_features(self.clip, image, masks, self.config)
         kept = self.cropped.setdefault(directions, RowFeatures(len(self.masks)))
         return kept.get(rows, compute)
+
+    def _shape_match(self, expression: ReferringExpression, rows: np.ndarray) -> torch.Tensor:
+        text = self.texts.get(
+            ('kind', expression.root), lambda: kind_feature(self.clip, expression))
+        return self.config.retint * similarity(self._retinted_rows(rows), text)
+
+    @stage('clip_crops')
+    def _retinted_rows(self, rows: np.ndarray) -> torch.Tensor:
+        """The features of `rows` in one colour, (len(rows), E)."""
+        def compute(missing: np.ndarray) -> torch.Tensor:
+            masks = torch.from_numpy(self.masks[missing]).to(self.image.device)
+            return retinted_features(self.clip, self.image.float(), masks, self.config)
+        return self.retinted.setdefault((), RowFeatures(len(self.masks))).get(rows, compute)
 
     def _memory(self, directions: Directions) -> PatchMemory:
         if directions not in self.memories:
@@ -237,6 +290,16 @@ def similarity(visual: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
 
 @stage('scoring')
 def _match(
+    masked: torch.Tensor | None,
+    cropped: torch.Tensor | None,
+    texts: Iterable[TextFeatures],
+    config: DiscriminativeConfig,
+) -> torch.Tensor:
+    """The scores of N proposals for each of K texts, (N, K)."""
+    return torch.stack([_match_one(masked, cropped, text, config) for text in texts], dim=1)
+
+
+def _match_one(
     masked: torch.Tensor | None,
     cropped: torch.Tensor | None,
     text: TextFeatures,

@@ -3,6 +3,7 @@
 Letters: E width of CLIP's common space.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import logging
 
@@ -31,7 +32,6 @@ class TextFeatures:
 
 
 @stage('clip_text')
-@torch.no_grad()
 def text_features(
     clip: ClipModels, expression: ReferringExpression, text: str = 'expression',
     local: str = 'root',
@@ -46,19 +46,32 @@ def text_features(
         text: as in `sentence_of`.
         local: as in `local_of`.
     """
+    sentence, beside = encode_texts(
+        clip, [sentence_of(expression, text), local_of(expression, local)])  # (2, E)
+    return TextFeatures(sentence=sentence, local=beside)
+
+
+@stage('clip_text')
+@torch.no_grad()
+def kind_feature(clip: ClipModels, expression: ReferringExpression) -> torch.Tensor:
+    """The text of the root word alone, 'the mug', (E,) float32 unit-norm."""
+    return encode_texts(clip, [f'the {expression.root}'])[0]
+
+
+@torch.no_grad()
+def encode_texts(clip: ClipModels, texts: Sequence[str]) -> torch.Tensor:
+    """Texts in CLIP's space, (T, E) unit-norm; long ones are cut as in `text_features`."""
     limit = clip.model.text_model.embeddings.position_embedding.weight.shape[0]
-    texts = [sentence_of(expression, text), local_of(expression, local)]
-    full = max(len(ids) for ids in clip.tokenizer(texts)['input_ids'])
+    full = max(len(ids) for ids in clip.tokenizer(list(texts))['input_ids'])
     if full > limit:
         _LOG.warning('the expression has %d tokens and CLIP reads %d: its end is cut', full, limit)
     tokens = clip.tokenizer(
-        texts, padding=True, truncation=True, max_length=limit, return_tensors='pt')
+        list(texts), padding=True, truncation=True, max_length=limit, return_tensors='pt')
     device = model_device(clip)
     pooled = clip.model.text_model(
         input_ids=tokens['input_ids'].to(device),
-        attention_mask=tokens['attention_mask'].to(device)).pooler_output  # (2, D)
-    sentence, beside = F.normalize(clip.model.text_projection(pooled).float(), dim=-1)  # (2, E)
-    return TextFeatures(sentence=sentence, local=beside)
+        attention_mask=tokens['attention_mask'].to(device)).pooler_output  # (T, D)
+    return F.normalize(clip.model.text_projection(pooled).float(), dim=-1)
 
 
 def sentence_of(expression: ReferringExpression, text: str) -> str:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import enum
 from itertools import pairwise
+import math
 import re
-
-import numpy as np
 
 from refdiff_ros.follow.results import Candidate, FollowQuestion, Option, QuestionKind
 
@@ -34,6 +33,9 @@ _SAME = {'leftmost': 'left', 'rightmost': 'right', 'bigger': 'larger', 'biggest'
          'closer': 'front', 'closest': 'front', 'farther': 'back', 'far': 'back',
          'farthest': 'back', 'further': 'back', 'furthest': 'back', 'behind': 'back',
          'rear': 'back', 'centre': 'middle', 'center': 'middle', 'gray': 'grey'}
+
+# What is this much larger, as the logarithm of the size, and nearer than another, is called so.
+_LARGER, _NEARER_M = math.log(1.2), 0.04
 
 
 class Meaning(enum.Enum):
@@ -105,44 +107,75 @@ def _tells(words: Sequence[str], option: Option, options: Sequence[Option]) -> b
         word in own or word in common for word in words)
 
 
-def options_of(candidates: Sequence[Candidate], middles: Sequence) -> tuple[Option, ...]:
-    """The options of a question about candidates, from left to right as the question names them.
+@dataclass(frozen=True)
+class Seen:
+    """What a candidate looks like in space.
+
+    Attributes:
+        middle_m: (3,) in the base.
+        size_m: across.
+        away_m: how far away from the camera its middle is along the table.
+    """
+
+    middle_m: tuple[float, float, float]
+    size_m: float
+    away_m: float
+
+
+def options_of(candidates: Sequence[Candidate], seen: Sequence[Seen | None]) -> tuple[Option, ...]:
+    """The options of a question about candidates, as it numbers them, else from left to right.
 
     Args:
         candidates: two or more.
-        middles: (3,) or None for each, in the base.
+        seen: each in space; None where too little depth comes from it.
     """
     boxes = [candidate.box_xyxy for candidate in candidates]
-    order = sorted(range(len(candidates)), key=lambda row: boxes[row][0] + boxes[row][2])
+    beside = sorted(range(len(candidates)), key=lambda row: boxes[row][0] + boxes[row][2])
+    order = sorted(beside, key=lambda row: candidates[row].number)
     described = [plain(candidate.description).split(' ') for candidate in candidates]
     common = set.intersection(*map(set, described))
-    sides: dict[int, tuple[str, ...]] = {
-        0: ('left', 'leftmost'), len(order) - 1: ('right', 'rightmost')}
-    if len(order) == 3:
-        sides[1] = ('middle',)
-    apart = _apart([(boxes[row][0] + boxes[row][2]) / 2 for row in order],
-                   max(box[2] - box[0] for box in boxes))
+    compared = _compared(candidates, beside, seen)
     found = []
     for place, row in enumerate(order):
         own = [word for word in described[row] if word and word not in common | _FILLERS]
-        words = [*own, *(f'the {word} one' for word in own)]
-        if apart:
-            words += sides.get(place, ())
+        words = [*own, *(f'the {word} one' for word in own), *compared[row]]
         words += [str(place + 1), _NUMBERS[place]] if place < len(_NUMBERS) else []
         if place < len(_ORDINALS) and not any(word in _ORDINALS for word in own):
             words.append(_ORDINALS[place])
         found.append(Option(
             place + 1, candidates[row].description or f'candidate {place + 1}',
             (plain(candidates[row].description), *dict.fromkeys(words)), boxes[row],
-            _xyz(middles[row])))
+            _xyz(seen[row]), candidates[row].probability))
     return tuple(found)
 
 
-def _xyz(middle: np.ndarray | None) -> tuple[float, float, float] | None:
-    if middle is None:
-        return None
-    x, y, z = map(float, middle)
-    return x, y, z
+def _compared(candidates: Sequence[Candidate], beside: Sequence[int],
+              seen: Sequence[Seen | None]) -> list[list[str]]:
+    """For each candidate the words that compare it with the others: 'left', 'larger', 'back'."""
+    words: list[list[str]] = [[] for _ in candidates]
+    boxes = [candidate.box_xyxy for candidate in candidates]
+    if _apart([(boxes[row][0] + boxes[row][2]) / 2 for row in beside],
+              max(box[2] - box[0] for box in boxes)):
+        words[beside[0]] += ['left', 'leftmost']
+        words[beside[-1]] += ['right', 'rightmost']
+        if len(beside) == 3:
+            words[beside[1]].append('middle')
+    known = [one for one in seen if one is not None]
+    if len(known) < len(seen):
+        return words
+    for values, least, ends in (
+            ([math.log(one.size_m) for one in known], _LARGER, ('smaller', 'larger')),
+            ([one.away_m for one in known], _NEARER_M, ('front', 'back'))):
+        row = sorted(range(len(values)), key=values.__getitem__)
+        if values[row[1]] - values[row[0]] > least:
+            words[row[0]].append(ends[0])
+        if values[row[-1]] - values[row[-2]] > least:
+            words[row[-1]].append(ends[1])
+    return words
+
+
+def _xyz(seen: Seen | None) -> tuple[float, float, float] | None:
+    return None if seen is None else seen.middle_m
 
 
 def _apart(columns: Sequence[float], width: float) -> bool:

@@ -1,5 +1,7 @@
 """What a conversation remembers: what was spoken of, what is in the hand, and where it was."""
 
+import math
+
 import numpy as np
 
 from refdiff_ros.errors import RefDiffError
@@ -34,9 +36,10 @@ class Conversation:
         self.last = self.held_entity = entity
         self.held = held
 
-    def put(self, entity: Entity, middle_m: np.ndarray) -> None:
+    def put(self, entity: Entity, middle_m: np.ndarray, support_z: float = math.nan) -> None:
         """It stands somewhere now, seen no more."""
         entity.held, entity.middle_m, entity.mask = False, middle_m, None
+        entity.support_z = support_z
         self.held = self.held_entity = None
         self.last = entity
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from refdiff_ros.follow.ros.client import FollowClient
 
 _SIZE_HW, _FILM_HZ, _SHOWN_S = (240, 320), 4.0, 0.1
-# A scene with two plates, a can and a mug: one question, two steps.
-_SEED = 60000030
-_ORDER = 'put the can on the plate, then put the mug next to the can'
+# A scene with two bananas, a plate, a box and a mug: one question, two steps.
+_SEED = 660000030
+_ORDER = 'put the banana on the plate, then put the box next to the plate'
 _ANSWER = 'the left one'
 
 
@@ -107,9 +107,10 @@ def _write(args: argparse.Namespace, client: 'FollowClient', result: Any, frames
     status = FollowStatus(result.status)
     for row, step in enumerate(result.steps, 1):
         print(f'step {row}: {StepStatus(step.status).name.lower()}: {step.reason}')
-    print(f'{status.name}: {result.reason}', flush=True)
+    print(f'{status.name}: {result.reason.removeprefix("done: ")}', flush=True)
     if args.film and frames:
-        ended = f'{status.name.lower()}: {result.reason}'
+        name = status.name.lower()
+        ended = f'{name}: {result.reason.removeprefix(f"{name}: ")}'
         write_gif(args.out / 'follow.gif', frames, client.events, args.order, _SHOWN_S,
                   ended)
         print(f'film: {args.out}/follow.gif', flush=True)

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from refdiff_ros.errors import RefDiffError, require
-from refdiff_ros.follow.answers import Answer, match, Meaning, options_of
+from refdiff_ros.follow.answers import Answer, match, Meaning, options_of, Seen
 from refdiff_ros.follow.conversation import Conversation
 from refdiff_ros.follow.results import (
     Ask,
@@ -51,7 +51,14 @@ from refdiff_ros.pick.robot import (
     StoppedError,
     travel,
 )
-from refdiff_ros.pick.skills import bring_away, carry_home, point_at, set_down, stands_there
+from refdiff_ros.pick.skills import (
+    bring_away,
+    carry_home,
+    middle_at,
+    point_at,
+    set_down,
+    stands_there,
+)
 from refdiff_ros.pick.space import Space, View
 from refdiff_ros.pick.stages import (
     Grounding,
@@ -66,8 +73,12 @@ from refdiff_ros.results import Status
 
 # A thing is the one of before if it is seen this near to where it was.
 _SAME_M = 0.06
+# Round a thing that is known by its place alone, and over what it stands on.
+_ROUND_M = 0.008
 # Masks that overlap by more are of one thing.
 _SAME_IOU = 0.5
+# Nothing is smaller.
+_LEAST_M = 1e-3
 # How far 'to the left' is where no distance is said.
 _WAY_M = 0.1
 _STATES = {Stage.GROUNDING: State.GROUNDING, Stage.APPROACH: State.APPROACHING,
@@ -262,6 +273,10 @@ class Follower:
         if reference.pronoun and not reference.expression:
             return self._pronoun(reference.said)
         text = reference.expression
+        same = next((row for row in known if _same_thing(
+            text, instruction.references[row].expression)), None)
+        if same is not None:
+            return known[same]
         grounded = self._ground(text)
         candidates = [candidate for candidate in grounded.candidates
                       if not any(_iou(candidate.mask, other.mask) > _SAME_IOU
@@ -306,8 +321,7 @@ class Follower:
                step: int) -> Candidate:
         if self._settings.ask is Ask.NEVER:
             raise EndError(FollowStatus.REFUSED, f'AMBIGUOUS: {grounded.reason}', 'ask')
-        middles = [_middle(candidate, grounded.view) for candidate in candidates]
-        options = options_of(candidates, middles)
+        options = options_of(candidates, [_seen(each, grounded.view) for each in candidates])
         question = FollowQuestion(0, step, QuestionKind.WHICH_ONE,
                                   grounded.question or f'Which {text} do you mean?', options)
         answer = self._ask(question, State.ASKING, candidates)
@@ -440,7 +454,7 @@ class Follower:
         reach = self._settings.reach
         if task.where is Where.ANCHOR:
             known = [Anchor(anchor.name, view.space(anchor.mask, without)) for anchor in anchors]
-            return find_spot(task.relation, known, held, view.pose, reach)
+            return find_spot(task.relation, known, held, view.pose, reach, task.distance_m)
         space = view.space(without=without)
         near = entity.middle_m
         if task.where is Where.WAY:
@@ -496,6 +510,12 @@ class Follower:
             middle = _middle(Candidate(entity.mask), view)
             if middle is not None and np.hypot(*(middle[:2] - entity.middle_m)) < _SAME_M / 2:
                 return Candidate(entity.mask), view
+        # What this robot has put there is known by where it stands, whatever it looks like now.
+        if math.isfinite(entity.support_z):
+            mask = view.standing(entity.middle_m, entity.radius_m + _ROUND_M,
+                                 entity.support_z + _ROUND_M)
+            if _middle(Candidate(mask), view) is not None:
+                return Candidate(mask), view
         raise EndError(
             FollowStatus.FAILED if self._touched else FollowStatus.REFUSED,
             f'{entity.name} is no longer where it was', 'ground')
@@ -556,7 +576,8 @@ class Follower:
                            'place') from error
         self._say(State.PLACING, task.sentence)
         set_down(self._robot, held, spot)
-        self._let_go(entity, np.array(spot.pose.position[:2]))
+        self._let_go(entity, middle_at(spot, held), spot.support_z)
+        entity.radius_m = held.radius_m
         go_home(self._robot, spot.clear_z_m)
         self._say(State.VERIFYING, f'looking whether {entity.name} is there')
         if not stands_there(self._world.look().space(), spot, held):
@@ -581,9 +602,14 @@ class Follower:
                held.clear_z_m + held.rise_m)
         if self._settings.ask is Ask.NEVER:
             return f'{entity.name} is held out'
-        answer = self._ask(FollowQuestion(
-            0, self._progress.step, QuestionKind.YES_NO, f'Do you have {entity.name}?'),
-            State.OFFERING)
+        try:
+            answer = self._ask(FollowQuestion(
+                0, self._progress.step, QuestionKind.YES_NO, f'Do you have {entity.name}?'),
+                State.OFFERING)
+        except EndError as error:  # the hand must not stay out
+            self._give_back(entity, held)
+            raise EndError(error.status,
+                           f'{error}; {entity.name} is back where it was') from error
         if answer.meaning is not Meaning.YES:
             self._give_back(entity, held)
             raise EndError(FollowStatus.FAILED, f'{entity.name} was not taken, it is back')
@@ -602,8 +628,8 @@ class Follower:
         point_at(self._robot, space, space.highest_m + 0.05)
         return f'that is {entity.name}'
 
-    def _let_go(self, entity: Entity, middle_m: np.ndarray) -> None:
-        self.talk.put(entity, middle_m)
+    def _let_go(self, entity: Entity, middle_m: np.ndarray, support_z: float = math.nan) -> None:
+        self.talk.put(entity, middle_m, support_z)
         self._progress = replace(self._progress, held='')
 
     def _give_back(self, entity: Entity, held: Held) -> None:
@@ -676,12 +702,29 @@ class NewOrderError(RefDiffError):
         self.order = order
 
 
+def _same_thing(text: str, other: str) -> bool:
+    """Whether two texts of one order mean one thing: 'the plate' twice, not 'a cube' twice."""
+    return text.lower() == other.lower() and text.lower().startswith('the ')
+
+
 def _middle(candidate: Candidate, view: View | None) -> np.ndarray | None:
     """(3,) the middle of a candidate's points in the base, None where too few are seen."""
     if view is None or candidate.mask.shape != view.depth_m.shape:
         return None
     points: np.ndarray = Space.seen(view.depth_m, view.camera, view.pose, candidate.mask).object
     return np.median(points, axis=0) if len(points) >= 3 else None
+
+
+def _seen(candidate: Candidate, view: View | None) -> Seen | None:
+    """A candidate in space, None where too few of its points are seen."""
+    middle = _middle(candidate, view)
+    if middle is None or view is None:
+        return None
+    points = view.space(candidate.mask).object
+    x, y, z = map(float, middle)
+    extent = np.subtract(*np.percentile(points, (98, 2), axis=0))
+    return Seen((x, y, z), max(float(np.linalg.norm(extent)), _LEAST_M),
+                float(middle[:2] @ directions(view.pose)[1]))
 
 
 def _iou(one: np.ndarray, other: np.ndarray) -> float:

@@ -69,8 +69,6 @@ class QuestionKind(enum.IntEnum):
 
     WHICH_ONE = 1
     YES_NO = 2
-    WHERE_TO = 3
-    OTHER_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,7 @@ class Option:
         words: all words and phrases that answer it, in lower case.
         box_xyxy: in the picture, pixels; None without one.
         middle_m: (3,) in the base; None where nobody knows.
+        probability: 0..1, that the words fit it; NaN where nobody knows.
     """
 
     number: int
@@ -90,6 +89,7 @@ class Option:
     words: tuple[str, ...]
     box_xyxy: tuple[int, int, int, int] | None = None
     middle_m: tuple[float, float, float] | None = None
+    probability: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -173,10 +173,14 @@ class Candidate:
     Attributes:
         mask: (H, W) bool.
         description: words that tell it from the others, '' where it is the only one.
+        number: what the question calls it, 1, 2, ...; 0 without a question.
+        probability: 0..1, that the words fit it; NaN where nobody knows.
     """
 
     mask: np.ndarray
     description: str = ''
+    number: int = 0
+    probability: float = math.nan
 
     @property
     def box_xyxy(self) -> tuple[int, int, int, int]:
@@ -198,6 +202,7 @@ class Entity:
         radius_m: of its footprint.
         mask: (H, W) bool, where it was seen last in a picture.
         held: whether it is in the hand.
+        support_z: height of what it was put on by this robot; NaN where it was not.
     """
 
     name: str
@@ -205,3 +210,4 @@ class Entity:
     radius_m: float = 0.05
     mask: np.ndarray | None = None
     held: bool = False
+    support_z: float = math.nan

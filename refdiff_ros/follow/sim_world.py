@@ -1,6 +1,7 @@
 """The simulated table as a `World`, seen through the simulated camera, without ROS."""
 
 from collections.abc import Callable
+import math
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
@@ -84,8 +85,8 @@ def _asked(text: str, rows: list[int], seen: SceneView) -> tuple[tuple[Candidate
     """Candidates and a question in the words of the engine's own."""
     frame = seen.frame
     question = ask(seen.masks[rows], frame.image_rgb, parse(text, None), frame.depth_m)
-    return tuple(Candidate(seen.masks[row], words) for row, words in zip(
-        rows, question.descriptions, strict=True)), question.text
+    return tuple(Candidate(seen.masks[row], words, number) for row, words, number in zip(
+        rows, question.descriptions, question.numbers, strict=True)), question.text
 
 
 def our_grounder(engine: 'Engine') -> Grounder:
@@ -98,8 +99,10 @@ def our_grounder(engine: 'Engine') -> Grounder:
         rows = answer.regions if answer.status is Status.AMBIGUOUS else answer.regions[:1]
         question = answer.question
         described = ('',) * len(rows) if question is None else question.descriptions
+        fits = answer.fits or (math.nan,) * len(rows)
         return (answer.status, answer.reason,
-                tuple(Candidate(answer.proposals[row], words)
-                      for row, words in zip(rows, described, strict=False)),
+                tuple(Candidate(answer.proposals[row], words, number, fit)
+                      for row, words, number, fit in zip(
+                          rows, described, answer.numbers, fits, strict=False)),
                 '' if question is None else question.text)
     return ground

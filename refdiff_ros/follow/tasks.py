@@ -1,8 +1,9 @@
 """From the steps of an instruction to what the robot does, or the sentence why it cannot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 import enum
+import math
 import re
 
 from refdiff_ros.errors import RefDiffError
@@ -14,6 +15,7 @@ from refdiff_ros.language.instruction.results import (
     Role,
     Step,
 )
+from refdiff_ros.pick.place import BESIDE
 
 # 'see if you can find' asks politely, and is no condition.
 _CONDITION = re.compile(r'(?<!see )\b(if|unless)\b(?! you (can|could|see|find|please))', re.I)
@@ -65,7 +67,7 @@ class Task:
         relation: of the place.
         where: what tells the place.
         way: of a WAY: to the right and away, as the camera sees it.
-        distance_m: how far along the way; NaN where it is not said.
+        distance_m: how far along the way, or from the anchor's edge; NaN where it is not said.
         sentence: what it does, for a person.
     """
 
@@ -117,10 +119,7 @@ def _of_step(instruction: Instruction, number: int, step: Step, rows: range) -> 
     themes = by_role.get(Role.PICK) or by_role.get(Role.POINT) or by_role.get(
         Role.OBJECT) or [-1]
     names = [_name(instruction, row) for row in themes]
-    for row in themes:
-        if row >= 0 and instruction.references[row].quantity is not Quantity.ONE:
-            raise CannotError(f'{_name(instruction, row)!r} is more than one thing: name one '
-                              'after the other')
+    _check_amounts(instruction, step, themes, names)
     if Role.PLACE in step.missing:
         raise NotReadError(f'where to put {names[0]} is not said')
     if step.action is Action.PICK and len(themes) > 1:
@@ -128,6 +127,20 @@ def _of_step(instruction: Instruction, number: int, step: Step, rows: range) -> 
                           'picked up: say where the first one goes')
     for theme, name in zip(themes, names, strict=True):
         yield _task(instruction, number, step, theme, name, by_role)
+
+
+def _check_amounts(instruction: Instruction, step: Step, themes: Sequence[int],
+                   names: Sequence[str]) -> None:
+    """Refuse how many and how far where the robot cannot do so."""
+    for row in themes:
+        if row >= 0 and instruction.references[row].quantity is not Quantity.ONE:
+            raise CannotError(f'{_name(instruction, row)!r} is more than one thing: name one '
+                              'after the other')
+    if not math.isnan(step.angle_rad):
+        raise CannotError(f'{names[0]} cannot be turned by this robot: say where it goes')
+    if not math.isnan(step.distance_m) and step.action is not Action.PLACE:
+        raise CannotError("how far is only taken for a place, such as '5 cm left of the plate': "
+                          f'say {step.verb or step.action.value} without it')
 
 
 def _task(instruction: Instruction, number: int, step: Step, theme: int, name: str,
@@ -151,8 +164,14 @@ def _placing(instruction: Instruction, number: int, step: Step, theme: int, name
         if _is_table(instruction.references[anchors[0]]) and relation in ('on', 'onto', 'to'):
             return Task(Kind.PLACE, number, theme, where=Where.TABLE,
                         sentence=f'put {name} on the table')
-        return Task(Kind.PLACE, number, theme, tuple(anchors), relation,
-                    sentence=f'put {name} {relation} {names}')
+        far = ''
+        if not math.isnan(distance):
+            if relation not in BESIDE:
+                raise CannotError(f"how far is taken for a place beside something, not "
+                                  f"'{relation}' it")
+            far = f'{100 * distance:g} cm '
+        return Task(Kind.PLACE, number, theme, tuple(anchors), relation, distance_m=distance,
+                    sentence=f'put {name} {far}{relation} {names}')
     where = step.where.lower().strip()
     if where in _BACK or (step.verb in ('return',) and not where):
         return Task(Kind.PLACE, number, theme, where=Where.BACK, sentence=f'put {name} back')

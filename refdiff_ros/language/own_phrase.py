@@ -12,6 +12,7 @@ from refdiff_ros.language.words import (
     CLAUSE_WORDS,
     DETERMINERS,
     PREPOSITIONS,
+    SIZE_COMPARATIVES,
     SIZE_SUPERLATIVES,
     VIEWERS,
     Word,
@@ -60,7 +61,8 @@ def _place_rows(words: tuple[Word, ...], row: int, root: Word) -> range:
         return _direction_rows(words, row, root)
     if is_ordinal(lower):
         return range(row, row + 1)
-    return range(row, row + (lower in SIZE_SUPERLATIVES))
+    compared = lower in SIZE_COMPARATIVES and not any(word.lower == 'than' for word in words)
+    return range(row, row + (compared or lower in SIZE_SUPERLATIVES))
 
 
 def _direction_rows(words: tuple[Word, ...], row: int, root: Word) -> range:

@@ -61,7 +61,7 @@ def find_relations(
     """
     starts = [match for match in _PATTERN.finditer(text, first)
               if match.start() > first and not _DIRECTION_PHRASE.match(text, match.end())
-              and not _is_agent(text, match)]
+              and not _is_agent(text, match) and not _counts(text, match)]
     found = []
     for row, match in enumerate(starts):
         end = starts[row + 1].start() if row + 1 < len(starts) else len(text)
@@ -84,6 +84,12 @@ def _is_agent(text: str, match: re.Match[str]) -> bool:
     before = re.search(r'(\w+)(\s+(over|up|down|on|off))?\s*$', text[:match.start()])
     word = '' if before is None else before.group(1).lower()
     return (word in _PASSIVES or word.endswith('ed')) and word not in _LOCATED
+
+
+def _counts(text: str, match: re.Match[str]) -> bool:
+    # 'the next to last mug'
+    return (match.group(1) or '').lower().startswith('next') and (
+        text[match.end():].lower().startswith('last '))
 
 
 def _names_object(relation: str, other: str) -> bool:

@@ -32,6 +32,7 @@ from refdiff_ros.language.words import (
     ING_NOUNS,
     PARTITIVES,
     PREPOSITIONS,
+    SIZE_COMPARATIVES,
     VIEWERS,
     Word,
 )
@@ -203,10 +204,13 @@ def conjuncts(tokens: list[Token], row: int) -> tuple[str, ...]:
 
 
 def ordinals(words: tuple[Word, ...]) -> tuple[int, ...]:
-    """'second', '2nd', 'last' as numbers: 2, 2, -1."""
-    found = []
-    for word in words:
-        lower = word.lower
+    """'second', '2nd', 'last', 'next to last' as numbers: 2, 2, -1, -2."""
+    found: list[int] = []
+    all_lower = [word.lower for word in words]
+    for row, lower in enumerate(all_lower):
+        if tuple(all_lower[row + 1:row + 3]) == ('to', 'last') and (
+                lower == 'next' or lower in _ORDINAL_ROWS):
+            return (-_ORDINAL_ROWS.get(lower, 2),)
         if lower in _ORDINAL_ROWS:
             found.append(_ORDINAL_ROWS[lower])
         elif lower == 'last':
@@ -223,12 +227,15 @@ def is_ordinal(lower: str) -> bool:
 
 
 def superlatives(words: tuple[Word, ...]) -> tuple[str, ...]:
-    """'largest', 'most expensive', in lower case."""
+    """'largest', 'most expensive', in lower case; 'the larger mug' is the largest one."""
     found = []
+    compared = any(word.lower == 'than' for word in words)
     for row, word in enumerate(words):
         lower = word.lower
         if lower in ('most', 'least') and row + 1 < len(words):
             found.append(f'{lower} {words[row + 1].lower}')
         elif lower in ('best', 'worst') or is_superlative(lower):
             found.append(lower)
+        elif lower in SIZE_COMPARATIVES and not compared:
+            found.append(SIZE_COMPARATIVES[lower])
     return tuple(found)

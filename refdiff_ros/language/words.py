@@ -68,6 +68,12 @@ SIZE_SUPERLATIVES = {
     for word in words.split()
 }
 
+# 'The bigger one' of several is the biggest; 'bigger than the mug' is another matter.
+SIZE_COMPARATIVES = dict(pair.split(':') for pair in (
+    'larger:largest bigger:biggest smaller:smallest tinier:tiniest taller:tallest '
+    'shorter:shortest wider:widest broader:broadest narrower:narrowest thinner:thinnest '
+    'longer:longest').split())
+
 # '-ing' words that are nouns or adjectives, not the start of a clause.
 ING_NOUNS = frozenset(
     'building thing something anything ring earring string king ceiling painting clothing pudding '

@@ -139,7 +139,7 @@ def with_confidence(
         return replace(chosen, calibrated=True, confidence=0.0, presence=0.0)
     fits = fit_probability(known, config.fit)
     return replace(chosen, calibrated=True, confidence=right_probability(fits, config),
-                   presence=float(fits.max()))
+                   presence=float(fits.max()), fits=tuple(map(float, fits)))
 
 
 def logistic(value: np.ndarray | float) -> np.ndarray:

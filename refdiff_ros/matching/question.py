@@ -68,18 +68,19 @@ def ask(
             f'{len(rows)} regions fit equally, and neither place nor colour nor size tells them '
             'apart: point at one, or say more about the one that is meant.',
             tuple(f'candidate {row + 1}' for row in rows), ({},) * len(rows))
+    order = _as_read(told, regions)
     if 'ordinal' in told[0]:
         text = f'Which of the {_NUMBERS[len(rows) - 2]} do you mean, counting from the left?'
     else:
-        ones = [_joined(told[row], 'one') for row in _as_read(told, regions)]
+        ones = [_joined(told[row], 'one') for row in order]
         text = f'Do you mean {", ".join(ones[:-1])} or {ones[-1]}?'
     return Question(text, tuple(_described(told[row], expression) for row in rows),
-                    tuple(told[row] for row in rows))
+                    tuple(told[row] for row in rows), tuple(order))
 
 
 def _as_read(told: Mapping[int, Words], regions: Regions) -> list[int]:
     """The candidates in the order in which they are named: from left to right, or downwards."""
-    beside = any('side' in words for words in told.values())
+    beside = any({'side', 'ordinal'} & set(words) for words in told.values())
     return sorted(told, key=lambda row: (regions.column if beside else regions.line)[row])
 
 

@@ -27,6 +27,8 @@ class Selection:
         notes: what a reader should know about how the choice came about.
         regions: rows of the separate regions, best first.
         calibrated, presence: as in `Segmentation`.
+        fits: for each of `regions` that was judged, the probability that the expression is true
+            of it; () unless calibrated.
     """
 
     status: Status
@@ -39,6 +41,7 @@ class Selection:
     regions: tuple[int, ...] = ()
     calibrated: bool = False
     presence: float = float('nan')
+    fits: tuple[float, ...] = ()
 
 
 @stage('selection')

@@ -109,6 +109,22 @@ def adjust(
     return SpatialChange(change, _note(total, change, [label for label, _ in fits]))
 
 
+def place_fit(change: np.ndarray, match: np.ndarray, config: SpatialConfig) -> np.ndarray:
+    """How well each place fits, from what it added to the score: the inverse of `adjust`.
+
+    Args:
+        change: (R,) 0 or less, of some proposals, as from `adjust`.
+        match: (N,) of all proposals, as `adjust` was given it; NaN for those without a score.
+        config: as `adjust` was given it.
+
+    Returns:
+        (R,) in 0..1: the product of the fits to all words; 1 where places have no weight.
+    """
+    unit = _temperature(match[np.isfinite(match)], config) * config.weight
+    return np.asarray(np.exp(change.astype(np.float64) / unit)) if unit > 0 else (
+        np.ones(len(change)))
+
+
 class _Measured:
     """The regions of candidates and anchors, measured together."""
 
@@ -171,11 +187,11 @@ def _own_fits(
     if 'ordinal' in config.parts and expression.ordinals:
         number = expression.ordinals[0]
         # 'second largest', 'second from the left'; without either, as one reads.
-        by = sides or sizes[:1] or ['right' if number == -1 else 'left']
+        by = sides or sizes[:1] or ['right' if number < 0 else 'left']
         sizes = sizes if sides else []
         key = np.sum([_size(regions, word) if word in SIZE_SUPERLATIVES else regions.place(word)
                       for word in by], axis=0)
-        fits.append((f'number {number} by {" ".join(by)}', nth(key, member, max(number, 1))))
+        fits.append((f'number {number} by {" ".join(by)}', nth(key, member, abs(number))))
     elif 'direction' in config.parts and sides:
         key = np.sum([regions.place(side) for side in sides], axis=0)
         fits.append((' '.join(sides), nth(key, member)))

@@ -118,11 +118,15 @@ def free_caches() -> None:
     gc.collect()
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
-    _trim_heap()
+    trim_heap()
 
 
-def _trim_heap() -> None:
-    """Have the C library give back what was freed: glibc keeps gigabytes of models otherwise."""
+def trim_heap() -> None:
+    """Have the C library give back what was freed; takes milliseconds.
+
+    glibc keeps gigabytes of models otherwise, and of answers more from hour to hour: each lays its
+    large buffers into the gaps between small pieces that live longer.
+    """
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):  # another C library

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 import sys
 import time
+from typing import Any
 
 from refdiff_ros.models.sizes import size_text
+from refdiff_ros.optional import require_package
 
 # Steps over fewer bytes are done before anybody could read of them.
 _LONG_BYTES = 100_000_000
@@ -133,16 +135,21 @@ class ProgressLine:
     """Progress on stderr, as a listener and a context: on a terminal one line, gone at the end."""
 
     def __init__(self):
-        self._terminal = sys.stderr.isatty()
-        self._log = ProgressLog(self._show, _TERMINAL_S if self._terminal else _LOG_S)
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            self._bar = require_package('tqdm', 'models').tqdm(
+                bar_format='{desc}', leave=False, dynamic_ncols=True, file=sys.stderr)
+        self._log = ProgressLog(self._show, _TERMINAL_S if self._bar is not None else _LOG_S)
 
     def __enter__(self) -> ProgressLog:
         return self._log
 
     def __exit__(self, *_: object) -> None:
-        if self._terminal:
-            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
+        if self._bar is not None:
+            self._bar.close()
 
     def _show(self, text: str) -> None:
-        start, end = ('\r\x1b[K', '') if self._terminal else ('', '\n')
-        print(f'{start}{text}', end=end, file=sys.stderr, flush=True)
+        if self._bar is None:
+            print(text, file=sys.stderr, flush=True)
+        else:
+            self._bar.set_description_str(text)

@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, ExitStack
 from dataclasses import dataclass
-import os
 from pathlib import Path
-import signal
 import sys
 from typing import Any, TYPE_CHECKING
 
@@ -42,6 +40,7 @@ class GraphOptions:
         log: folder of the processes' outputs.
         speed: simulated seconds per second.
         server: command of the action server.
+        web_port: of the refdiff node's operator page; 0 for none, and none with true masks.
         film_hz: pictures per simulated second, on each of which the physics waits; 0 lets it run.
     """
 
@@ -56,6 +55,7 @@ class GraphOptions:
     log: Path
     speed: float = 1.0
     server: str = 'pick-server'
+    web_port: int = 0
     film_hz: float = 0.0
 
 
@@ -73,12 +73,7 @@ def graph(options: GraphOptions, client: 'type[PickClient] | None' = None,
         RefDiffError: a node ended by itself, or nothing became active in time.
     """
     private_domain = require_ros('refdiff_ros.ros.processes.private_domain')
-    signal.signal(signal.SIGTERM, _interrupt)
-    domain, claim = private_domain.claim_domain()
-    # Before anything of ROS is started in this process: it reads them once.
-    os.environ.update(private_domain.environment(domain))
-    os.environ.pop('ROS_LOCALHOST_ONLY', None)
-    with claim, ExitStack() as stack:
+    with private_domain.enter_domain(), ExitStack() as stack:
         yield start(options, stack, client)
 
 
@@ -118,7 +113,7 @@ def start(options: GraphOptions, stack: ExitStack, client: 'type[PickClient] | N
     grounder = ('truth', {}, {**_IMAGES, **_TRUTH}) if options.true_masks else ('node', {
         'bundle': options.bundle, 'preset': options.preset, 'mode': options.mode,
         'device': options.device, 'service_timeout': options.timeout_s, 'max_age': 30.0,
-    }, _IMAGES)
+        'web_port': options.web_port}, _IMAGES)
     server = {'goal_timeout': options.timeout_s, 'motion_timeout': (
         options.timeout_s if options.film_hz else min(options.timeout_s, _MOTION_S))}
     processes = []
@@ -138,10 +133,6 @@ def start(options: GraphOptions, stack: ExitStack, client: 'type[PickClient] | N
     if not options.true_masks:
         watching.wait_until_active(options.timeout_s)
     return watching
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _command(name: str, values: Mapping[str, Any], remaps: Mapping[str, str]) -> Sequence[str]:

@@ -71,7 +71,7 @@ class Spot:
 
 
 def find_spot(relation: str, anchors: Sequence[Anchor], held: Held, camera: Pose,
-              reach: Reach) -> Spot:
+              reach: Reach, gap_m: float = math.nan) -> Spot:
     """The best free place for what is held.
 
     Args:
@@ -81,6 +81,7 @@ def find_spot(relation: str, anchors: Sequence[Anchor], held: Held, camera: Pose
         held: what is in the hand.
         camera: the optical frame in the base.
         reach: of the gripper.
+        gap_m: between both, for what goes beside; NaN takes the nearest that is free.
 
     Raises:
         NoPlaceError: the relation is another one, or no place is free.
@@ -94,7 +95,8 @@ def find_spot(relation: str, anchors: Sequence[Anchor], held: Held, camera: Pose
     if relation in ONTO:
         return _onto(anchors[0], held, reach)
     if relation in BESIDE:
-        return _beside(relation, anchors[0], held, camera, reach)
+        gaps = _GAPS_M if math.isnan(gap_m) else (gap_m,)
+        return _beside(relation, anchors[0], held, camera, reach, gaps)
     raise NoPlaceError(f"nothing can be put '{relation}' something: expected on, in, next to, "
                        'left of, right of, in front of, behind or between')
 
@@ -133,7 +135,8 @@ def _centres(centre: np.ndarray, slack_m: float) -> Iterator[np.ndarray]:
             yield centre + slack_m * np.array([math.cos(angle), math.sin(angle)])
 
 
-def _beside(relation: str, anchor: Anchor, held: Held, camera: Pose, reach: Reach) -> Spot:
+def _beside(relation: str, anchor: Anchor, held: Held, camera: Pose, reach: Reach,
+            gaps_m: Sequence[float]) -> Spot:
     centre, radius_m = _footprint(anchor, reach)
     rightwards, away = directions(camera)
     wanted = BESIDE[relation]
@@ -142,14 +145,15 @@ def _beside(relation: str, anchor: Anchor, held: Held, camera: Pose, reach: Reac
     else:
         middle = math.atan2(wanted[1], wanted[0])
         angles = [middle + math.radians(fan) for fan in _FANS]
-    for gap_m in _GAPS_M:
+    for gap_m in gaps_m:
         for angle in angles:
             towards = math.cos(angle) * rightwards + math.sin(angle) * away
             spot = _on_table(anchor.space, centre + towards * (
                 radius_m + held.radius_m + gap_m), held, reach)
             if spot is not None:
                 return spot
-    raise NoPlaceError(f'there is no free place {relation} {anchor.name}')
+    far = '' if len(gaps_m) > 1 else f' {100 * gaps_m[0]:g} cm'
+    raise NoPlaceError(f'there is no free place{far} {relation} {anchor.name}')
 
 
 def _between(anchors: Sequence[Anchor], held: Held, reach: Reach) -> Spot:

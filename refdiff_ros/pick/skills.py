@@ -66,11 +66,16 @@ def stands_there(space: Space, spot: Spot, held: Held) -> bool:
         spot: where it was put.
         held: what was put there.
     """
-    middle = np.array(spot.pose.position[:2]) + _turned_off(spot, held)
+    middle = middle_at(spot, held)
     expected = spot.pose.position[2] + held.top_m
     seen = space.highest_around(middle, max(held.radius_m, 0.02))
     # Something that stands in front of a higher thing may look higher, a sunken one lower.
     return bool(abs(seen - expected) < _VERIFY_M)
+
+
+def middle_at(spot: Spot, held: Held) -> np.ndarray:
+    """(2,) where the middle of what is held comes to stand."""
+    return np.array(spot.pose.position[:2]) + _turned_off(spot, held)
 
 
 def _turned_off(spot: Spot, held: Held) -> np.ndarray:

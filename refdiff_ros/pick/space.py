@@ -56,6 +56,21 @@ class View:
             depth_m = np.where(_grown(_grown(without)), 0.0, depth_m)
         return Space.seen(depth_m, self.camera, self.pose, mask)
 
+    def standing(self, xy: np.ndarray, radius_m: float, above_m: float) -> np.ndarray:
+        """(H, W) bool: what is seen within a radius of a place, and higher than that.
+
+        Args:
+            xy: (2,) in the base.
+            radius_m: around it.
+            above_m: a height in the base.
+        """
+        v, u = _steady(self.depth_m).nonzero()
+        points = _in_base(v, u, self.depth_m, self.camera, self.pose)
+        there = (np.hypot(*(points[:, :2] - xy).T) < radius_m) & (points[:, 2] > above_m)
+        mask = np.zeros(self.depth_m.shape, bool)
+        mask[v[there], u[there]] = True
+        return mask
+
 
 @dataclass(frozen=True)
 class Space:
@@ -91,7 +106,7 @@ class Space:
                                   f'got {describe_array(mask)}')
         v, u = _steady(depth_m).nonzero()
         z = depth_m[v, u].astype(np.float64)
-        points = back_project(u, v, z, camera) @ pose.rotation.T + np.array(pose.position)
+        points = _in_base(v, u, depth_m, camera, pose)
         inner = np.zeros(depth_m.shape, bool) if mask is None else _eroded(mask)
         rim = np.zeros(depth_m.shape, bool) if mask is None else _grown(mask) & ~inner
         # The rim belongs to nobody: it may be the object's or what lies behind it.
@@ -145,6 +160,12 @@ class Space:
         order = np.argsort(-heights)
         enough = np.cumsum(area[order]) > _LEAST_M2
         return float(heights[order][enough][0]) if enough.any() else -np.inf
+
+
+def _in_base(v: np.ndarray, u: np.ndarray, depth_m: np.ndarray, camera: Camera,
+             pose: Pose) -> np.ndarray:
+    z = depth_m[v, u].astype(np.float64)
+    return back_project(u, v, z, camera) @ pose.rotation.T + np.array(pose.position)
 
 
 def _steady(depth_m: np.ndarray) -> np.ndarray:

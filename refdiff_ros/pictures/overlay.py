@@ -41,8 +41,9 @@ def draw(image_rgb: np.ndarray, segmentation: Segmentation,
 
     Returns:
         (H, W, 3) uint8 RGB, a copy: attention of the root word as heat, the mask's outline with
-        a light fill, the other regions of an ambiguous answer as thin outlines, the grasp
-        rectangle with its main axis and contacts, and lines of text: the status, the grasp, the
+        a light fill, the other regions of an ambiguous answer as thin outlines with the numbers
+        that the question has for all of them, the grasp rectangle with its main axis and
+        contacts, and lines of text: the status, the grasp, the
         question or the reason why the answer is not FOUND, and the first note.
 
     Raises:
@@ -65,7 +66,7 @@ def draw(image_rgb: np.ndarray, segmentation: Segmentation,
         _outline(canvas, mask, thickness, _MASK)
     if grasp is not None and grasp.valid:
         _grasp(canvas, grasp, thickness)
-    return _caption(canvas, segmentation, grasp)
+    return _caption(_numbered(canvas, segmentation), segmentation, grasp)
 
 
 def attention_image(correlation: np.ndarray) -> np.ndarray:
@@ -83,6 +84,15 @@ def attention_image(correlation: np.ndarray) -> np.ndarray:
     levels = np.rint(np.clip(np.nan_to_num(correlation), 0, 1) * 255).astype(np.uint8)
     # OpenCV's colour maps are blue first.
     return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1])
+
+
+def inner_point(mask: np.ndarray) -> tuple[int, int]:
+    """The pixel (u, v) of a mask (H, W) bool that is farthest from its border."""
+    cv2 = require_package('cv2', 'grasp')
+    # A border of zeros, for what touches the edge of the image.
+    inside = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 3)
+    v, u = np.unravel_index(int(np.argmax(inside)), inside.shape)
+    return int(u) - 1, int(v) - 1
 
 
 def _heat(canvas: np.ndarray, correlation: np.ndarray) -> np.ndarray:
@@ -137,6 +147,19 @@ def _contacts(canvas: np.ndarray, candidate: GraspCandidate, thickness: int,
     _line(canvas, first, second, _CONTACT, max(thickness - 1, 1))
     for contact in (first, second):
         _line(canvas, contact - jaw, contact + jaw, _CONTACT, thickness + 1)
+
+
+def _numbered(canvas: np.ndarray, segmentation: Segmentation) -> np.ndarray:
+    """The canvas with a number on each region that may be meant."""
+    if segmentation.question is None:
+        return canvas
+    font = require_package('PIL.ImageFont', 'models').load_default(max(canvas.shape[0] / 16, 12))
+    image = require_package('PIL.Image', 'models').fromarray(canvas)
+    pen = require_package('PIL.ImageDraw', 'models').Draw(image)
+    for row, number in zip(segmentation.regions, segmentation.numbers, strict=True):
+        pen.text(inner_point(segmentation.proposals[row]), str(number), anchor='mm', font=font,
+                 fill=(255, 255, 255), stroke_width=2, stroke_fill=_CASING)
+    return np.array(image)
 
 
 def _caption(canvas: np.ndarray, segmentation: Segmentation,

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 import enum
 import logging
+from pathlib import Path
 import time
 from typing import Any, TYPE_CHECKING
 
@@ -85,11 +86,12 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
     """Load and warm the models that `config` names, as far as its mode needs them.
 
     Args:
-        config: bundle, device, preset and mode.
+        config: bundle, device, preset, mode and calibration.
         listener: is told of each `models.progress.Step`.
 
     Raises:
-        RefDiffError: the bundle cannot be loaded; the message says what to do.
+        RefDiffError: the bundle cannot be loaded, or the calibration is for something else; the
+            message says what to do.
     """
     # torch's compiler wants what is left out otherwise.
     with nullcontext() if config.compile else without_unused():
@@ -110,6 +112,10 @@ def _load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine
         revision=config.revision or None, offline=config.offline,
         low_memory=config.low_memory, compile=config.compile, mode=config.mode,
         listener=listener)
+    if config.calibration:
+        from refdiff_ros.matching.calibration_file import take_calibration
+        take_calibration(models, Path(config.calibration), config.bundle, config.preset,
+                         config.mode)
     preset = resolve_preset(models, config.preset)
     warm_ms = sum(warm_up(models, preset, listener).values())
     engine = Engine(models, preset, Mode(config.mode), config.seed)
@@ -131,12 +137,28 @@ def why_not_mode(engine: 'Engine', mode: str) -> str:
             "was configured with: run 'cleanup' first, then set it and run 'configure'")
 
 
+def why_not_calibrated(config: NodeConfig, name: str, value: Any) -> str:
+    """Why a preset or mode cannot be taken with the calibration of `config`; '' where it can."""
+    if not config.calibration or name not in ('preset', 'mode') or value == getattr(config, name):
+        return ''
+    return (f"{name} '{value}' has no calibration: {config.calibration} is for "
+            f"'{getattr(config, name)}'; run 'cleanup', set {name} and calibration, and run "
+            "'configure'")
+
+
 def unload_engine(engine: 'Engine') -> None:
     """Free what `load_engine` loaded."""
     from refdiff_ros.models import manager
 
     engine.forget_frames()
     manager.unload(engine.models)
+
+
+def give_memory_back() -> None:
+    """Hand the system what answers have freed; to be called now and then."""
+    from refdiff_ros.models.memory import trim_heap
+
+    trim_heap()
 
 
 def answer(
@@ -154,18 +176,35 @@ def answer(
         received_s=received_s, standing=standing)
     try:
         return _answer(engine, frame_set, config, start)
-    except BadRequestError as error:
-        return replace(start, status=Status.BAD_REQUEST, reason=str(error))
-    except OutOfMemoryError as error:
-        return replace(start, status=Status.OUT_OF_MEMORY, reason=str(error))
-    except WorkerStoppedError as error:
-        return replace(start, status=Status.INACTIVE, reason=str(error))
-    except Exception as error:  # one bad call must not end the node
-        _LOG.exception('unexpected error while answering %.200r', expression)
-        return replace(
-            start, status=Status.INTERNAL,
-            reason=f'unexpected {type(error).__name__}: {error}; the node goes on, and its log '
-                   'has the traceback: please report it')
+    # One bad call must not end the node, nor the thread that answers: SystemExit and the panics of
+    # libraries in Rust are no `Exception`.
+    except BaseException as error:
+        status, reason = failure(error, expression)
+        return replace(start, status=status, reason=reason)
+
+
+def failure(error: BaseException, expression: str) -> tuple[Status, str]:
+    """The status and the reason of an answer that ended in an error; logs an unexpected one."""
+    if isinstance(error, BadRequestError):
+        return Status.BAD_REQUEST, str(error)
+    if isinstance(error, OutOfMemoryError):
+        return Status.OUT_OF_MEMORY, str(error)
+    if isinstance(error, WorkerStoppedError):
+        return Status.INACTIVE, str(error)
+    if _is_out_of_memory(error):
+        return Status.OUT_OF_MEMORY, (
+            f'expected memory for the answer, but there was none left ({error}): send a smaller '
+            'image, use a smaller bundle, or end what else runs on the machine')
+    _LOG.error('unexpected error while answering %.200r', expression, exc_info=error)
+    return Status.INTERNAL, (
+        f'unexpected {type(error).__name__}: {error}; the node goes on, and its log has the '
+        'traceback: please report it')
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    from refdiff_ros.models.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def carried_answer(
@@ -200,7 +239,7 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
             resolve_preset(engine.models, config.preset), Mode(config.mode), config.seed)
     except RefDiffError as error:
         _LOG.debug('no prefetch: %s', error)
-    except Exception:  # one bad frame must not end the node
+    except BaseException:  # one bad frame must not end the node
         _LOG.exception('unexpected error while preparing a frame')
 
 
@@ -208,6 +247,7 @@ def _ask(engine: 'Engine', frame: Frame, expression: str, config: NodeConfig) ->
     from refdiff_ros.engine import resolve_preset
 
     preset, mode = resolve_preset(engine.models, config.preset), Mode(config.mode)
+    preset = preset.override({'selection': {'min_presence': config.min_presence}})
     return engine.ask(frame, expression, mode, preset, config.seed, config.check_expressions)
 
 

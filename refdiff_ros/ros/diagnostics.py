@@ -14,6 +14,7 @@ from rclpy.time import Time
 from refdiff_ros.results import Status
 from refdiff_ros.ros.inputs import Inputs
 from refdiff_ros.ros.statistics import Statistics
+from refdiff_ros.ros.step_watch import RunningStep
 
 if TYPE_CHECKING:
     from refdiff_ros.models.model_set import ModelSet
@@ -53,6 +54,12 @@ def why_inactive(lifecycle: str, models: ModelState) -> str:
     return f"the node is '{lifecycle}': configure and activate it"
 
 
+def hang_text(step: RunningStep, limit_s: float) -> str:
+    """A sentence on a step that hangs, and what to do."""
+    return (f"the step '{step.name}' hangs: it has not ended within {limit_s:g} s (step_timeout); "
+            'end the node and start it again, or raise step_timeout where the device is slow')
+
+
 @dataclass(frozen=True)
 class Situation:
     """What diagnostics looks at.
@@ -64,6 +71,7 @@ class Situation:
         clock_stands_still: use_sim_time is set and no /clock has come.
         max_age_s: age from which the newest image is stale.
         forgotten: the standing expression that `deactivate` dropped, '' for none.
+        hang: which step hangs, a sentence; '' for none.
     """
 
     lifecycle: str
@@ -72,12 +80,15 @@ class Situation:
     clock_stands_still: bool
     max_age_s: float
     forgotten: str = ''
+    hang: str = ''
 
 
 def silence(
     situation: Situation, models: ModelState, inputs: Inputs, statistics: Statistics,
 ) -> str:
     """Why no answers come out on the topics, the first cause first; '' when they do."""
+    if situation.hang:
+        return situation.hang
     if models.state in ('loading', 'failed'):
         return f'models {models.state}: {models.detail}'
     if situation.lifecycle != 'active':
@@ -180,8 +191,9 @@ def _answers(
     }
     for key, count in sorted(statistics.by_status.items(), key=lambda item: str(item[0])):
         values[f'count {key.name if isinstance(key, Status) else key}'] = count
+    level = DiagnosticStatus.WARN if reason else DiagnosticStatus.OK
     return _status(
-        f'{name}: answers', DiagnosticStatus.WARN if reason else DiagnosticStatus.OK,
+        f'{name}: answers', DiagnosticStatus.ERROR if situation.hang else level,
         reason or 'answering', values)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TYPE_CHECKING
 from rclpy.clock import Clock
 
 from refdiff_ros.results import Status
-from refdiff_ros.ros.answers import Answer, answer, prefetch
+from refdiff_ros.ros.answers import Answer, answer, failure, prefetch
 from refdiff_ros.ros.frame_sync import FrameSet, FrameSync
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.requests import PendingRequest, Refusal, RequestQueue, Standing
@@ -52,6 +52,7 @@ class Dispatch:
         self._answered_number = 0  # of the newest frame that was answered for it
         self._started_s = -float('inf')
         self._prepared: FrameSet | None = None
+        self._served: PendingRequest | None = None  # the call that the models answer now
 
     @property
     def standing(self) -> Standing:
@@ -149,6 +150,17 @@ class Dispatch:
             bundle=engine.models.name if engine else config.bundle, preset=config.preset,
             mode=config.mode, received_s=pending.received_s), config)
 
+    def refuse_all(self, refusal: Refusal) -> None:
+        """Answer every call that waits without asking the models."""
+        for pending in self.queue.drain():
+            self.refuse(pending, refusal)
+
+    def give_up(self, refusal: Refusal) -> None:
+        """Answer the call that the models are at; what they find after all is not sent."""
+        pending = self._take_served()
+        if pending is not None:
+            self.refuse(pending, refusal)
+
     def expire(self) -> None:
         """Answer TIMEOUT to the calls whose deadline has passed."""
         for pending in self.queue.expire(time.monotonic()):
@@ -173,8 +185,23 @@ class Dispatch:
             return
         config = self.config
         received_s = max(pending.received_s, frame_set.received_s)
-        self._finish_call(pending, answer(
-            engine, frame_set, pending.request.expression, config, received_s), config)
+        with self._lock:
+            self._served = pending
+        result = answer(engine, frame_set, pending.request.expression, config, received_s)
+        if self._served is pending:  # not given up in between
+            self._send(pending, result, config)
+        self._take_served()
+
+    def _send(self, pending: PendingRequest, result: Answer, config: NodeConfig) -> None:
+        try:
+            self._finish_call(pending, result, config)
+        except BaseException as error:  # while the message was made
+            self.refuse(pending, Refusal(*failure(error, pending.request.expression)))
+
+    def _take_served(self) -> PendingRequest | None:
+        with self._lock:
+            pending, self._served = self._served, None
+        return pending
 
     def _frame_of(self, pending: PendingRequest) -> FrameSet | Refusal:
         request = pending.request

@@ -98,14 +98,15 @@ def _candidates(candidates: tuple[GraspCandidate, ...]) -> list[Marker]:
 
 
 def _regions(segmentation: Segmentation, frame: Frame) -> list[Marker]:
-    """A number over each region that may be meant, in the order of the answer's candidates."""
+    """A number over each region that may be meant, in the order of the question."""
     markers = []
-    for place, row in enumerate(segmentation.regions):
+    for place, (row, number) in enumerate(
+            zip(segmentation.regions, segmentation.numbers, strict=True)):
         middle = _middle(segmentation.proposals[row], frame)
         if middle is None:
             continue
         marker = Marker(
-            ns='regions', id=place, type=Marker.TEXT_VIEW_FACING, text=str(place + 1),
+            ns='regions', id=place, type=Marker.TEXT_VIEW_FACING, text=str(number),
             color=_rgba(_AMBIGUOUS), scale=Vector3(z=_LETTER), pose=pose_message(Pose(middle)))
         markers.append(marker)
     return markers

@@ -16,6 +16,7 @@ from refdiff_ros.ros.decoding import decode, picture_of
 from refdiff_ros.ros.frame_sync import FrameSet, FrameSync, stamp_ns
 from refdiff_ros.ros.parameters import NodeConfig
 from refdiff_ros.ros.requests import Standing
+from refdiff_ros.ros.step_watch import RunningStep
 from refdiff_ros.ros.worker import Job, Worker
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class MaskTracker:
         sync: FrameSync,
         config: Callable[[], NodeConfig],
         publish: Callable[[Answer, NodeConfig], None],
-        on_error: Callable[[Exception], None],
+        on_error: Callable[[BaseException], None],
     ):
         self._sync, self._config, self._publish = sync, config, publish
         self._lock = threading.Lock()
@@ -104,9 +105,14 @@ class MaskTracker:
         """End the thread after its step."""
         self._worker.stop()
 
-    def join(self) -> None:
-        """Wait until the thread has ended."""
-        self._worker.join()
+    @property
+    def step(self) -> RunningStep | None:
+        """What the thread is at, or None."""
+        return self._worker.watch.step
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until the thread has ended; False when `timeout_s` passed first."""
+        return self._worker.join(timeout_s)
 
     # On the thread
 
@@ -217,5 +223,6 @@ def _carried(result: Segmentation, masks: np.ndarray, kept: np.ndarray) -> Segme
         return found
     return replace(
         found, status=Status.NOT_FOUND, mask=np.zeros_like(masks[0]), rivals=(), question=None,
+        fits=(),
         reason=f'lost sight of it: only {kept[0]:.0%} of the mask could be carried on; '
                'the next full answer looks for it anew')

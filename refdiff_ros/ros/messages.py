@@ -49,12 +49,16 @@ def referring_mask(answer: Answer, candidates: int = 8) -> ReferringMask:
 
 
 def _candidates(result: Segmentation, answer: Answer, limit: int) -> list[MaskCandidate]:
-    rows = result.regions[:limit]
-    described = ('',) * limit if result.question is None else result.question.descriptions
+    rows, question = result.regions[:limit], result.question
+    count = len(rows)
+    described = ('',) * count if question is None else question.descriptions[:count]
+    numbers = (0,) * count if question is None else question.numbers[:count]
+    fits = (result.fits or (math.nan,) * count)[:count]
     candidates = mask_candidates(
-        [result.proposals[row] for row in rows], described[:len(rows)], answer.header)
-    for row, candidate in zip(rows, candidates, strict=True):
+        [result.proposals[row] for row in rows], described, answer.header)
+    for candidate, row, number, fit in zip(candidates, rows, numbers, fits, strict=True):
         candidate.score = float(result.scores.total[row])
+        candidate.number, candidate.probability = number, float(fit)
     return candidates
 
 

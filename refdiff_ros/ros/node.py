@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 import logging
+import threading
 import time
 import traceback
 from typing import Any
@@ -23,11 +24,14 @@ from refdiff_ros.results import Status
 from refdiff_ros.ros import diagnostics, parameters
 from refdiff_ros.ros.answers import (
     Answer,
+    give_memory_back,
     load_engine,
     Origin,
     unload_engine,
+    why_not_calibrated,
     why_not_mode,
 )
+from refdiff_ros.ros.bond import Bond, status_type
 from refdiff_ros.ros.deferred_service import DeferredService
 from refdiff_ros.ros.dispatch import Dispatch
 from refdiff_ros.ros.frame_sync import FrameSync
@@ -35,15 +39,24 @@ from refdiff_ros.ros.inputs import Inputs
 from refdiff_ros.ros.mask_tracker import MaskTracker
 from refdiff_ros.ros.messages import service_response
 from refdiff_ros.ros.outputs import Outputs
+from refdiff_ros.ros.processes.guard import Board
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
+from refdiff_ros.ros.step_watch import HangNotice, RunningStep
+from refdiff_ros.ros.web.follower_link import FollowerLink
 from refdiff_ros.ros.web.page import OperatorPage, Robot
-from refdiff_ros.ros.worker import result_of, Worker, WorkerStoppedError
+from refdiff_ros.ros.worker import done_within, result_of, Worker, WorkerStoppedError
 from refdiff_ros.srv import ReferSegmentation
 
-# How long an end waits for models that are being loaded.
-_LOADING_S = 0.5
+# How long an end waits for models that are being loaded, and for a step of an answer: in all less
+# than the 5 s after which launch gets impatient.
+_LOADING_S, _STEP_S = 0.5, 3.0
+# How often memory that answers have freed goes back to the system, seconds.
+_GIVE_BACK_S = 10.0
+# With 'on_hang: exit', how long a hang is reported before the process ends, and its exit status
+# (EX_SOFTWARE of sysexits.h).
+_REPORTED_S, _HUNG_STATUS = 2.0, 70
 _LOG = logging.getLogger(__name__)
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -71,6 +84,13 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._worker = Worker(self._dispatch.next_job, self._worker_failed)
         self._tracker = MaskTracker(
             self._sync, lambda: self._dispatch.config, self._publish, self._worker_failed)
+        self._hangs = HangNotice(
+            lambda: self._worker.watch.step, self._step_hangs, self._step_ended)
+        self._tracker_hangs = HangNotice(
+            lambda: self._tracker.step, self._tracker_step_hangs, self._step_ended)
+        self._fail: Callable[[int], None] = lambda status: None
+        self._board: Board | None = None
+        self._bond: Bond | None = None
         self._inputs = Inputs(
             self, self._sync, self._frame_came, self._depth_came, self._worker.wake,
             self._expression_came)
@@ -79,7 +99,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._operator_says, self._operator_chose,
             lambda: self._sync.newest(self._dispatch.config.sync_tolerance),
             lambda: self._dispatch.standing.text,
-            lambda: self._dispatch.config.max_input_megapixels))
+            lambda: self._dispatch.config.max_input_megapixels,
+            lambda name, tell: FollowerLink(self, name, tell)))
         self._segment = DeferredService(
             self, ReferSegmentation, '~/segment', self._call_came,
             MutuallyExclusiveCallbackGroup())
@@ -94,7 +115,9 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         group = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._report, group, clock=steady)
-        self.create_timer(0.1, self._dispatch.expire, MutuallyExclusiveCallbackGroup(),
+        self.create_timer(0.1, self._look_at_clock, MutuallyExclusiveCallbackGroup(),
+                          clock=steady)
+        self.create_timer(_GIVE_BACK_S, self._give_memory_back, MutuallyExclusiveCallbackGroup(),
                           clock=steady)
         if autostart:
             self._autostart = self.create_timer(
@@ -139,7 +162,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         began_s, listener = time.monotonic(), self._loading_listener(config.bundle)
         try:
             self._dispatch.engine = result_of(
-                self._worker.submit(lambda: load_engine(config, listener)))
+                self._worker.submit(
+                    lambda: load_engine(config, listener), 'loading', limited=False))
         except Exception as error:  # whatever loading raises, the node stays up and says so
             if not isinstance(error, RefDiffError):
                 self.get_logger().error(traceback.format_exc())
@@ -179,6 +203,9 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             return FAILURE
         LifecycleNodeMixin.on_activate(self, state)
         self._dispatch.active = True
+        if config.bond_heartbeat_period and status_type() is not None:
+            self._bond = Bond(
+                self, config.bond_heartbeat_period, lambda: not self._hang_text())
         self.get_logger().info(
             f"active: images from {self.resolve_topic_name(self._inputs.inputs['image'].topic)}, "
             f'expressions from {self.resolve_topic_name("expression")}, calls to '
@@ -192,10 +219,19 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         return LifecycleNodeMixin.on_deactivate(self, state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the models. SUCCESS leads to 'unconfigured'."""
+        """Free the models.
+
+        Returns:
+            SUCCESS leads to 'unconfigured'. FAILURE leads back to 'inactive': a step hangs, and
+            only the end of the process frees what it holds.
+        """
         engine, self._dispatch.engine = self._dispatch.engine, None
         if engine is not None:
-            result_of(self._worker.submit(lambda: unload_engine(engine)))
+            freed = self._worker.submit(lambda: unload_engine(engine), 'freeing the models')
+            if not self._wait_unless_hanging(freed):
+                self._dispatch.engine = engine
+                self.get_logger().error(f'the models cannot be freed: {self._hang_text()}')
+                return FAILURE
         self._models = diagnostics.ModelState()
         self._page.stop()
         return SUCCESS
@@ -212,9 +248,15 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _stop_answering(self) -> None:
         self._dispatch.active = False
+        self._break_bond()
         self._forget()
         self._inputs.unsubscribe()
         self._refuse_waiting('the node was deactivated')
+
+    def _break_bond(self) -> None:
+        bond, self._bond = self._bond, None
+        if bond is not None:
+            bond.close()
 
     def _forget(self) -> None:
         """Drop the standing expression: who activates the node again may want another."""
@@ -226,8 +268,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._stand('')
 
     def _refuse_waiting(self, reason: str) -> None:
-        for pending in self._dispatch.queue.drain():
-            self._dispatch.refuse(pending, Refusal(Status.INACTIVE, reason))
+        self._dispatch.refuse_all(Refusal(Status.INACTIVE, reason))
 
     def _start_by_itself(self) -> None:
         self._autostart.cancel()
@@ -276,6 +317,8 @@ class RefDiffNode(LifecycleNodeMixin, Node):
                 f'expected a timeout in seconds, or 0 for the default, got {request.timeout}'))
         elif not self._dispatch.active:
             self._dispatch.refuse(pending, Refusal(Status.INACTIVE, self._why_inactive()))
+        elif self._hangs.hanging is not None:
+            self._dispatch.refuse(pending, Refusal(Status.INTERNAL, self._hang_text()))
         elif not self._dispatch.queue.push(pending, config.queue_size):
             self._dispatch.refuse(pending, Refusal(
                 Status.BUSY,
@@ -305,9 +348,11 @@ class RefDiffNode(LifecycleNodeMixin, Node):
     def _reply(
         self, pending: PendingRequest, result: Answer, config: parameters.NodeConfig,
     ) -> None:
-        self._segment.reply(pending.reply_to, service_response(
+        send = self._segment.refuse if result.segmentation is None else self._segment.reply
+        send(pending.reply_to, service_response(
             result, config.candidates, pending.request.without_masks))
         if not self._dispatch.standing.text:
+            # Of what is asked for by calls, such as a follower's, somebody may look on as well.
             self._page.offer(result, config.candidates, standing=False)
             self._outputs.show(result)
 
@@ -317,12 +362,17 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         now = self.get_clock().now()
         situation = diagnostics.Situation(
             self.state, self._dispatch.standing.text, len(self._dispatch.queue),
-            now.nanoseconds == 0, self._dispatch.config.max_age, self._forgotten)
+            now.nanoseconds == 0, self._dispatch.config.max_age, self._forgotten,
+            self._hang_text())
         report = diagnostics.report(
             self.get_fully_qualified_name(), now, situation, self._models, self._inputs,
             self._statistics)
         self._diagnostics.publish(report)
         self._page.report(report)
+
+    def _give_memory_back(self) -> None:
+        if self._dispatch.engine is not None:
+            give_memory_back()
 
     # Operator page
 
@@ -345,7 +395,10 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         engine = self._dispatch.engine
         for change in changes:
             problem = ''
-            if change.name == 'mode' and engine is not None and change.value in set(Mode):
+            if engine is not None:
+                problem = why_not_calibrated(self._dispatch.config, change.name, change.value)
+            if not problem and change.name == 'mode' and engine is not None and (
+                    change.value in set(Mode)):
                 problem = why_not_mode(engine, change.value)
             if problem:
                 return SetParametersResult(successful=False, reason=problem)
@@ -353,26 +406,90 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
     def _take_parameters(self, changes: list[Parameter]) -> None:
         self._dispatch.config = self._dispatch.config.updated({p.name: p.value for p in changes})
+        if self._board is not None:
+            self._board.limit(self._dispatch.config.step_timeout)
         self._worker.wake()
+
+    # A step that hangs
+
+    def guarded_by(self, board: Board, fail: Callable[[int], None]) -> None:
+        """What this process does is noted on `board`; `fail` ends it with an exit status."""
+        self._board, self._fail = board, fail
+        self._worker.watch.on_step = board.step
+        board.limit(self._dispatch.config.step_timeout)
+
+    def _look_at_clock(self) -> None:
+        limit_s = self._dispatch.config.step_timeout
+        self._hangs.look(limit_s)
+        self._tracker_hangs.look(limit_s)
+        self._dispatch.expire()
+
+    def _hang_text(self) -> str:
+        """Which step hangs, since when, and what to do; '' for none."""
+        step = self._hangs.hanging or self._tracker_hangs.hanging
+        return '' if step is None else diagnostics.hang_text(
+            step, self._dispatch.config.step_timeout)
+
+    def _step_hangs(self, step: RunningStep) -> None:
+        config = self._dispatch.config
+        text = diagnostics.hang_text(step, config.step_timeout)
+        self._dispatch.give_up(Refusal(Status.TIMEOUT, text))
+        self._dispatch.refuse_all(Refusal(Status.INTERNAL, text))
+        self._tell_of_hang(text)
+
+    def _tracker_step_hangs(self, step: RunningStep) -> None:
+        self._tell_of_hang(diagnostics.hang_text(step, self._dispatch.config.step_timeout))
+
+    def _tell_of_hang(self, text: str) -> None:
+        self.get_logger().error(text)
+        self._report()
+        if self._dispatch.config.on_hang == 'exit':
+            timer = threading.Timer(_REPORTED_S, self._end_hanging)
+            timer.daemon = True
+            timer.start()
+
+    def _end_hanging(self) -> None:
+        if self._hang_text():
+            self._fail(_HUNG_STATUS)
+
+    def _step_ended(self, step: RunningStep) -> None:
+        self.get_logger().warning(
+            f"the step '{step.name}' has ended after all, {time.monotonic() - step.since_s:.1f} s "
+            'after it began: the node answers again')
+
+    def _wait_unless_hanging(self, future: Any) -> bool:
+        """Until a job of the worker is done; False when a step hangs before."""
+        while not done_within(future, 0.1):
+            if self._hangs.hanging is not None:
+                future.cancel()
+                return False
+        result_of(future)
+        return True
 
     # End
 
-    def _worker_failed(self, error: Exception) -> None:
+    def _worker_failed(self, error: BaseException) -> None:
         _LOG.error('unexpected error; the node goes on', exc_info=error)
 
     def stop(self) -> None:
-        """Refuse what waits, and end the worker where the running stage ends.
+        """Refuse what waits, and end the worker where the running stage ends, or give it up.
 
         Loading is not waited for: a download goes on where it stopped, and the rest only reads.
         """
-        patience_s = _LOADING_S if self._models.state == 'loading' else None
+        patience_s = _LOADING_S if self._models.state == 'loading' else _STEP_S
         self._dispatch.active = False
+        self._break_bond()
         self._worker.stop()
         self._tracker.stop()
         self._refuse_waiting('the node is ending')
+        step = self._hangs.hanging or self._worker.watch.step
+        if not self._worker.join(0.0 if self._hangs.hanging else patience_s) and step:
+            self._dispatch.give_up(Refusal(
+                Status.INACTIVE,
+                f"the node is ending: it did not wait for the step '{step.name}'"))
+        self._segment.close()
         self._page.stop()
-        self._worker.join(patience_s)
-        self._tracker.join()
+        self._tracker.join(_LOADING_S)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from geometry_msgs.msg import PoseStamped
 import numpy as np
 from rclpy.lifecycle import LifecycleNodeMixin
 from rclpy.qos import QoSProfile
@@ -9,9 +10,10 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
-from refdiff_ros.results import Frame, Segmentation
+from refdiff_ros.results import Frame, Segmentation, Status
 from refdiff_ros.ros.answers import Answer
 from refdiff_ros.ros.conversions import image_message
+from refdiff_ros.ros.detections import detection_array, vision_msgs
 from refdiff_ros.ros.markers import marker_array, no_markers
 from refdiff_ros.ros.messages import grasp_region, referring_mask
 
@@ -29,6 +31,10 @@ class Outputs:
         self._mask = publisher(ReferringMask, 'mask', 5)
         self._mask_image = publisher(Image, 'mask_image', 5)
         self._grasp = publisher(GraspRegion, 'grasp_region', 5)
+        self._grasp_pose = publisher(PoseStamped, 'grasp_pose', 5)
+        self._vision = vision_msgs()
+        self._detections = None if self._vision is None else publisher(
+            self._vision.Detection2DArray, 'detections', 5)
         self._overlay = publisher(Image, 'overlay', 1)
         self._attention = publisher(Image, 'attention', 1)
         self._markers = publisher(MarkerArray, 'markers', 1)
@@ -41,12 +47,17 @@ class Outputs:
         mask.latency_ms = float(answer.latency_ms)  # after all that takes time
         self._mask.publish(mask)
         self._grasp.publish(grasp)
+        # It has no field for a status: what is not certain is not sent.
+        if answer.status is Status.FOUND and answer.grasp is not None and answer.grasp.pose_valid:
+            self._grasp_pose.publish(PoseStamped(header=answer.header, pose=grasp.pose))
+        if self._detections is not None and self._detections.get_subscription_count():
+            self._detections.publish(detection_array(answer, candidates, self._vision))
         if answer.segmentation is not None and self._mask_image.get_subscription_count():
             self._mask_image.publish(mask.mask)
         self.show(answer)
 
     def show(self, answer: Answer) -> None:
-        """Publish what people look at, each only while somebody listens."""
+        """Publish what people look at, each only while somebody listens; of calls as well."""
         if self._markers.get_subscription_count():
             self._markers.publish(marker_array(answer))
         result, frame = answer.segmentation, answer.frame

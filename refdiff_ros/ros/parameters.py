@@ -141,6 +141,14 @@ PARAMETERS = (
         'needs is loaded: a mode that needs more is reached by cleanup and configure.',
         choices=tuple(mode.value for mode in Mode)),
     ParameterSpec(
+        'calibration', '',
+        'File of a calibration that `refdiff calibrate` wrote for this bundle, preset and mode; '
+        "empty takes the bundle's own, where it has one.", 'configure'),
+    ParameterSpec(
+        'min_presence', 0.2,
+        'Where nothing is calibrated: NOT_FOUND below this presence, 0 to 1; 0 never refuses.',
+        low=0.0, high=1.0),
+    ParameterSpec(
         'seed', 0, 'Seed of the diffusion noise; the same seed gives the same answer.',
         low=0, high=2**31 - 1),
     ParameterSpec(
@@ -198,6 +206,22 @@ PARAMETERS = (
         'A service call whose turn has not come after this many seconds is answered TIMEOUT.',
         low=0.01, high=3600.0),
     ParameterSpec(
+        'step_timeout', 120.0,
+        'A step of an answer that has not ended after this many seconds hangs: /diagnostics says '
+        'ERROR and names it, its call is answered TIMEOUT and further ones are refused. A step '
+        'that keeps every thread of the process from running ends the process. 0 for no limit.',
+        low=0.0, high=3600.0),
+    ParameterSpec(
+        'on_hang', 'report',
+        'What a node does whose step hangs: report, and answer again should the step end after '
+        'all; or exit with status 70 after 2 s, for who starts it again (the launch argument '
+        'respawn sets this).', choices=('report', 'exit')),
+    ParameterSpec(
+        'bond_heartbeat_period', 0.25,
+        "Seconds between heartbeats on /bond while the node is active and no step hangs, for "
+        "nav2's lifecycle manager; 0 sends none. Needs the ROS package bond.", 'activate',
+        low=0.0, high=60.0),
+    ParameterSpec(
         'candidates', 8, 'Most regions listed in an answer.', low=1, high=100),
     ParameterSpec(
         'web_port', 0, 'Port of the operator page; 0 serves none.', 'configure',
@@ -205,15 +229,32 @@ PARAMETERS = (
     ParameterSpec(
         'web_address', '127.0.0.1',
         'Address that the operator page is served on; one that other machines reach needs '
-        'web_token.', 'configure'),
+        'web_token_file.', 'configure'),
     ParameterSpec(
-        'web_token', '',
-        'What the operator page asks for before it opens, 12 characters or more; empty asks for '
-        'nothing, on loopback only.', 'configure'),
+        'web_token_file', '',
+        'File of mode 0600 with what the operator page asks for before it opens, 12 characters or '
+        'more; empty asks for nothing, on loopback only.', 'configure'),
+    ParameterSpec(
+        'web_certificate', '',
+        'PEM file with the certificate that the operator page is served with over HTTPS; empty '
+        'serves plain HTTP.', 'configure'),
+    ParameterSpec(
+        'web_key', '', 'PEM file with the key of web_certificate, without a passphrase.',
+        'configure'),
+    ParameterSpec(
+        'web_follower', 'refdiff_follow',
+        'Node that the operator page gives orders to; empty for a page that only finds.',
+        'configure'),
 )
 BY_NAME = {spec.name: spec for spec in PARAMETERS}
 # Parameters that rclpy itself declares.
 _OF_RCLPY = ('use_sim_time', 'start_type_description_service')
+# Parameters that are no more, with what to do instead.
+_DROPPED = {
+    'web_token':
+        'every node of the graph can read a parameter, so the token comes from a file: write it '
+        'into one of mode 0600 and set web_token_file to its path',
+}
 # From this likeness on a name is a slip of the pen: 'bundel' and 'bundle' have 0.83.
 _NEARLY = 0.82
 
@@ -232,6 +273,8 @@ class NodeConfig:
     compile: bool = False
     preset: str = 'onboard'
     mode: str = 'full'
+    calibration: str = ''
+    min_presence: float = 0.2
     seed: int = 0
     check_expressions: bool = True
     image_transport: str = 'raw'
@@ -247,10 +290,16 @@ class NodeConfig:
     rectified: bool = False
     queue_size: int = 8
     service_timeout: float = 10.0
+    step_timeout: float = 120.0
+    on_hang: str = 'report'
+    bond_heartbeat_period: float = 0.25
     candidates: int = 8
     web_port: int = 0
     web_address: str = '127.0.0.1'
-    web_token: str = ''
+    web_token_file: str = ''
+    web_certificate: str = ''
+    web_key: str = ''
+    web_follower: str = 'refdiff_follow'
 
     def __post_init__(self):
         for field in fields(self):
@@ -294,8 +343,12 @@ def unknown_names(given: Iterable[str], known: Collection[str]) -> tuple[str, ..
     A file for all nodes ('/**') may hold other nodes' parameters, so these are only told.
 
     Raises:
-        BadRequestError: a name is nearly that of a parameter, so that this one was meant.
+        BadRequestError: a name is nearly that of a parameter, so that this one was meant, or that
+            of one that is no more.
     """
+    for name in given:
+        if name in _DROPPED and name not in known:
+            raise BadRequestError(f"'{name}' is a parameter no longer: {_DROPPED[name]}")
     unknown = tuple(name for name in given if name not in known and name not in _OF_RCLPY
                     and not name.startswith('qos_overrides.'))
     for name in unknown:

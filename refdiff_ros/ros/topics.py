@@ -43,8 +43,11 @@ NODE = (
               'The mask alone, mono8, 0 or 255; made only while somebody listens.'),
     TopicSpec('~/grasp_region', 'out', 'refdiff_ros/msg/GraspRegion',
               'Oriented rectangle, contour, ranked grasp candidates and grasp pose.'),
+    TopicSpec('~/grasp_pose', 'out', 'geometry_msgs/msg/PoseStamped',
+              'The grasp pose alone, in the optical frame; of FOUND answers with a pose.'),
     TopicSpec('~/overlay', 'out', 'sensor_msgs/msg/Image',
-              'The image with mask, attention and grasp drawn on it; only while somebody '
+              'The image with mask, attention and grasp drawn on it, and the numbers of a '
+              'question; of calls too where there is no standing expression. Only while somebody '
               'listens.'),
     TopicSpec('~/attention', 'out', 'sensor_msgs/msg/Image',
               "The root word's attention as a picture; only while somebody listens."),
@@ -57,8 +60,19 @@ NODE = (
               'Where to grip the region that the operator chose.'),
     TopicSpec('/diagnostics', 'out', 'diagnostic_msgs/msg/DiagnosticArray',
               'Once a second: models, inputs, answers, and the reason for silence.'),
+    TopicSpec('refdiff_follow/state', 'in', 'refdiff_ros/msg/FollowState',
+              'With web_port: what the node that follows (web_follower) does.'),
+    TopicSpec('stop', 'out', 'std_msgs/msg/Empty',
+              'With web_port: the Stop of the operator page.'),
     TopicSpec('~/segment', 'service', 'refdiff_ros/srv/ReferSegmentation',
               'One expression, on an image of its own or on the newest frame.'),
+)
+
+# Where the package of the type is installed.
+OPTIONAL = (
+    TopicSpec('~/detections', 'out', 'vision_msgs/msg/Detection2DArray',
+              'The regions that may be meant, where vision_msgs is installed; only while somebody '
+              'listens.'),
 )
 
 CAMERA = (

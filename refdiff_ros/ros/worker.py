@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 import threading
 from typing import Any
 
 from refdiff_ros.errors import RefDiffError
-from refdiff_ros.stages import listen
+from refdiff_ros.ros.step_watch import StepWatch
+from refdiff_ros.stages import listen, OTHER
 
 
 class WorkerStoppedError(RefDiffError, RuntimeError):
@@ -44,6 +45,16 @@ class Wait:
 Job = Callable[[], None]
 
 
+@dataclass(frozen=True)
+class _Submitted:
+    """A job that comes before all others; `name` and `limited` as in `StepWatch.job`."""
+
+    future: Future
+    job: Callable[[], Any]
+    name: str
+    limited: bool
+
+
 class Worker:
     """Runs jobs one at a time on its own thread.
 
@@ -51,16 +62,23 @@ class Worker:
     asked: it returns a job, or how long to wait before it is asked again, or None to wait until
     `wake` is called. A job from `next_job` must not raise; one that does ends up in `on_error`
     and the thread goes on.
+
+    A job that raises SystemExit or a panic of a library in Rust, neither of which is an
+    `Exception`, fails as any other does: the thread must not end without a word.
+
+    Attributes:
+        watch: the step that runs, and since when.
     """
 
     def __init__(
         self,
         next_job: Callable[[], Job | Wait | None],
-        on_error: Callable[[Exception], None],
+        on_error: Callable[[BaseException], None],
     ):
+        self.watch = StepWatch()
         self._next_job = next_job
         self._on_error = on_error
-        self._submitted: deque[tuple[Future, Callable[[], Any]]] = deque()
+        self._submitted: deque[_Submitted] = deque()
         self._changed = threading.Condition()
         self._woken = False
         self._stopping = False
@@ -73,14 +91,20 @@ class Worker:
         """Whether `stop` was called: a long job may look and end early."""
         return self._stopping
 
-    def submit(self, job: Callable[[], Any]) -> Future:
-        """Run `job` before anything else that waits; its result or exception is the future's."""
+    def submit(self, job: Callable[[], Any], name: str = OTHER, limited: bool = True) -> Future:
+        """Run `job` before anything else that waits; its result or exception is the future's.
+
+        Args:
+            job: the job.
+            name: what it is, for who watches.
+            limited: whether it hangs when it takes longer than a step may.
+        """
         future: Future = Future()
         with self._changed:
             if self._stopping:
                 future.cancel()
                 return future
-            self._submitted.append((future, job))
+            self._submitted.append(_Submitted(future, job, name, limited))
             self._changed.notify()
         return future
 
@@ -94,8 +118,8 @@ class Worker:
         """Take no further job; what runs now ends before its next stage."""
         with self._changed:
             self._stopping = True
-            for future, _ in self._submitted:
-                future.cancel()
+            for submitted in self._submitted:
+                submitted.future.cancel()
             self._submitted.clear()
             self._changed.notify()
 
@@ -105,11 +129,11 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        with listen(_EndsJobs(self)):
+        with listen(_EndsJobs(self)), listen(self.watch):
             while not self._stopping:
                 try:
                     self._step()
-                except Exception as error:  # the thread must outlive any one job
+                except BaseException as error:  # the thread must outlive any one job
                     self._on_error(error)
 
     def _step(self) -> None:
@@ -117,11 +141,13 @@ class Worker:
             self._woken = False
             submitted = self._submitted.popleft() if self._submitted else None
         if submitted is not None:
-            _fulfil(*submitted)
+            with self.watch.job(submitted.name, submitted.limited):
+                _fulfil(submitted.future, submitted.job)
             return
         job = self._next_job()
         if callable(job):
-            job()
+            with self.watch.job():
+                job()
             return
         with self._changed:
             self._changed.wait_for(
@@ -134,8 +160,20 @@ def _fulfil(future: Future, job: Callable[[], Any]) -> None:
         return
     try:
         future.set_result(job())
-    except Exception as error:  # handed to whoever waits on the future
-        future.set_exception(error)
+    except BaseException as error:  # handed to whoever waits on the future
+        future.set_exception(error if isinstance(error, Exception) else as_exception(error))
+
+
+def as_exception(error: BaseException) -> Exception:
+    """What ended a job without being an `Exception`, as one that is; the cause is kept."""
+    wrapped = RuntimeError(f'a step raised {type(error).__name__}: {error}')
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def done_within(future: Future, seconds: float) -> bool:
+    """Whether a job is done, waited for so long."""
+    return bool(wait([future], seconds).done)
 
 
 def result_of(future: Future) -> Any:

@@ -7,6 +7,7 @@ and `instances` and `objects` of a simulated camera.
 
 from collections.abc import Sequence
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,8 @@ class TruthNode(Node):
         question = ask(masks, picture, parse(text, None))
         response.mask.question = question.text
         response.mask.candidates = mask_candidates(masks, question.descriptions, header)
+        for candidate, number in zip(response.mask.candidates, question.numbers, strict=True):
+            candidate.number, candidate.probability = number, math.nan
 
 
 def _status(text: str, masks: np.ndarray) -> tuple[Status, str]:

@@ -9,9 +9,9 @@ import torch
 
 from refdiff_ros.benchmark import contestants, line_up, report, session
 from refdiff_ros.benchmark.agreement import compare
+from refdiff_ros.benchmark.asked import draw_picture
 from refdiff_ros.benchmark.contestants import Outcome
 from refdiff_ros.benchmark.machine import written_out_bytes
-from refdiff_ros.benchmark.pictures import draw_picture
 from refdiff_ros.benchmark.proposal_count import limit_proposals
 from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.benchmark.scale import scale, ScaleSetup

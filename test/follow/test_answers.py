@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from refdiff_ros.follow.answers import is_stop, match, Meaning, options_of
+from refdiff_ros.follow.answers import is_stop, match, Meaning, options_of, Seen
 from refdiff_ros.follow.results import Candidate, FollowQuestion, QuestionKind
 
 
-def _candidate(left, description, top=20):
+def _candidate(left, description, top=20, number=0):
     mask = np.zeros((60, 120), bool)
     mask[top:top + 10, left:left + 10] = True
-    return Candidate(mask, description)
+    return Candidate(mask, description, number)
 
 
 def _question(*candidates, kind=QuestionKind.WHICH_ONE):
@@ -57,6 +57,28 @@ def test_options_are_counted_from_the_left_and_carry_their_box():
     first, second = _MUGS.options
     assert first.label == 'the left red mug' and first.box_xyxy == (10, 20, 20, 30)
     assert second.number == 2 and 'right' in second.words and 'left' not in second.words
+
+
+def test_options_have_the_numbers_of_the_question():
+    question = _question(_candidate(10, 'the back mug', 5, number=2),
+                         _candidate(50, 'the front mug', 40, number=1))
+    assert [option.label for option in question.options] == ['the front mug', 'the back mug']
+    assert match('2', question).option.label == 'the back mug'
+    assert match('the left one', question).option.label == 'the back mug'
+
+
+@pytest.mark.parametrize('text, number', [
+    ('the bigger one', 2), ('smallest', 1), ('the nearer one', 1), ('the one at the back', 2)])
+def test_candidates_are_compared_in_space(text, number):
+    candidates = _candidate(10, 'the red mug'), _candidate(80, 'the red mug')
+    seen = Seen((0.0, 0.1, 0.05), 0.08, 0.1), Seen((0.1, 0.2, 0.05), 0.11, 0.2)
+    question = FollowQuestion(1, 0, QuestionKind.WHICH_ONE, 'Which?',
+                              options_of(candidates, seen))
+    assert match(text, question).option.number == number
+    alike = [Seen(one.middle_m, 0.1, 0.1) for one in seen]
+    question = FollowQuestion(1, 0, QuestionKind.WHICH_ONE, 'Which?',
+                              options_of(candidates, alike))
+    assert match(text, question).meaning is Meaning.NOTHING
 
 
 def test_things_behind_each_other_are_not_left_and_right():

@@ -47,7 +47,15 @@ def test_what_asks_for_nothing_is_not_read(tasks, text, told):
 
 @pytest.mark.parametrize('text, told', [
     ('open the door', "'open' is nothing that this robot can do"),
+    ('lift the cube 20 cm', 'how far is only taken for a place'),
+    ('put the mug 5 cm on the plate', 'beside something'),
     ('pick up the mug and the can', 'one thing at a time')])
 def test_what_the_robot_cannot_do_is_refused(tasks, text, told):
     with pytest.raises(CannotError, match=told):
         tasks(text)
+
+
+def test_how_far_beside_something_is_taken(tasks):
+    task, = tasks('put the can 5 cm left of the plate')
+    assert task.distance_m == pytest.approx(0.05) and task.relation == 'left of'
+    assert task.sentence == 'put the can 5 cm left of the plate'

@@ -35,6 +35,7 @@ def test_two_beside_each_other_are_left_and_right():
     assert asked.text == 'Do you mean the left one or the right one?'
     assert asked.descriptions == ('the right mug', 'the left mug')
     assert asked.told == ({'side': 'right'}, {'side': 'left'})
+    assert asked.numbers == (2, 1)  # the left one is named first
 
 
 def test_three_have_a_middle_one():
@@ -48,6 +49,7 @@ def test_five_are_counted():
     assert asked.text == 'Which of the five do you mean, counting from the left?'
     assert asked.descriptions[0] == 'the third mug from the left'
     assert asked.descriptions[1] == 'the first mug from the left'
+    assert asked.numbers == (3, 1, 4, 2, 5)
 
 
 def test_what_stands_behind_is_told_by_depth_and_else_by_the_picture():
@@ -58,6 +60,7 @@ def test_what_stands_behind_is_told_by_depth_and_else_by_the_picture():
     asked = _ask(corners, depth_m=depth)
     assert asked.text == 'Do you mean the back one or the front one?'
     assert asked.descriptions == ('the front mug', 'the back mug')
+    assert asked.numbers == (2, 1)
     level = np.ones(SIZE, np.float32)
     assert 'tells them apart' in _ask(corners, depth_m=level).text
 

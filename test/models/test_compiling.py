@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from refdiff_ros.benchmark.pictures import draw_picture
+from refdiff_ros.benchmark.asked import draw_picture
 from refdiff_ros.errors import BundleError
 from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.models.manager import load_bundle
@@ -25,7 +25,7 @@ _WARM = """
 import json, threading
 import torch
 from torch._dynamo.utils import counters
-from refdiff_ros.benchmark.pictures import draw_picture
+from refdiff_ros.benchmark.asked import draw_picture
 from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.warming import warm_up
 from refdiff_ros.models.untrained import build_untrained

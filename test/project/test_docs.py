@@ -18,8 +18,9 @@ from refdiff_ros.ros.parameters import PARAMETERS
 
 _ROOT = Path(__file__).parents[2]
 _DOCS = _ROOT / 'docs'
-_PAGES = [_ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md')] + sorted(
-    _DOCS.glob('*.md')) + sorted((_ROOT / 'refdiff_ros' / 'bundles').glob('*/README.md'))
+_OF_ROOT = ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md')
+_PAGES = [_ROOT / name for name in _OF_ROOT] + sorted(_DOCS.glob('*.md')) + sorted(
+    (_ROOT / 'refdiff_ros' / 'bundles').glob('*/README.md'))
 _NODES = ('node', 'camera', 'pick-server', 'follow-server', 'gripper', 'truth')
 # Folders whose files a page may name.
 _FOLDERS = ('action', 'bench', 'config', 'docs', 'launch', 'msg', 'refdiff_ros', 'requirements',

@@ -55,14 +55,30 @@ def test_each_ros_package_that_the_code_imports_is_a_dependency() -> None:
 @pytest.mark.parametrize('distro', ['kilted', 'jazzy'])
 def test_pins_are_exact_and_named_once(distro: str) -> None:
     pins = {}
-    for name in ('models', 'parser', 'sim', 'ros', 'web', 'datasets', 'ray', 'dev', distro):
-        for line in (_ROOT / f'requirements/{name}.txt').read_text().splitlines():
+    names = ('build', 'models', 'parser', 'sim', 'ros', 'web', 'datasets', 'ray', 'dev', distro)
+    for name in names:
+        text = (_ROOT / f'requirements/{name}.txt').read_text()
+        for line in text.replace(' \\\n', '').splitlines():
             if line.startswith('#'):
                 continue
-            found = re.fullmatch(r'([a-z0-9.-]+)==([\w.]+)', line)
-            assert found, f'requirements/{name}.txt: {line}'
+            found = re.fullmatch(r'([a-z0-9.-]+)==([\w.]+)( +--hash=sha256:[0-9a-f]{64})+', line)
+            assert found, f'requirements/{name}.txt: {line[:80]}'
             assert found.group(1) not in pins, line
             pins[found.group(1)] = found.group(2)
     for extra in ('torch', 'spacy', 'mujoco', 'rosbags-image', 'pycocotools', 'scipy',
                   'ray', 'pytest-timeout', 'setuptools', 'aiohttp'):
         assert extra in pins
+
+
+def test_the_licences_of_all_pins_are_listed() -> None:
+    text = (_ROOT / 'docs/licences.md').read_text()
+    rows = {tuple(line.strip('| ').split(' | ')[:2]) for line in text.splitlines()
+            if line.startswith('| ')}
+    for path in sorted((_ROOT / 'requirements').glob('*.txt')):
+        for line in path.read_text().splitlines() if path.stem != 'jazzy' else ():
+            if found := re.match(r'([a-z0-9.-]+)==([\w.]+)', line):
+                assert found.groups() in rows, (
+                    f'{line}: docs/licences.md is stale, run `python tools/make_licences.py`')
+    proprietary = text.partition('## Proprietary')[2].partition('## All others')[0]
+    assert proprietary.count('| nvidia-') > 10
+    assert '|  |' not in text

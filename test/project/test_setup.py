@@ -18,7 +18,7 @@ case "$*" in
   rm -rf "$4"; mkdir -p "$4/bin" "$4/lib/python3.12"
   cp "$CHECKOUT/python" "$4/bin/python"; echo "#!$4/bin/python" >"$4/bin/pip" ;;
 '-m pip '*)
-  echo pip >>"$CHECKOUT/calls"
+  echo pip >>"$CHECKOUT/calls"; echo "$*" >>"$CHECKOUT/arguments"
   if [ -f "$CHECKOUT/interrupt" ]; then kill -KILL $PPID; fi ;;
 *repair_ros_wheels.py*) echo repair >>"$CHECKOUT/calls" ;;
 esac
@@ -59,8 +59,17 @@ def _set_up(checkout: Path) -> tuple[int, list[str]]:
 
 
 def test_the_first_run_does_all_and_the_second_nothing(checkout: Path) -> None:
-    assert _set_up(checkout) == (0, ['venv', 'pip', 'repair', 'build'])
+    assert _set_up(checkout) == (0, ['venv', 'pip', 'pip', 'repair', 'build'])
     assert _set_up(checkout) == (0, [])
+
+
+def test_pip_takes_only_what_has_a_known_hash_and_fetches_no_build_tools(checkout: Path) -> None:
+    _set_up(checkout)
+    tools, rest = (checkout / 'arguments').read_text().splitlines()
+    for arguments in (tools, rest):
+        assert '--require-hashes' in arguments and '--no-deps' in arguments
+    assert tools.endswith('--require-hashes --requirement=requirements/build.txt')
+    assert '--no-build-isolation' in rest and 'requirements/kilted.txt' in rest
 
 
 def test_an_interrupted_run_is_not_taken_for_a_finished_one(checkout: Path) -> None:
@@ -70,28 +79,28 @@ def test_an_interrupted_run_is_not_taken_for_a_finished_one(checkout: Path) -> N
     assert calls == ['venv', 'pip']
     (checkout / 'interrupt').unlink()
     # From the start: what pip was writing when it died may be there by half.
-    assert _set_up(checkout) == (0, ['venv', 'pip', 'repair', 'build'])
+    assert _set_up(checkout) == (0, ['venv', 'pip', 'pip', 'repair', 'build'])
 
 
 def test_a_changed_pin_is_installed_into_the_same_environment(checkout: Path) -> None:
     _set_up(checkout)
     with (checkout / 'requirements/sim.txt').open('a') as pins:
         pins.write('another==1.0\n')
-    assert _set_up(checkout) == (0, ['pip', 'repair', 'build'])
+    assert _set_up(checkout) == (0, ['pip', 'pip', 'repair', 'build'])
 
 
 def test_another_python_version_makes_the_environment_anew(checkout: Path) -> None:
     _set_up(checkout)
     text = (checkout / 'python').read_text()
     _program(checkout / 'python', text.replace('3.12', '3.13'))
-    assert _set_up(checkout) == (0, ['venv', 'pip', 'repair', 'build'])
+    assert _set_up(checkout) == (0, ['venv', 'pip', 'pip', 'repair', 'build'])
 
 
 def test_a_moved_checkout_makes_the_environment_anew(checkout: Path) -> None:
     _set_up(checkout)
     moved = checkout.parent / 'moved'
     checkout.rename(moved)
-    assert _set_up(moved) == (0, ['venv', 'pip', 'repair', 'build'])
+    assert _set_up(moved) == (0, ['venv', 'pip', 'pip', 'repair', 'build'])
 
 
 @pytest.mark.parametrize('name', ['msg/A.msg', 'CMakeLists.txt', 'refdiff_ros/new.py'])

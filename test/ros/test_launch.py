@@ -57,7 +57,7 @@ def test_a_driver_by_name_gives_its_topics(driver, camera, image, depth):
     assert arguments.get('depth') == depth
 
 
-@pytest.mark.parametrize('name', ['refdiff', 'hardware', 'sim'])
+@pytest.mark.parametrize('name', ['refdiff', 'hardware', 'sim', 'follow'])
 def test_every_argument_is_described(name):
     source = PythonLaunchDescriptionSource(str(LAUNCH / f'{name}.launch.py'))
     arguments = source.get_launch_description(LaunchContext()).get_launch_arguments()
@@ -79,6 +79,26 @@ def test_a_sentence_in_place_of_a_topic_is_told():
 def test_a_params_file_that_is_not_there_is_told():
     with pytest.raises(FileNotFoundError, match='params_file, found none at /nowhere.yaml'):
         loaded('refdiff', params_file='/nowhere.yaml')
+
+
+@pytest.mark.parametrize('robot', ['sim', 'hardware'])
+def test_what_the_follower_is_given_reaches_both_nodes(robot):
+    context, entities = loaded(
+        'follow', robot=robot, rectified='true', use_sim_time='true', respawn='true',
+        image_transport='compressed', log_level='debug')
+    include = next(e for e in entities if isinstance(e, IncludeLaunchDescription))
+    passed = dict(include.launch_arguments)
+    assert {name: passed[name] for name in (
+        'rectified', 'use_sim_time', 'respawn', 'image_transport', 'log_level')} == {
+            'rectified': 'true', 'use_sim_time': 'true', 'respawn': 'true',
+            'image_transport': 'compressed', 'log_level': 'debug'}
+    follower = next(e for e in entities if isinstance(e, launch_ros.actions.Node)
+                    and e._Node__node_executable == 'follow_server')
+    assert follower._ExecuteLocal__respawn is True
+    values = {}
+    for each in launch_ros.utilities.evaluate_parameters(context, follower._Node__parameters):
+        values |= each if isinstance(each, dict) else {}
+    assert (values['rectified'], values['use_sim_time']) == (True, True)
 
 
 def test_log_level_and_respawn_reach_the_process():

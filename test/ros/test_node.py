@@ -1,5 +1,6 @@
 """The running node: service, standing expression, lifecycle, parameters, diagnostics."""
 
+from dataclasses import replace
 import time
 
 import numpy as np
@@ -7,6 +8,11 @@ from pytest import fixture
 from ros_graph import camera_info, image, picture, running, wait_for
 from sensor_msgs.msg import CompressedImage, Image
 
+from refdiff_ros.config import CalibrationConfig, FitWeights
+from refdiff_ros.matching.calibration_file import CalibrationFile, write_calibration
+from refdiff_ros.models.store import UNTRAINED
+from refdiff_ros.models.untrained import build_untrained
+from refdiff_ros.models.weights_digest import weights_sha256
 from refdiff_ros.msg import ReferringMask
 from refdiff_ros.ros.conversions import image_message
 
@@ -316,3 +322,26 @@ def test_each_lifecycle_state_answers_the_service(client):
     assert client.transition('configure')
     assert client.transition('activate')
     assert client.call('the red box', image()).status in ANSWERED
+
+
+def test_a_calibration_decides_for_what_it_was_made_and_is_refused_for_anything_else(
+        client, tmp_path):
+    made = CalibrationFile(
+        'untrained_mini', weights_sha256(UNTRAINED, build_untrained()), 'onboard', 'full',
+        {'name': 'kitchen'}, CalibrationConfig('full', FitWeights(bias=-5.0), not_found_below=0.5))
+    write_calibration(tmp_path / 'made.json', made)
+    write_calibration(tmp_path / 'other.json', replace(made, bundle='sd15_vit_h'))
+    assert client.transition('deactivate') and client.transition('cleanup')
+    assert client.set_parameter('calibration', str(tmp_path / 'other.json')).successful
+    assert not client.transition('configure')
+    client.wait_for_silence("is for 'sd15_vit_h'")
+    assert client.set_parameter('calibration', str(tmp_path / 'made.json')).successful
+    assert client.transition('configure') and client.transition('activate')
+    answer = client.call('the red box', image())
+    assert answer.status == ReferringMask.NOT_FOUND and answer.mask.calibrated
+    refused = client.set_parameter('mode', 'DS')
+    assert not refused.successful and "is for 'full'" in refused.reason
+    assert client.transition('deactivate') and client.transition('cleanup')
+    assert client.set_parameter('calibration', '').successful
+    assert client.transition('configure') and client.transition('activate')
+    assert not client.call('the red box', image()).mask.calibrated

@@ -48,6 +48,13 @@ def test_a_name_that_is_nearly_a_parameter_keeps_the_node_from_starting(wrong, m
         parameters.declare(made)
 
 
+def test_a_token_as_a_parameter_keeps_the_node_from_starting():
+    with (node('-p', 'web_token:=a token long enough') as made,
+          raises(BadRequestError, match="'web_token' is a parameter no longer: .*"
+                                        'set web_token_file to its path')):
+        parameters.declare(made)
+
+
 def test_other_nodes_parameters_are_told_and_rclpys_are_known():
     given = ['use_sim_time', 'qos_overrides./image.subscription.depth', 'bundle', 'rgb_camera.fps']
     assert parameters.unknown_names(given, parameters.BY_NAME) == ('rgb_camera.fps',)

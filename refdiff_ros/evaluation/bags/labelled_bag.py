@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.console import to_json, write_figures
+from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.bags.grasps import grasp_figures, grasp_lines, GraspCase
 from refdiff_ros.evaluation.bags.labels import Label, read_labels, UNVERIFIED
 from refdiff_ros.evaluation.bags.pairing import Index, index_bag, Topics
@@ -66,15 +67,27 @@ def labelled_bag(request: BagRequest, labels: Sequence[Label]) -> Iterator[Label
                        {'what': 'bag', 'bag': request.bag.name, 'labels': request.labels.name})
 
 
-def checked_labels(request: BagRequest) -> list[Label]:
+def checked_labels(request: BagRequest, several: bool = False) -> list[Label]:
     """The labels that are asked for.
 
+    Args:
+        request: names their file.
+        several: take those as well that are true of several objects, for which no mask is the
+            right one.
+
     Raises:
-        RefDiffError: they cannot be used.
+        RefDiffError: they cannot be used, or none is left.
     """
     labels = read_labels(request.labels)
     check_verified(labels, request.unverified)
-    return labels
+    kept = labels if several else [label for label in labels if not label.also]
+    if not kept:
+        raise BadRequestError(f'expected labels of single objects in {request.labels}, got only '
+                              "such that are true of several: they are for 'refdiff calibrate'")
+    if len(kept) < len(labels):
+        print(f'NOTE: {len(labels) - len(kept)} of {len(labels)} labels are true of several '
+              "objects and are left out: they are for 'refdiff calibrate'", flush=True)
+    return kept
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@
 - `mask`: what it means, COCO RLE: `size` is height and width, `counts` COCO's compressed string or
   a list of runs, down the columns. Or the path of a picture of one channel, from the labels
   file's folder: what is not 0 is meant. An empty mask: the object is not in the picture.
+- `also` (optional): a list of further masks, of other objects of which the expression is true as
+  well ('the mug', of two). It is right to ask back then: `refdiff calibrate` learns from it, and
+  `refdiff evaluate bag` leaves such labels out.
 - `grasp` (optional): pose in the camera's optical frame (REP-103) as `msg/GraspRegion` defines it:
   `position`, metres; `orientation` (optional), a unit quaternion x y z w; `width` (optional), the
   gripper's opening in metres.
@@ -53,6 +56,7 @@ class Label:
         tags: what figures are broken down by.
         source: who says so; `UNVERIFIED` for the model itself.
         line: number in its file, counted from 1; 0 for none.
+        also: masks as COCO RLE of other objects of which the expression is true.
     """
 
     stamp_ns: int
@@ -63,6 +67,20 @@ class Label:
     tags: Mapping[str, str] = field(default_factory=dict)
     source: str = ''
     line: int = 0
+    also: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def masks(self) -> np.ndarray:
+        """(K, H, W) bool, of every object of which the expression is true; K = 0 for none.
+
+        Raises:
+            BadRequestError: an RLE is damaged, or masks have several sizes.
+        """
+        found = [self.mask, *map(decode_rle, self.also)]
+        if len({mask.shape for mask in found}) > 1:
+            raise BadRequestError('expected masks of one size, got '
+                                  f'{", ".join(str(mask.shape) for mask in found)}')
+        return np.stack(found)[[mask.any() for mask in found]]
 
     @property
     def mask(self) -> np.ndarray:
@@ -114,6 +132,8 @@ def label_line(label: Label) -> str:
     values: dict[str, Any] = {
         'stamp': {'sec': seconds, 'nanosec': nanoseconds}, 'topic': label.topic,
         'expression': label.expression, 'mask': dict(label.rle)}
+    if label.also:
+        values['also'] = [dict(rle) for rle in label.also]
     if label.grasp is not None:
         values['grasp'] = _grasp_values(label.grasp)
     if label.tags:
@@ -162,8 +182,9 @@ def _label(line: str, number: int, folder: Path) -> Label:
         _stamp_ns(values['stamp']), _text(values, 'topic'),
         valid_text(_text(values, 'expression')).strip(),
         _rle(values['mask'], folder), _grasp(values.get('grasp')), _tags(values.get('tags')),
-        _text(values, 'source') if values.get('source') else '', number)
-    _ = label.mask  # a damaged mask is told here, with its line, and not in the midst of a run
+        _text(values, 'source') if values.get('source') else '', number,
+        _also(values.get('also'), folder))
+    _ = label.masks  # a damaged mask is told here, with its line, and not in the midst of a run
     return label
 
 
@@ -171,6 +192,12 @@ def _rle(value: Any, folder: Path) -> Mapping[str, Any]:
     if not isinstance(value, str):
         return value
     return encode_rle(read_mask(folder / value))
+
+
+def _also(values: Any, folder: Path) -> tuple[Mapping[str, Any], ...]:
+    if values is not None and not isinstance(values, list):
+        raise BadRequestError(f'expected masks in a list as also, got {values!r:.80}')
+    return tuple(_rle(value, folder) for value in values or ())
 
 
 def _stamp_ns(value: Any) -> int:

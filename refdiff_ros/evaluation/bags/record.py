@@ -14,6 +14,7 @@ from refdiff_ros.evaluation.metrics.rle import encode_rle
 from refdiff_ros.evaluation.tabletop.cases import choose
 from refdiff_ros.grasp.results import quaternion
 from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
+from refdiff_ros.sim.expression_truth import shared_expressions, SharedExpression
 from refdiff_ros.sim.expressions import expressions, SceneExpression
 from refdiff_ros.sim.render import FRAME_ID, render_scenes, SceneView
 from refdiff_ros.sim.true_grasps import true_grasp
@@ -39,6 +40,7 @@ class Recording:
         rate: frames per second by their stamps.
         compressed: JPEG on IMAGE_TOPIC/compressed in place of raw images.
         depth_noise: depth as a real sensor gives it.
+        several: label expressions that are true of several objects, too.
 
     Raises:
         BadRequestError: a value is out of range.
@@ -50,6 +52,7 @@ class Recording:
     rate: float = 10.0
     compressed: bool = False
     depth_noise: bool = True
+    several: bool = False
 
     def __post_init__(self):
         if self.scenes < 1 or not 0 <= self.seed < 2**31 or not 0.01 <= self.rate <= 1000:
@@ -94,6 +97,9 @@ def record(
             rng = np.random.default_rng((recording.seed, number))
             found += [_label(view, said, recording, number)
                       for said in choose(expressions(view), rng)]
+            if recording.several:
+                found += [_label_of_several(view, said, recording, number)
+                          for said in choose(shared_expressions(view), rng)]
             if on_frame is not None:
                 on_frame()
     write_labels(labels, map(label_line, found))
@@ -131,6 +137,15 @@ def _label(
     return Label(
         recording.stamp_ns(number), recording.image_topic, said.text,
         encode_rle(view.masks[said.row]), _grasp(view, said.row), tags, 'simulation')
+
+
+def _label_of_several(
+    view: SceneView, said: SharedExpression, recording: Recording, number: int,
+) -> Label:
+    tags = {'kind': said.kind} | ({'sense': said.sense} if said.sense else {})
+    first, *others = (encode_rle(view.masks[row]) for row in said.rows)
+    return Label(recording.stamp_ns(number), recording.image_topic, said.text, first, None, tags,
+                 'simulation', also=tuple(others))
 
 
 def _grasp(view: SceneView, row: int) -> TrueGrasp:

@@ -30,6 +30,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help='JPEG in place of raw images')
     record.add_argument('--exact-depth', action='store_true',
                         help="depth without a sensor's noise and holes")
+    record.add_argument('--several', action='store_true',
+                        help="also label expressions that are true of several objects, for "
+                        "'refdiff calibrate'")
     record.set_defaults(run=run)
 
 
@@ -42,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     # MuJoCo and the scenes take a moment to import.
     from refdiff_ros.evaluation.bags import record
     recording = record.Recording(args.scenes, args.seed, args.size, args.rate, args.compressed,
-                                 not args.exact_depth)
+                                 not args.exact_depth, args.several)
     with Progress('scene', args.scenes) as progress:
         count = record.record(args.out, args.labels, recording, progress.step)
     print(f'{args.scenes} frames in {args.out}, {count} labels in {args.labels}; next:\n'

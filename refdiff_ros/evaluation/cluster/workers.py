@@ -10,7 +10,7 @@ import sys
 from refdiff_ros.console import some
 from refdiff_ros.errors import require
 from refdiff_ros.evaluation.cluster.connection import ClusterError, connected, LOCAL
-from refdiff_ros.evaluation.cluster.plan import plan_workers
+from refdiff_ros.evaluation.cluster.sizing import plan_workers
 from refdiff_ros.evaluation.cluster.worker import Worker
 from refdiff_ros.evaluation.cluster.worker_pool import WorkerPool
 from refdiff_ros.evaluation.request import DatasetRequest

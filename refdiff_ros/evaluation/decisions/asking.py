@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import tee
+import math
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class DecisionResult:
         truth: name of the right decision.
         status: name of the answer's status, or of what an error comes to.
         confidence: of the answer; 0 after an error.
-        presence: likewise; None where it is not calibrated.
+        presence: likewise; None where there is none.
         chosen_iou: of the best region with the object that is meant, whatever the decision; 0
             where none is meant.
         candidates: how many regions the answer offers.
@@ -102,7 +103,7 @@ def _result(case: DecisionCase, reply: Reply) -> DecisionResult:
     ious = [_iou(case, answer, row) for row in rows]
     return replace(
         failed, error='', confidence=answer.confidence,
-        presence=answer.presence if answer.calibrated else None,
+        presence=answer.presence if math.isfinite(answer.presence) else None,
         chosen_iou=_iou(case, answer, answer.index), candidates=len(rows),
         offered=max(ious, default=0.0) >= RIGHT_IOU,
         question='' if answer.question is None else answer.question.text,

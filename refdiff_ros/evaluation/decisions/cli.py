@@ -1,13 +1,17 @@
 """`refdiff evaluate decisions`: FOUND, NOT_FOUND and AMBIGUOUS where the right one is known."""
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 import sys
+from typing import TYPE_CHECKING
 
 from refdiff_ros.console import Progress, to_json, write_figures
 from refdiff_ros.evaluation.options import add_common, add_method, add_split, read_request
 from refdiff_ros.evaluation.request import load_engine, RunRequest
+
+if TYPE_CHECKING:
+    from refdiff_ros.engine import Engine
 
 
 def add_decisions(commands: argparse._SubParsersAction) -> None:
@@ -20,6 +24,8 @@ def add_decisions(commands: argparse._SubParsersAction) -> None:
     add_split(parser)
     add_common(parser, 'expressions of each of the three sets')
     add_method(parser)
+    parser.add_argument('--calibration', type=Path, metavar='FILE',
+                        help="of this bundle, preset and mode, as 'refdiff calibrate' writes it")
     parser.add_argument('--html', type=Path, metavar='FILE',
                         help='write a report with the reliability diagram as one HTML file')
     parser.set_defaults(run=run_decisions)
@@ -41,6 +47,8 @@ def run_decisions(args: argparse.Namespace) -> int:
     request = read_request(RunRequest, args)
     scene_range(request.split, request.half)  # said before the models are loaded
     engine = load_engine(request, decide='calibrated')
+    if args.calibration is not None:
+        _take_calibration(engine, args.calibration, request)
     models, calibrated = engine.models, engine.preset.calibration.mode == engine.mode.value
     with Progress('case', request.limit and request.limit * len(SETS)) as progress:
         def on_result(result: DecisionResult) -> None:
@@ -58,8 +66,8 @@ def run_decisions(args: argparse.Namespace) -> int:
     print(f'{models.name}, {request.preset}, {request.mode}, {request.split} ({request.half})')
     if not calibrated:
         print(f"NOTE: '{models.name}' has no calibration for {request.preset} in mode "
-              f'{request.mode}: the confidence is a share of scores, decisions go by score '
-              'thresholds')
+              f'{request.mode}: the confidence is a share of scores, NOT_FOUND goes by '
+              'selection.min_presence')
     print(f'{figures.decision_table(found)}\n{figures.LEGEND}')
     written = {**found, 'results': [asdict(result) for result in results]}
     if request.html is not None:
@@ -71,3 +79,11 @@ def run_decisions(args: argparse.Namespace) -> int:
                   for name, some in found['confidence'].items()}
     print(to_json({**found, 'confidence': confidence}), flush=True)
     return status or (0 if found['errors'] < found['cases'] else 1)
+
+
+def _take_calibration(engine: 'Engine', path: Path, request: RunRequest) -> None:
+    from refdiff_ros.matching.calibration_file import take_calibration
+    from refdiff_ros.models.manager import DEFAULT_BUNDLE
+    file = take_calibration(engine.models, path, request.bundle or DEFAULT_BUNDLE,
+                            request.preset, request.mode)
+    engine.preset = replace(engine.preset, calibration=file.calibration)

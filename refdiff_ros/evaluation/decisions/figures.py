@@ -9,6 +9,7 @@ import numpy as np
 from refdiff_ros.evaluation.decisions.asking import DecisionResult
 from refdiff_ros.evaluation.decisions.cases import TRUTHS
 from refdiff_ros.evaluation.figures import aligned, rounded, shown, span
+from refdiff_ros.evaluation.metrics.auroc import auroc
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
 from refdiff_ros.evaluation.metrics.reliability import (
     BINS,
@@ -35,7 +36,7 @@ def decision_figures(results: Sequence[DecisionResult]) -> dict[str, Any]:
     Returns:
         'cases', 'errors', 'confusion' by truth and answer, 'precision', 'recall' and their
         '..._interval' by decision, 'macro_f1', 'recall_by_source', 'confidence' by subset,
-        'mean_iou', 'questions' and 'seconds_per_case'.
+        'presence', 'mean_iou', 'questions' and 'seconds_per_case'.
     """
     answers = list(dict.fromkeys((*DECISIONS, *(result.status for result in results))))
     precision, recall = (
@@ -57,6 +58,7 @@ def decision_figures(results: Sequence[DecisionResult]) -> dict[str, Any]:
             for source in sources},
         'confidence': {name: _confidence([result for result in results if inside(result)])
                        for name, inside in SUBSETS.items()},
+        'presence': _presence([result for result in results if result.presence is not None]),
         'mean_iou': _mean_iou([result for result in results if result.source == 'one']),
         'questions': _questions(results),
         'seconds_per_case': _mean([result.seconds for result in results]),
@@ -112,6 +114,16 @@ def _confidence(results: Sequence[DecisionResult]) -> dict[str, Any]:
                   'count': each.count} for each in reliability_bins(claimed, right)]}
 
 
+def _presence(results: Sequence[DecisionResult]) -> dict[str, float | None]:
+    """How well presence tells what is there from what is not, and what is refused of both."""
+    present = [result.truth != 'NOT_FOUND' for result in results]
+    refused = {kind: [result.status == 'NOT_FOUND' for result, there in zip(
+        results, present, strict=True) if there == kind] for kind in (True, False)}
+    area = auroc([result.presence or 0.0 for result in results], present)
+    return {'auroc': rounded(area), 'present_refused': _mean(refused[True]),
+            'absent_refused': _mean(refused[False])}
+
+
 def _mean_iou(results: Sequence[DecisionResult]) -> dict[str, float | None]:
     """Where one object fits: of the best region, and of the answer, empty with NOT_FOUND."""
     return {'best_region': _mean([result.chosen_iou for result in results]),
@@ -141,11 +153,14 @@ def decision_table(found: dict[str, Any]) -> str:
     for name, some in found['confidence'].items():
         lines_of_confidence.append((name, str(some['cases']), *(
             shown(some[key]) for key in ('right', 'mean_confidence', 'ece', 'brier'))))
-    asked, mean_iou = found['questions'], found['mean_iou']
+    asked, mean_iou, there = found['questions'], found['mean_iou'], found['presence']
     return '\n'.join([
         *aligned(lines),
         f'macro F1 {shown(found["macro_f1"])}; right decisions by source: '
         + ', '.join(f'{name} {shown(share)}' for name, share in found['recall_by_source'].items()),
+        f'presence: AUROC of present against absent {shown(there["auroc"])}; NOT_FOUND for '
+        f'{shown(there["present_refused"])} of the present and '
+        f'{shown(there["absent_refused"])} of the absent',
         f'where one object fits: mIoU of the best region {shown(mean_iou["best_region"])}, '
         f'{shown(mean_iou["answer"])} with empty masks of NOT_FOUND',
         '', *aligned(lines_of_confidence), '',

@@ -16,7 +16,7 @@ _TABLETOP_TAGS = ('kind', 'sense', 'half')
 
 
 @dataclass(frozen=True)
-class Run:
+class ReportedRun:
     """A run as the report shows it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Run:
     answers: tuple[Answer, ...]
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path) -> ReportedRun:
     """The run in a file that `--json` wrote.
 
     Raises:
@@ -48,7 +48,7 @@ def read_run(path: Path) -> Run:
         raise BadRequestError(f'{path}: {error}') from error
 
 
-def as_run(written: Any, name: str) -> Run:
+def as_run(written: Any, name: str) -> ReportedRun:
     """The run in what `--json` writes, decoded.
 
     Args:
@@ -71,7 +71,7 @@ def as_run(written: Any, name: str) -> Run:
             raise BadRequestError(f'expected a case with its figures as result {number}, got: '
                                   f'{type(error).__name__} {error}') from error
     settings = {key: value for key, value in written.items() if key != 'results'}
-    return Run(_text(name), settings, tuple(answers))
+    return ReportedRun(_text(name), settings, tuple(answers))
 
 
 def case_id(row: Mapping[str, Any]) -> str:

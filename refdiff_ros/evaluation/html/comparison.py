@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refdiff_ros.evaluation.html.cases import Run
+from refdiff_ros.evaluation.html.cases import ReportedRun
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
 
 
@@ -51,7 +51,7 @@ class Comparison:
                 sum(first is None for first, _ in self.rows))
 
 
-def compare(first: Run, second: Run) -> Comparison:
+def compare(first: ReportedRun, second: ReportedRun) -> Comparison:
     """Pair the cases by their ids."""
     places = {answer.sample_id: row for row, answer in enumerate(second.answers)}
     rows: list[tuple[int | None, int | None]] = []

@@ -26,14 +26,17 @@ def decisions_page(written: Mapping[str, Any]) -> str:
     """The whole document.
 
     Args:
-        written: figures, settings and 'results', as `--json` writes them.
+        written: figures, settings and 'results', as `--json` writes them; for another page than
+            that of `refdiff evaluate decisions` also 'heading' and 'note'.
     """
     asked = ', '.join(str(written[name]) for name in _SETTINGS[:5])
     wrong = [one for one in written['results'] if one['status'] != one['truth']]
     return render_page(
-        'decisions.html', title=f'decisions, {asked}', warnings=_warnings(written),
+        'decisions.html', title=f'decisions, {asked}',
+        heading=written.get('heading', 'FOUND, NOT_FOUND, AMBIGUOUS'),
+        note=written.get('note', ''), warnings=_warnings(written),
         confusion=_confusion(written), macro_f1=shown(written['macro_f1']),
-        sources=_sources(written), confidence=_confidence(written),
+        sources=_sources(written), presence=_presence(written), confidence=_confidence(written),
         bins=len(written['confidence']['all questions']['bins']), charts=_charts(written),
         wrong=_wrong(wrong[:_WRONG]), more=len(wrong[_WRONG:]),
         settings={name: [str(written[name])] for name in _SETTINGS})
@@ -45,7 +48,7 @@ def _warnings(written: Mapping[str, Any]) -> list[str]:
         said.append('The weights are random: the figures say nothing about the method.')
     if not written['calibrated']:
         said.append('There is no calibration for this bundle, preset and mode: the confidence is '
-                    'a share of scores, and decisions go by score thresholds.')
+                    'a share of scores, and NOT_FOUND goes by selection.min_presence.')
     return said
 
 
@@ -67,6 +70,13 @@ def _with_interval(written: Mapping[str, Any], figure: str, name: str) -> Cell:
 def _sources(written: Mapping[str, Any]) -> Table:
     rows = [(name, [Cell(shown(share))]) for name, share in written['recall_by_source'].items()]
     return _table('source of the questions', ('right decisions',), rows)
+
+
+def _presence(written: Mapping[str, Any]) -> Table:
+    names = {'auroc': 'AUROC', 'present_refused': 'present, refused',
+             'absent_refused': 'absent, refused'}
+    row = [Cell(shown(written['presence'][name])) for name in names]
+    return _table('of', tuple(names.values()), [('presence', row)])
 
 
 def _confidence(written: Mapping[str, Any]) -> Table:

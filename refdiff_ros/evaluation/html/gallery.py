@@ -8,7 +8,7 @@ from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
-from refdiff_ros.evaluation.html.pictures import case_pictures
+from refdiff_ros.evaluation.html.case_pictures import case_pictures
 from refdiff_ros.evaluation.run import Reply
 from refdiff_ros.optional import require_package
 

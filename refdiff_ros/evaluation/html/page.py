@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from refdiff_ros.evaluation.html import charts, summary
-from refdiff_ros.evaluation.html.cases import Run, tag_names
+from refdiff_ros.evaluation.html.cases import ReportedRun, tag_names
 from refdiff_ros.evaluation.html.comparison import compare, Comparison
 from refdiff_ros.evaluation.html.gallery import Gallery, Kept
 from refdiff_ros.evaluation.html.templates import asset, render_page, write_page
@@ -13,7 +13,7 @@ from refdiff_ros.evaluation.html.templates import asset, render_page, write_page
 _SCRIPTS = ('dom.js', 'table.js', 'case.js', 'report.js')
 
 
-def write_report(path: Path, run: Run, other: Run | None = None,
+def write_report(path: Path, run: ReportedRun, other: ReportedRun | None = None,
                  gallery: Gallery | None = None) -> None:
     """Write a run, or two side by side, as one HTML file; the folder is made.
 
@@ -30,7 +30,7 @@ def write_report(path: Path, run: Run, other: Run | None = None,
     write_page(path, _page(run, other, {} if gallery is None else gallery.sorts()))
 
 
-def _page(run: Run, other: Run | None, sorts: dict[str, list[Kept]]) -> str:
+def _page(run: ReportedRun, other: ReportedRun | None, sorts: dict[str, list[Kept]]) -> str:
     """The whole document; cases with pictures in `sorts`, as `Gallery.sorts` gives them."""
     runs = [run] if other is None else [run, other]
     found = None if other is None else compare(run, other)
@@ -46,7 +46,7 @@ def _page(run: Run, other: Run | None, sorts: dict[str, list[Kept]]) -> str:
         data=_data(runs, found, sorts))
 
 
-def _charts(runs: Sequence[Run], found: Comparison | None) -> list[str]:
+def _charts(runs: Sequence[ReportedRun], found: Comparison | None) -> list[str]:
     answers = [summary.scored(run) for run in runs]
     ious = [[answer.iou for answer in some] for some in answers]
     drawn = [charts.iou_chart(ious), charts.precision_chart(ious),
@@ -56,7 +56,7 @@ def _charts(runs: Sequence[Run], found: Comparison | None) -> list[str]:
     return drawn
 
 
-def _data(runs: Sequence[Run], found: Comparison | None,
+def _data(runs: Sequence[ReportedRun], found: Comparison | None,
           sorts: dict[str, list[Kept]]) -> dict[str, Any]:
     """What the script works on: a list for each column, since names repeat in each row else."""
     rows = {answer.sample_id: row for row, answer in enumerate(runs[0].answers)}
@@ -72,7 +72,7 @@ def _data(runs: Sequence[Run], found: Comparison | None,
     }
 
 
-def _columns(run: Run) -> dict[str, Any]:
+def _columns(run: ReportedRun) -> dict[str, Any]:
     answers = run.answers
     plain = {
         'id': [answer.sample_id for answer in answers],

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from refdiff_ros.evaluation.figures import figures
-from refdiff_ros.evaluation.html.cases import Run, tag_names
+from refdiff_ros.evaluation.html.cases import ReportedRun, tag_names
 from refdiff_ros.evaluation.html.templates import Cell, Table
 from refdiff_ros.evaluation.metrics.latency import latency_ms
 from refdiff_ros.evaluation.run import Answer
@@ -46,12 +46,12 @@ class Breakdown:
     most: int
 
 
-def scored(run: Run) -> list[Answer]:
+def scored(run: ReportedRun) -> list[Answer]:
     """The answers of a run that could be scored."""
     return [answer for answer in run.answers if answer.scored]
 
 
-def warnings(run: Run, label: str) -> list[str]:
+def warnings(run: ReportedRun, label: str) -> list[str]:
     """What limits a run, each after `label`."""
     settings, said = run.settings, []
     if settings.get('trained') is False:
@@ -69,14 +69,14 @@ def warnings(run: Run, label: str) -> list[str]:
     return [f'{label}{text}' for text in said]
 
 
-def settings(runs: Sequence[Run]) -> dict[str, list[str]]:
+def settings(runs: Sequence[ReportedRun]) -> dict[str, list[str]]:
     """What was asked of which models, by name, one text a run."""
     shown = [{'name': run.name, **_settings(run)} for run in runs]
     names = dict.fromkeys(name for each in shown for name in each)
     return {name: [setting_text(each.get(name)) for each in shown] for name in names}
 
 
-def tiles(runs: Sequence[Run]) -> list[Tile]:
+def tiles(runs: Sequence[ReportedRun]) -> list[Tile]:
     """The figures of all cases, the most important first; two runs share each tile."""
     found = [{**figures(scored(run)), **latency_ms([each.seconds for each in scored(run)]),
               'unreadable': len(run.answers) - len(scored(run))} for run in runs]
@@ -96,7 +96,7 @@ def tiles(runs: Sequence[Run]) -> list[Tile]:
     return [_tile(*each) for each in shown]
 
 
-def breakdown(runs: Sequence[Run]) -> Breakdown:
+def breakdown(runs: Sequence[ReportedRun]) -> Breakdown:
     """The figures by each tag, a table a tag; with two runs, mIoU of both and the difference."""
     tables, left_out = [], []
     for name in tag_names([answer for run in runs for answer in run.answers]):
@@ -112,7 +112,7 @@ def breakdown(runs: Sequence[Run]) -> Breakdown:
     return Breakdown(tables, left_out, _VALUES)
 
 
-def _settings(run: Run) -> dict[str, Any]:
+def _settings(run: ReportedRun) -> dict[str, Any]:
     return {name: value for name, value in run.settings.items()
             if name not in _FIGURES and not name.startswith('by_')}
 

@@ -70,8 +70,8 @@ def run_online(request: BagRequest) -> int:
     from refdiff_ros.demo.cli import first_line
     from refdiff_ros.evaluation.bags.labelled_bag import checked_labels, labelled_bag
     from refdiff_ros.evaluation.online.answer_bag import require_new
-    from refdiff_ros.evaluation.online.plan import plan
     from refdiff_ros.evaluation.online.recording import check_parameters, record, Recording
+    from refdiff_ros.evaluation.online.schedule import plan
     _check_options(request)
     out = require(request.out, '--out')
     require_new(out)
@@ -98,7 +98,7 @@ def run_answers(request: BagRequest) -> int:
     from refdiff_ros.evaluation.online.recording import Ending
     folder = require(request.answers, '--answers')
     with Bag(folder) as answers:
-        settings = _settings(answers.custom)
+        settings = read_settings(answers.custom)
     with labelled_bag(request, checked_labels(request)) as labelled:
         return _score(request, labelled, folder, settings, Ending())
 
@@ -140,8 +140,12 @@ def _trained(bundle: str) -> bool:
     return bundle != UNTRAINED and locate(bundle).bundle.trained
 
 
-def _settings(custom: Mapping[str, str]) -> dict[str, Any]:
-    """What was played to whom, as it stands in an answer bag."""
+def read_settings(custom: Mapping[str, str]) -> dict[str, Any]:
+    """What was played to whom, as it stands in an answer bag.
+
+    Raises:
+        BadRequestError: the bag is none of an online run.
+    """
     from refdiff_ros.evaluation.online.answer_bag import SETTINGS
     try:
         return dict(json.loads(custom[SETTINGS]))

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-import os
 from pathlib import Path
-import signal
 import sys
 import time
 from typing import Any, TYPE_CHECKING
@@ -15,8 +13,8 @@ from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.evaluation.bags.pairing import Index
 from refdiff_ros.evaluation.bags.reading import Bag, COMPRESSED_IMAGE, IMAGE
 from refdiff_ros.evaluation.online.answer_bag import AnswerBagWriter, NODE_LOG
-from refdiff_ros.evaluation.online.plan import Play
 from refdiff_ros.evaluation.online.player import Player
+from refdiff_ros.evaluation.online.schedule import Play
 from refdiff_ros.evaluation.online.timeline import timeline
 from refdiff_ros.evaluation.online.topics import message_store
 from refdiff_ros.optional import require_package, require_ros
@@ -112,12 +110,7 @@ def record(recording: Recording, settings: Mapping[str, Any]) -> Ending:
         KeyboardInterrupt: before the first picture was sent.
     """
     private_domain = require_ros('refdiff_ros.ros.processes.private_domain')
-    signal.signal(signal.SIGTERM, _interrupt)
-    domain, claim = private_domain.claim_domain()
-    # Before anything of ROS is started in this process: it reads them once.
-    os.environ.update(private_domain.environment(domain))
-    os.environ.pop('ROS_LOCALHOST_ONLY', None)
-    with claim, ExitStack() as stack:
+    with private_domain.enter_domain() as domain, ExitStack() as stack:
         writer = AnswerBagWriter(recording.out, message_store(message_definitions()), settings)
         stack.callback(writer.close)
         print(f'starting the node on ROS domain {domain}, on this machine only; its log is '
@@ -245,7 +238,3 @@ def message_definitions() -> Path:
         raise RefDiffError(
             "expected refdiff_ros among the installed ROS packages, found none: source its "
             "workspace ('. tools/env.sh', or install/setup.bash)") from error
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt

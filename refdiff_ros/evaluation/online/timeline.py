@@ -6,7 +6,7 @@ import heapq
 
 from refdiff_ros.evaluation.bags.pairing import Index
 from refdiff_ros.evaluation.bags.reading import Recorded
-from refdiff_ros.evaluation.online.plan import Play
+from refdiff_ros.evaluation.online.schedule import Play
 
 
 @dataclass(frozen=True)

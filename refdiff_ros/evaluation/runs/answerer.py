@@ -8,8 +8,9 @@ import torch
 
 from refdiff_ros.evaluation.request import load_engine, RunRequest
 from refdiff_ros.evaluation.run import Answer, answer_samples, Sample
-from refdiff_ros.evaluation.runs.record import Loaded, weights_sha256
+from refdiff_ros.evaluation.runs.record import Loaded
 from refdiff_ros.models.manager import DEFAULT_BUNDLE
+from refdiff_ros.models.weights_digest import weights_sha256
 from refdiff_ros.warming import warm_up
 
 

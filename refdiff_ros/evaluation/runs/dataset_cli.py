@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from refdiff_ros.evaluation.run import Answer, Sample
     from refdiff_ros.evaluation.runs.answerer import Answerer
     from refdiff_ros.evaluation.runs.folder import Answers
-    from refdiff_ros.evaluation.runs.record import Loaded, Question
+    from refdiff_ros.evaluation.runs.record import Loaded, RunQuestion
 
 _NAMED = 20  # errors; the run's folder and --json have them all
 
@@ -149,10 +149,10 @@ def _answerer(
 
 def _question(
     request: DatasetRequest, loaded: 'Loaded', samples: Sequence['Sample'],
-) -> 'Question':
-    from refdiff_ros.evaluation.runs.record import Question, samples_sha256
+) -> 'RunQuestion':
+    from refdiff_ros.evaluation.runs.record import RunQuestion, samples_sha256
     cut = request.limit is not None and len(samples) == request.limit
-    return Question(
+    return RunQuestion(
         dataset=request.dataset, split=request.split, half=request.half,
         limit=request.limit if cut else None, samples=len(samples),
         samples_sha256=samples_sha256(samples), bundle=loaded.bundle, trained=loaded.trained,
@@ -226,7 +226,7 @@ def _figures(answers: Sequence['Answer']) -> dict[str, Any]:
 
 
 def _print(
-    question: 'Question', found: dict[str, Any], answers: Sequence['Answer'],
+    question: 'RunQuestion', found: dict[str, Any], answers: Sequence['Answer'],
     verdicts: Sequence['Verdict'],
 ) -> None:
     from refdiff_ros.evaluation.figures import ALIKE_LEGEND, LEGEND, table

@@ -19,7 +19,7 @@ from typing import Any
 from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.evaluation.run import Answer, Sample
-from refdiff_ros.evaluation.runs.record import answer_line, parse_answers, Question
+from refdiff_ros.evaluation.runs.record import answer_line, parse_answers, RunQuestion
 
 RUN, ANSWERS = 'run.json', 'answers.jsonl'
 FORMAT = 1
@@ -59,7 +59,7 @@ class RunFolder(Answers):
         RunError: the folder cannot be written.
     """
 
-    def __init__(self, path: Path, question: Question, command: str = ''):
+    def __init__(self, path: Path, question: RunQuestion, command: str = ''):
         super().__init__()
         self.path = path
         try:
@@ -118,7 +118,7 @@ class RunFolder(Answers):
             raise BadRequestError(f'expected {self.path} for this run alone, but another process '
                                   'writes to it: wait for it, or take another folder') from error
 
-    def _ask(self, question: Question, command: str) -> None:
+    def _ask(self, question: RunQuestion, command: str) -> None:
         if (self.path / RUN).exists():
             question.require_same(_read_question(self.path)[0], self.path)
         elif os.fstat(self._file.fileno()).st_size:
@@ -143,7 +143,7 @@ class Run:
     """
 
     path: Path
-    question: Question
+    question: RunQuestion
     command: str
     answers: dict[str, Answer] = field(repr=False)
 
@@ -177,12 +177,12 @@ def read_run(path: Path, unfinished: bool = False) -> Run:
     return Run(path, question, command, dict(sorted(answers.items())))
 
 
-def _read_question(path: Path) -> tuple[Question, str]:
+def _read_question(path: Path) -> tuple[RunQuestion, str]:
     try:
         values: Any = from_json((path / RUN).read_text(encoding='utf-8'))
         if values['format'] != FORMAT:
             raise ValueError(f'format {values["format"]!r} in place of {FORMAT}')
-        return Question(**values['question']), str(values['command'])
+        return RunQuestion(**values['question']), str(values['command'])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadRequestError(
             f"expected the folder of a run of 'refdiff evaluate dataset --out' at {path}, with "

@@ -9,14 +9,11 @@ from dataclasses import asdict, dataclass, fields
 import hashlib
 import json
 import numbers
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.run import Answer, Sample
-
-if TYPE_CHECKING:
-    from refdiff_ros.models.model_set import ModelSet
 
 _SHOWN = 6
 # `values` says the same and more: what a preset's name and the overrides come to.
@@ -28,7 +25,7 @@ _OR_NONE = ('pointing', 'oracle_iou')
 
 
 @dataclass(frozen=True)
-class Question:
+class RunQuestion:
     """What a run was asked, and with what. Two runs with the same question give the same answers.
 
     Attributes:
@@ -83,14 +80,14 @@ class Question:
         """`as_json` without the many `values`."""
         return {name: value for name, value in self.as_json().items() if name != 'values'}
 
-    def differences(self, kept: 'Question') -> list[str]:
+    def differences(self, kept: 'RunQuestion') -> list[str]:
         """What this question has otherwise than the one of a kept run, one text each."""
         there, here = _flat(kept.as_json()), _flat(self.as_json())
         return [f'{name} {there.get(name)!r:.80} there, {here.get(name)!r:.80} asked'
                 for name in dict.fromkeys((*there, *here))
                 if there.get(name) != here.get(name) and not name.startswith(_IMPLIED)]
 
-    def require_same(self, kept: 'Question', where: object) -> None:
+    def require_same(self, kept: 'RunQuestion', where: object) -> None:
         """Nothing, if a kept run was asked the same.
 
         Raises:
@@ -150,31 +147,6 @@ def samples_sha256(samples: Sequence[Sample]) -> str:
         told = [sample.sample_id, sample.image_id, sample.expression]
         hasher.update(json.dumps(told).encode() + b'\n')
     return hasher.hexdigest()
-
-
-def weights_sha256(name_or_path: str, models: 'ModelSet') -> str:
-    """The digest of a loaded bundle's files: of one line 'sha256  path' a file, sorted by path.
-
-    The files' own digests were verified when they were loaded, so that none is read again.
-    `untrained_mini` has no files: there it is the digest of its tensors.
-
-    Args:
-        name_or_path: what the bundle was loaded by.
-        models: what was loaded.
-
-    Raises:
-        BundleError: the bundle is no longer where it was.
-    """
-    # What reads a run's record needs no torch.
-    from refdiff_ros.models.lock_file import read_lock
-    from refdiff_ros.models.store import locate, UNTRAINED
-    if name_or_path == UNTRAINED:
-        return _of_tensors(models)
-    located = locate(name_or_path, offline=True)
-    lock = read_lock(located.folder)
-    lines = [f'{file.sha256 or lock[path].sha256}  {path}\n'
-             for path, (_, file) in sorted(located.bundle.files().items())]
-    return hashlib.sha256(''.join(lines).encode()).hexdigest()
 
 
 def answer_line(answer: Answer) -> bytes:
@@ -243,20 +215,3 @@ def _flat(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
         else:
             found[f'{prefix}{name}'] = value
     return found
-
-
-def _modules(models: 'ModelSet') -> list[Any]:
-    diffusion, clip, sam = models.diffusion, models.clip, models.sam
-    found = [] if diffusion is None else [diffusion.vae, diffusion.unet, diffusion.text_encoder]
-    found += [] if clip is None else [clip.model]
-    return found if sam is None else [*found, sam]
-
-
-def _of_tensors(models: 'ModelSet') -> str:
-    import torch
-    hasher = hashlib.sha256()
-    for module in _modules(models):
-        for name, tensor in sorted(module.state_dict().items()):
-            hasher.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
-            hasher.update(tensor.cpu().flatten().view(torch.uint8).numpy().tobytes())
-    return hasher.hexdigest()

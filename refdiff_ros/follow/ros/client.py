@@ -1,6 +1,7 @@
 """What gives orders and answers, and watches: a client of `refdiff_follow`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 import time
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import String
 
 from refdiff_ros.action import FollowInstruction, HandOver, PlaceReferred, PointAt
@@ -92,7 +94,12 @@ class FollowClient(PickClient):
             question = self.question
             if question is not None and question.id != answered:
                 answered = question.id
-                self.answer(question.id, answer(question))
+                said = answer(question)
+                asked = self.events[-1] if self.events else Event(0.0, State.ASKING, '')
+                self.events.append(replace(
+                    asked, at_s=time.monotonic() - self._began_s,
+                    note=f'{question.text} - {said}'))
+                self.answer(question.id, said)
             return result.done()
         self._wait(done, timeout_s + 60.0, 'the end of the order')
         return require(result.result(), 'a result').result
@@ -128,8 +135,14 @@ class FollowClient(PickClient):
 
     def _state_came(self, msg: Any) -> None:
         state = msg.feedback.state
+        marks = tuple((str(option.id), _box(option.box)) for option in state.question.options
+                      if option.box.width)
         self.events.append(Event(time.monotonic() - self._began_s, State(state.state),
-                                 state.note))
+                                 state.note, marks=marks))
 
     def _question_came(self, msg: FollowQuestion) -> None:
         self.question = None if msg.kind == FollowQuestion.NONE else msg
+
+
+def _box(box: RegionOfInterest) -> tuple[int, int, int, int]:
+    return (box.x_offset, box.y_offset, box.x_offset + box.width, box.y_offset + box.height)

@@ -29,7 +29,7 @@ _QUANTITIES = tuple(Quantity)
 
 def state_message(progress: Progress, header: Header, instruction: str, conversation: str,
                   elapsed_s: float) -> FollowState:
-    """What `~/state` carries, but for the goal's id."""
+    """What `~/state` carries, but for the goal's id and the outcome."""
     ended = (StepStatus.OPEN, StepStatus.RUNNING)
     done = sum(step.status not in ended for step in progress.steps)
     return FollowState(
@@ -57,7 +57,8 @@ def question_message(question: FollowQuestion | None, header: Header) -> FollowQ
 
 
 def _option(option: Option, header: Header) -> QuestionOption:
-    msg = QuestionOption(id=option.number, label=option.label, words=list(option.words))
+    msg = QuestionOption(id=option.number, label=option.label, words=list(option.words),
+                         probability=float(option.probability))
     if option.box_xyxy is not None:
         x1, y1, x2, y2 = option.box_xyxy
         msg.box = RegionOfInterest(x_offset=x1, y_offset=y1, width=x2 - x1, height=y2 - y1)
@@ -101,7 +102,7 @@ def _step(msg: InstructionStep) -> Step:
                   reference.antecedent if reference.antecedent >= 0 and reference.pronoun
                   else None, _QUANTITIES[reference.quantity])
         for reference in msg.references), msg.where,
-        distance_m=msg.distance_m or math.nan, angle_rad=msg.angle_rad or math.nan)
+        distance_m=msg.distance_m or math.nan)
 
 
 def skill(action: Action, expression: str, relation: str = '',

@@ -6,18 +6,20 @@ words. A stop word on `from_human` is heard in every state.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 import queue
 import threading
 import time
 from typing import Any
 
+from builtin_interfaces.msg import Time as TimeMsg
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Duration
 from std_msgs.msg import Header, String
+from std_srvs.srv import Trigger
 from unique_identifier_msgs.msg import UUID
 
 from refdiff_ros.action import FollowInstruction, HandOver, PlaceReferred, PointAt
@@ -118,8 +120,9 @@ class FollowServer(PickServer):
         super().__init__('refdiff_follow', more=PARAMETERS, **kwargs)
         self._nlp = load_parser()
         self._progress, self._order, self._talk_name = Progress(), '', ''
-        self._goal_id, self._began_s = UUID(), 0.0
+        self._goal_id, self._began_s, self._outcome = UUID(), 0.0, 0
         self._question: FollowQuestion | None = None
+        self._deadline = TimeMsg()
         self._answers: queue.Queue[str | int] = queue.Queue()
         self._state = self.create_publisher(FollowState, '~/state', _LATCHED)
         self._asked = self.create_publisher(FollowQuestionMsg, '~/question', _LATCHED)
@@ -162,6 +165,10 @@ class FollowServer(PickServer):
             order = instruction_from(text, request.steps) if request.steps else text
         except BadRequestError as error:
             return self._result(goal, FollowOutcome(FollowStatus.NOT_READ, str(error)))
+        if not request.steps and self._act(text) is DialogueAct.STOP:
+            self.halt()
+            return self._result(goal, FollowOutcome(
+                FollowStatus.STOPPED, 'a person said stop; the hand stays where it is'))
         if request.ask not in list(Ask):
             return self._result(goal, FollowOutcome(
                 FollowStatus.NOT_READ, f'expected ask as one of {[int(a) for a in Ask]}, got '
@@ -198,15 +205,24 @@ class FollowServer(PickServer):
         try:
             with self.taking(goal, limit_s) as check:
                 self._begin(goal, wanted)
-                follower = Follower(
-                    RosWorld(self, check), self.robot, self._follow_settings(wanted.ask),
-                    lambda said: read_instruction(said, self._nlp),
-                    lambda question: self._ask(question, answer_s, check),
-                    lambda progress: self._tell(progress, goal))
-                follower.talk = self._talk
-                return follower.follow(wanted.order, wanted.dry_run)
+                outcome = self._followed(goal, wanted, answer_s, check)
+                self._outcome = int(outcome.status)
+                return outcome
         except NotNowError as error:
             return FollowOutcome(FollowStatus.REFUSED, str(error))
+        except StoppedError as error:  # while it waited for another one
+            return FollowOutcome(FollowStatus[error.kind.name], str(error))
+
+    def _followed(self, goal: Any, wanted: _Order, answer_s: float,
+                  check: Callable[[], None]) -> FollowOutcome:
+        follower = Follower(
+            RosWorld(self, check), self.robot, self._follow_settings(wanted.ask),
+            lambda said: read_instruction(said, self._nlp),
+            lambda question: self._ask(question, answer_s, check),
+            lambda progress: self._tell(progress, goal))
+        follower.talk = self._talk
+        try:
+            return follower.follow(wanted.order, wanted.dry_run)
         except StoppedError as error:
             return FollowOutcome(FollowStatus[error.kind.name], str(error))
         except RefDiffError as error:
@@ -223,7 +239,7 @@ class FollowServer(PickServer):
         self._talk, self._talk_name = known, conversation
         if conversation:
             self._talks[conversation] = known
-        self._order, self._began_s = wanted.text, time.monotonic()
+        self._order, self._began_s, self._outcome = wanted.text, time.monotonic(), 0
         self._goal_id = getattr(goal, 'goal_id', UUID())
 
     def _follow_settings(self, ask: Ask) -> FollowSettings:
@@ -260,7 +276,7 @@ class FollowServer(PickServer):
             self.halt()
         elif act is DialogueAct.RESUME and self._running is None:
             self._stopped.clear()
-            self._publish()
+            self._at_rest(State.IDLE, 'orders are taken up again')
         elif self._question is not None:
             self._answers.put(text)
         elif self._running is not None and text.lower().strip(' .!') in _SAID_CANCEL:
@@ -300,7 +316,9 @@ class FollowServer(PickServer):
         msg = question_message(question, self._header())
         msg.goal_id = self._goal_id
         msg.deadline = (self.get_clock().now() + Duration(seconds=timeout_s)).to_msg()
+        self._deadline = msg.deadline
         self._asked.publish(msg)
+        self._publish()  # from now on it can be answered
         self._to_human.publish(String(data=question.text))
         end_s = time.monotonic() + timeout_s
         try:
@@ -312,7 +330,7 @@ class FollowServer(PickServer):
                     continue
             return None
         finally:
-            self._question = None
+            self._question, self._deadline = None, TimeMsg()
             self._asked.publish(FollowQuestionMsg(header=self._header()))
 
     def _answered(self, request: AnswerQuestion.Request, response: AnswerQuestion.Response,
@@ -361,9 +379,29 @@ class FollowServer(PickServer):
     def halt(self) -> None:
         """Hold the pose of this moment, whatever runs."""
         super().halt()
-        self._progress = Progress(State.STOPPED, note='stopped: the hand holds its pose',
-                                  held='' if self.held is None else self.held.name)
-        self._publish()
+        if self._running is None:  # else what follows tells how far it has come
+            self._at_rest(State.STOPPED, 'stopped: the hand holds its pose')
+
+    def _resume_called(self, request: Trigger.Request, response: Trigger.Response,
+                       ) -> Trigger.Response:
+        response = super()._resume_called(request, response)
+        self._at_rest(State.IDLE, response.message)
+        return response
+
+    def _put_back_called(self, request: Trigger.Request, response: Trigger.Response,
+                         ) -> Trigger.Response:
+        if self._running is None:
+            self._at_rest(State.RETREATING, 'going home')
+        response = super()._put_back_called(request, response)
+        self._at_rest(State.STOPPED if self._stopped.is_set() else State.IDLE, response.message)
+        return response
+
+    def _at_rest(self, state: State, note: str) -> None:
+        """Show what is done without an order; while one runs it is shown by what follows it."""
+        if self._running is None:
+            self._progress = replace(self._progress, state=state, note=note, question=None,
+                                     held='' if self.held is None else self.held.name)
+            self._publish()
 
     def _tell(self, progress: Progress, goal: Any) -> None:
         if progress.note != self._progress.note:
@@ -384,10 +422,14 @@ class FollowServer(PickServer):
         return msg
 
     def _message(self) -> FollowState:
-        busy = self._running is not None
-        msg = state_message(self._progress, self._header(), self._order, self._talk_name,
+        busy, progress = self._running is not None, self._progress
+        if not busy and self._stopped.is_set():  # an order that had just ended
+            progress = replace(progress, state=State.STOPPED)
+        msg = state_message(progress, self._header(), self._order, self._talk_name,
                             time.monotonic() - self._began_s if busy else 0.0)
-        msg.goal_id = self._goal_id
+        msg.goal_id, msg.outcome = self._goal_id, self._outcome
+        if msg.question.kind != FollowQuestionMsg.NONE:
+            msg.question.goal_id, msg.question.deadline = self._goal_id, self._deadline
         return msg
 
     def _header(self) -> Header:

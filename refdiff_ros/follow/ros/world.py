@@ -65,8 +65,9 @@ class RosWorld:
         view = self._view(msg.header.stamp)
         found = (Candidate(mask_pixels(msg.mask)),)
         if status is Status.AMBIGUOUS and msg.candidates:
-            found = tuple(Candidate(mask, each.description) for mask, each in zip(
-                candidate_masks(msg), msg.candidates, strict=True))
+            found = tuple(Candidate(mask, each.description, each.number, each.probability)
+                          for mask, each in zip(
+                              candidate_masks(msg), msg.candidates, strict=True))
         return Grounded(status, response.reason, found, view, msg.question)
 
     def _view(self, stamp: Any) -> View:

@@ -1,6 +1,6 @@
 """What 'it', 'them', 'the blue one' and 'the red and ...' stand for in the same instruction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 import re
 
@@ -53,8 +53,9 @@ def resolve(
         references = _completed(step.references, head_noun)
         found = []
         for reference in references:
+            themes = {one.expression for one in found if one.role in THEMES}
             new = [_with_noun(one, [*(n.reference for n in named), *forbidden], head_noun)
-                   for one in _resolved(reference, named, at, step.verb)]
+                   for one in _resolved(reference, named, at, step.verb, themes)]
             for one in new:
                 named.append(_Named(len(named), at, one, step.verb))
             found += new
@@ -94,8 +95,12 @@ def reordered(steps: Sequence[Step], order: Sequence[int]) -> tuple[Step, ...]:
 
 def _resolved(
     reference: Reference, named: Sequence[_Named], step: int, verb: str = '',
+    themes: Collection[str] = (),
 ) -> list[Reference]:
-    """The reference with its antecedent; one for each object that 'them' stands for."""
+    """The reference with its antecedent; one for each object that 'them' stands for.
+
+    Nothing goes into or beside itself: a place is none of the step's own `themes`.
+    """
     if not reference.pronoun:
         return [reference]
     said = reference.said.lower()
@@ -104,6 +109,8 @@ def _resolved(
         return [reference]
     plural = (said if inner is None else inner.group().lower()) != 'it'
     before = [one for one in named if one.step < step or inner is not None]
+    if inner is None and reference.role in (Role.PLACE, Role.SOURCE):
+        before = [one for one in before if one.reference.expression not in themes]
     antecedents = _antecedents(before, plural, verb)
     if not antecedents:
         return [reference]
@@ -129,7 +136,8 @@ def _antecedents(before: Sequence[_Named], plural: bool, verb: str) -> list[_Nam
         return opened[-1:]
     themes = [one for one in before if one.reference.role in THEMES]
     if not themes:
-        return [one for one in before if one.reference.role is Role.PLACE][-1:]
+        return [one for one in before
+                if one.reference.role in (Role.PLACE, Role.SOURCE)][-1:]
     last = [one for one in themes if one.step == themes[-1].step]
     return last if plural else last[-1:]
 
@@ -143,6 +151,9 @@ def _completed(references: tuple[Reference, ...], head_noun: HeadNoun) -> list[R
             noun = head_noun(following.expression)
             if noun and not _only_tells_apart(following.expression):
                 found[row] = replace(one, expression=f'{one.expression} {noun}')
+                # 'the first and second can'
+                if split_words(following.expression)[0].lower in ORDINALS:
+                    found[row + 1] = replace(following, expression=f'the {following.expression}')
     return found
 
 

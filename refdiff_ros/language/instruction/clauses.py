@@ -24,6 +24,10 @@ _BINDING = DETERMINERS | frozenset(
 _AUXILIARIES = frozenset(
     'is are was were be do does did can could will would should must has have may but'.split())
 _SUBJECTS = frozenset('i you it we they he she there'.split())
+_STATES_WHEN = frozenset('when once whenever after till until'.split())
+_HOLDS = frozenset('is are has have stands stand lies lie sits sit gets looks becomes'.split())
+_ORDERING = frozenset('put take give hand bring grab pick move place'.split())
+_SEQUENCE = frozenset('next afterwards afterward finally lastly later thereafter'.split())
 _SEEN = (('you', 'will', 'see'), ('you', 'will', 'find'))
 _EXCEPT = (('instead', 'of'), ('rather', 'than'), ('except',), ('but', 'not'), ('apart', 'from'),
            ('other', 'than'))
@@ -158,7 +162,14 @@ def _condition(sentence: Sentence, row: int) -> bool:
 
 def is_time(lower: Sequence[str], row: int) -> bool:
     """Whether a clause about the time begins: 'when I am done', 'once it is dry'."""
-    if lower[row] not in ('when', 'once', 'after', 'before') or row + 2 >= len(lower):
+    if row + 2 >= len(lower):
+        return False
+    if lower[row] in _STATES_WHEN and lower[row + 1] in DETERMINERS:
+        # 'when the can is on the tray'
+        verb = next((at for at in range(row + 2, len(lower)) if lower[at] in _HOLDS), None)
+        return verb is not None and not any(
+            frame_of(word) is not None and word in _ORDERING for word in lower[row + 2:verb])
+    if lower[row] not in ('when', 'once', 'after', 'before'):
         return False
     subject = lower[row + 1] in _SUBJECTS - {'you', 'we', 'there'}
     return subject and lower[row + 2] in _AUXILIARIES | {'am', 'say', 'tell', 'finish', 'finished'}
@@ -170,6 +181,9 @@ def _command_follows(sentence: Sentence, row: int) -> bool:
     opening = read_opening(sentence.lower, row, end)
     if opening.end >= end:
         return False
+    if sentence.lower[opening.end] in _SEQUENCE and opening.end + 1 < end and verb_at(
+            sentence, opening.end + 1, end, joined=True) is not None:
+        return True  # '..., next put the spoon in it'
     asks = opening.mood not in (Mood.COMMAND, Mood.NAME) or opening.negated
     if opening.said and asks:
         return True

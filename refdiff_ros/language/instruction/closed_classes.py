@@ -30,7 +30,9 @@ _ADVERBS = frozenset(tuple(phrase.split()) for phrase in (
     'over here', 'over there', 'up there', 'down there', 'in there', 'back there', 'out here',
     'in here', 'right here', 'right there', 'upside down', 'out of the way', 'of the way',
     'all the way', 'the other way', 'in half', 'a little', 'a bit', 'a little bit', 'for me',
-    'for us', 'for him', 'for her', 'down', 'back', 'away', 'aside', 'up', 'here', 'there',
+    'for us', 'for him', 'for her', 'away from there', 'away from here', 'out of there',
+    'out of here', 'from there', 'from here', 'off of there', 'off there', 'down', 'back',
+    'away', 'aside', 'up', 'here', 'there',
     'together',
     'apart', 'forward', 'forwards', 'backward', 'backwards', 'sideways', 'upward', 'upwards',
     'downward', 'downwards', 'upright', 'vertically', 'clockwise', 'counterclockwise',
@@ -45,7 +47,9 @@ SIDEWAYS = frozenset('left right'.split())
 RESULTS = frozenset('open closed shut inside outside underneath'.split())
 COORDINATORS = frozenset('and or nor plus'.split())
 AS_AND = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'), ('and', 'then'),
-          ('and', 'also'), ('and', 'finally'))
+          ('and', 'also'), ('and', 'finally'), ('and', 'afterwards'), ('and', 'afterward'),
+          ('and', 'after', 'that'), ('and', 'later'), ('and', 'thereafter'),
+          ('and', 'subsequently'), ('and', 'next'), ('and', 'lastly'))
 
 
 _LONGEST_ADVERB = max(map(len, _ADVERBS))

@@ -14,7 +14,8 @@ from refdiff_ros.language.instruction.results import (
     Step,
 )
 
-_LEAD = r'(?:(?:please|ok|okay|hey|oh|no|well|just|robot|so|and|right|alright|now|kindly) )*'
+_LEAD = (r'(?:(?:please|i said|i say|ok|okay|hey|oh|no|well|just|robot|so|and|right|alright|now|'
+         r'kindly) )*')
 _TAIL = (r'(?: (?:it|that|this|now|right now|right there|there|please|moving|everything|at once|'
          r'immediately|robot|the robot|all|doing that|doing it|what you are doing|a second|'
          r'a moment|a minute|a sec|thanks|thank you|again|already))*')
@@ -33,17 +34,27 @@ _WORDS = {
                      'confirmed|confirm|indeed|definitely|y|sure thing|why not|yes exactly|'
                      'yes correct|yes sure|yes of course|yes i am sure|i am sure|good',
     DialogueAct.NO: 'no|nope|no no|n|negative|neither|none|neither of them|none of them|'
-                    'none of these|none of those|neither one|not at all|no way|wrong|'
+                    'none of these|none of those|neither of these|neither of those|'
+                    'none of that|not any of them|not those|not these|neither one|'
+                    'not at all|no way|wrong|'
                     'that is wrong|that is not it|'
                     'do not|please do not|do not do it|do not do that|incorrect|'
                     'no thanks|no thank you|not really|no that is wrong|that is not right|'
-                    'of course not|nah',
+                    'of course not|nah|definitely not|absolutely not|certainly not|surely not|'
+                    'i do not think so|rather not|better not|by no means|never',
     DialogueAct.CHAT: 'thanks|thank you|thanks a lot|many thanks|thank you very much|'
                       'thank you so much|thanks so much|cheers|hello|hi|hey|good morning|'
                       'good evening|good afternoon|goodbye|bye|good bye|see you|good night|sorry|'
                       'excuse me|good job|well done|nice|nice job|great|good robot|cool|awesome',
 }
-_PATTERNS = tuple((act, re.compile(f'{_LEAD}(?:{words}){_TAIL}')) for act, words in _WORDS.items())
+# Of yes and no also several in a row: 'sure, do it', 'no, of course not'.
+_PATTERNS = tuple((act, re.compile(f'{_LEAD}(?:{words})(?:[ ](?:{words}))*{_TAIL}'
+                                   if act in (DialogueAct.YES, DialogueAct.NO) else
+                                   f'{_LEAD}(?:{words}){_TAIL}')) for act, words in _WORDS.items())
+_GESTURES = {'👍': DialogueAct.YES, '✅': DialogueAct.YES, '👌': DialogueAct.YES,
+             '✔': DialogueAct.YES, '🆗': DialogueAct.YES, '👎': DialogueAct.NO,
+             '❌': DialogueAct.NO, '✋': DialogueAct.STOP, '🛑': DialogueAct.STOP,
+             '⛔': DialogueAct.STOP}
 # An order after one of these is still a stop.
 _STOPS_FIRST = frozenset('stop halt freeze abort cancel'.split())
 _DIGITS = {word: number for number, word in enumerate(
@@ -68,6 +79,12 @@ def spoken(lower: Sequence[str]) -> DialogueAct | None:
     return next((act for act, pattern in _PATTERNS if pattern.fullmatch(text)), None)
 
 
+def gesture_of(text: str) -> DialogueAct | None:
+    """The act of a text that is a picture alone; None for none, and for two that disagree."""
+    acts = {_GESTURES[character] for character in text if character in _GESTURES}
+    return acts.pop() if len(acts) == 1 else None
+
+
 def stops_first(lower: Sequence[str], first_clause: int) -> bool:
     """Whether an order begins with a stop of its own: 'stop! put it back'.
 
@@ -89,7 +106,9 @@ def number_said(lower: Sequence[str]) -> int | None:
     if said in _ORDINALS:
         return _ORDINALS[said]
     if said in _DIGITS:
-        return None if said == 'one' and 'the' in lower else _DIGITS[said]
+        # 'the one' and 'right one' name something.
+        named = said == 'one' and any(word in lower for word in ('the', 'right', 'that', 'this'))
+        return None if named else _DIGITS[said]
     return int(re.sub(r'\D', '', said))  # '2nd'
 
 

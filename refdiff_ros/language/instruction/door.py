@@ -86,6 +86,17 @@ def one_expression(text: str, actions: Collection[Action] = tuple(Action)) -> On
     return OneExpression(theme.expression, found.notes)
 
 
+def is_order(text: str) -> bool:
+    """Whether a text that does not pass is an order, which can be followed as a whole."""
+    try:
+        one_expression(text)
+    except NotOneExpressionError as error:
+        return bool(error.instruction.steps) and error.instruction.act is DialogueAct.ORDER
+    except BadRequestError:
+        pass
+    return False
+
+
 def parse_one(
     text: str, nlp: Callable[[str], Any] | None, root: str,
 ) -> ReferringExpression:

@@ -26,7 +26,7 @@ _VIEWS = ('view', 'perspective', 'position', 'side', 'left', 'right')
 def read_clauses(sentence: Sentence) -> list[ClauseReading]:
     """The readings of all clauses, in the order said."""
     readings = without_denial(_on_body(_one_by_one(sentence)))
-    return _implied(_topical(_fronted(_contrasted(readings))))
+    return _implied(_without_conditions(_topical(_fronted(_contrasted(readings)))))
 
 
 def _one_by_one(sentence: Sentence) -> list[ClauseReading]:
@@ -139,8 +139,17 @@ def _topical(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
             continue
         others = tuple(one for one in step.references if one not in themes[:1])
         step = replace(step, references=(replace(topic, role=theme_of(step.action)), *others))
-        found[-1] = replace(reading, steps=(step, *reading.steps[1:]), reason=None)
+        found[-1] = replace(reading, steps=(step, *reading.steps[1:]), reason=None,
+                            note='; '.join(filter(None, (found[-1].note, reading.note))))
     return found
+
+
+def _without_conditions(readings: Sequence[ClauseReading]) -> list[ClauseReading]:
+    """What only a condition is about is no step: 'when the can is there, | take the mug'."""
+    orders = any(step.action is not Action.REFER for reading in readings for step in reading.steps)
+    return [replace(reading, steps=()) if orders and reading.note.startswith('a condition')
+            and all(step.action is Action.REFER for step in reading.steps) else reading
+            for reading in readings]
 
 
 def _topic(reading: ClauseReading) -> Reference | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import enum
 
 from refdiff_ros.language.instruction.frames import frame_of
-from refdiff_ros.language.words import DETERMINERS
+from refdiff_ros.language.words import DETERMINERS, ING_NOUNS
 
 
 class Mood(enum.Enum):
@@ -93,6 +93,20 @@ _ASK += [
     for adjective in 'grateful glad happy delighted pleased thankful obliged'.split()
     for rest in ('if you could', 'if you would', 'if you')]
 _ASK += [
+    (*liked.split(), *rest.split())
+    for liked in ('i would appreciate it', 'we would appreciate it', 'i would love it',
+                  'i would like it', 'i would prefer it', 'it would help', 'it would help me')
+    for rest in ('if you would', 'if you could', 'if you can', 'if you')]
+_ASK += _phrases(
+    'can you to, could you to, will you to, would you to, you must to, you should to, you will to')
+_ASK += _phrases(
+    'hope you do not mind, i hope you do not mind, i hope that is ok, hope that is ok',
+    'i hope it is ok, sorry but, i am sorry but, forgive me but')
+# Said for 'i want you to': only a verb may follow.
+_ASK_VERB = _phrases(
+    'i want you, i need you, i would like you, we want you, we need you, must, you please, '
+    'please you, need, it is necessary to, it is needed to, necessary to, will you please')
+_ASK += [
     (*time.split(), *rest.split())
     for time in ('when you', 'whenever you', 'once you', 'as soon as you', 'if you')
     for rest in ('are free', 'are ready', 'can', 'like', 'have time', 'have a second', 'want',
@@ -105,6 +119,10 @@ _WANT = _phrases(
     'i require, we want, we need, we would like, we will need, i will need, can i have',
     'could i have, may i have, can i get, could i get, may i get, can we have, could we have',
     'can i borrow, what i need is, what i want is, what we need is, all i need is, let me have',
+    'could i trouble you for, can i trouble you for, may i trouble you for',
+    'could i bother you for, can i bother you for, may i bother you for',
+    'could i ask you for, can i ask you for',
+    'may i ask you for, might i trouble you for, may i ask for, could i ask for, can i ask for',
     'would it be possible to have, would it be possible to get, is it possible to have',
     'is it possible to get, i am wanting, i am needing',
     'i wish for, i am going to need, we are going to need, i am after, do you mind giving me')
@@ -148,7 +166,8 @@ _AUXILIARIES = frozenset('do does did must should shall may can could'.split())
 _PHRASES = sorted(
     [(phrase, mood, negated, gerund)
      for phrases, mood, negated, gerund in (
-         (_ASK, Mood.COMMAND, False, False), (_GERUNDS, Mood.COMMAND, False, True),
+         (_ASK, Mood.COMMAND, False, False), (_ASK_VERB, Mood.COMMAND, False, False),
+         (_GERUNDS, Mood.COMMAND, False, True),
          (_ANY_GERUND, Mood.COMMAND, False, True), (_WANT, Mood.WANT, False, False),
          (_WHERE, Mood.WHERE, False, False), (_NAME, Mood.NAME, False, False),
          (_QUESTIONS, Mood.QUESTION, False, False),
@@ -157,6 +176,7 @@ _PHRASES = sorted(
      for phrase in phrases],
     # Longest first; of the same words, those that only a verb in '-ing' may follow.
     key=lambda entry: (-len(entry[0]), not entry[3]))
+_BEFORE_VERB = frozenset(_ASK_VERB)
 _BY_FIRST: dict[str, list[tuple[tuple[str, ...], Mood, bool, bool]]] = {}
 for _entry in _PHRASES:
     _BY_FIRST.setdefault(_entry[0][0], []).append(_entry)
@@ -229,11 +249,18 @@ def _fits(lower: Sequence[str], after: int, end: int, mood: Mood, gerund: bool,
         return following.endswith('ing') and len(following) > 4
     if phrase in (('what', 'is'), ('what', 'are')):
         noun = lower[after + 1] if after + 1 < end else ''
+        doing = after + 2 < end and lower[after + 2].endswith('ing') and (
+            lower[after + 2] not in ING_NOUNS)  # 'what is the robot doing'
+        if doing and frame_of(lower[after + 2]) is not None or lower[after + 2:after + 3] == (
+                'doing',):
+            return False
         return following in ('the', 'that', 'this', 'those', 'these') and bool(noun) \
             and noun not in _NO_THINGS | {'over', 'on', 'in', 'there', 'of', 'next', 'behind'}
     if phrase in (('that', 'is'), ('it', 'is'), ('which', 'one', 'is'), ('which', 'is'),
                   ('which', 'are'), ('which', 'ones', 'are')):
         return following in DETERMINERS or phrase[0] != 'which' and following == 'not'
+    if phrase in _BEFORE_VERB:
+        return frame_of(following) is not None and after + 1 < end
     if phrase == ('no',):
         return following in ('not', 'do', 'i', 'the', 'that', 'this')
     if phrase == ('without',):

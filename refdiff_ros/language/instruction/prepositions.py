@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import enum
 
+from refdiff_ros.language.words import ORDINALS
+
 
 class Kind(enum.IntEnum):
     """How a preposition serves a verb that needs a place; a larger number is the surer place."""
@@ -45,7 +47,9 @@ _SPELLINGS = {
     Kind.BESIDE: {
         'next to': 'next to, near, near to, close to, closer to, nearer to, by, beside, besides, '
                    'alongside, adjacent to, against, nearby, '
-                   'in the near of, near of, in the vicinity of, close by, right by',
+                   'in the near of, near of, in the vicinity of, close by, right by, '
+                   'at side of, at the side of, by the side of, at near of, in near of, '
+                   'to the side of, on the side of',
         'behind': 'behind, in back of, at the back of', 'in front of': 'in front of, before',
         'under': 'under, underneath, beneath, below', 'above': 'above, over',
         'between': 'between, in between, among', 'across': 'across', 'along': 'along',
@@ -74,6 +78,13 @@ _LONGEST = max(map(len, _TABLE))
 _NEAREST = frozenset(('nearest', 'closest'))
 
 
+def _counts(lower: Sequence[str], row: int) -> bool:
+    """Whether the words count from the end: 'the next to last mug', 'the third to last'."""
+    ahead = row if lower[row] == 'next' else row - 1
+    return tuple(lower[ahead + 1:ahead + 3]) == ('to', 'last') and ahead >= 0 and (
+        lower[ahead] == 'next' or lower[ahead] in ORDINALS)
+
+
 def preposition_at(lower: Sequence[str], row: int, end: int) -> Preposition | None:
     """The longest preposition that begins at `row` and ends before `end`.
 
@@ -82,7 +93,7 @@ def preposition_at(lower: Sequence[str], row: int, end: int) -> Preposition | No
     """
     for length in range(min(_LONGEST, end - row), 0, -1):
         found = _TABLE.get(tuple(lower[row:row + length]))
-        if found is not None:
+        if found is not None and not _counts(lower, row):
             return found
     if row + 1 < end and lower[row] in _NEAREST and lower[row + 1] in ('the', 'a', 'an'):
         return Preposition(1, 'next to', Kind.MODIFIER)

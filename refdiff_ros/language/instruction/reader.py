@@ -22,6 +22,7 @@ from refdiff_ros.language.instruction.clauses import first_mark
 from refdiff_ros.language.instruction.details import step_with_quantities
 from refdiff_ros.language.instruction.dialogue_act import (
     act_of,
+    gesture_of,
     names_ordinal,
     number_said,
     spoken,
@@ -79,6 +80,10 @@ def read_instruction(text: str, nlp: Callable[[str], Any] | None = None) -> Inst
         BadRequestError: the text is empty, too long, or has no word in it.
     """
     text = clean_text(text)
+    if not split_words(text) and (gesture := gesture_of(text)) is not None:
+        why = NoObject(NoObjectReason.NOT_MENTIONED, _SPOKEN[gesture].format(text=text))
+        return Instruction(text, (), (), why, 'rules',
+                           (f'the picture was read as {gesture.value!r}',), gesture)
     if not split_words(text):
         raise BadRequestError(f'expected an instruction in words, got {text!r}: say what to do, '
                               "for example 'pick up the red mug'")

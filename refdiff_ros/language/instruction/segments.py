@@ -28,7 +28,7 @@ from refdiff_ros.language.instruction.prepositions import (
 )
 from refdiff_ros.language.instruction.sentence import Sentence, Span
 from refdiff_ros.language.tokens import is_modifier, Token
-from refdiff_ros.language.words import DETERMINERS, ED_NOUNS, ING_NOUNS
+from refdiff_ros.language.words import DETERMINERS, ED_NOUNS, ING_NOUNS, ORDINALS
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,8 @@ class _Cutter:
                 return True
             joined = self.coordinator(row) and (
                 self.lower[row + 1] in DETERMINERS or not describes(self.tokens[row - 1])
-                or self.lower[row - 1] in DETERMINERS or not describes(self.tokens[row + 1]))
+                or self.lower[row - 1] in DETERMINERS or not describes(self.tokens[row + 1])
+                or self.lower[row - 1] in ORDINALS and self.lower[row + 1] in ORDINALS)
             if joined:
                 return True
             before = self.lower[row - 1]

@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 from refdiff_ros.language.instruction.amounts import Amount, amounts
+from refdiff_ros.language.instruction.courtesies import courtesy_at
 from refdiff_ros.language.instruction.frames import frame_of, FRAMES, Goal
 from refdiff_ros.language.instruction.slips import is_slip_of_verb, mended
 from refdiff_ros.language.tokens import is_modifier, Token
@@ -96,7 +97,8 @@ class Heard:
 def listen(text: str) -> Heard:
     """The words of `text` as they were meant."""
     heard = Heard(text, split_words(text), frozenset())
-    for stage in (_without_emoji, _without_amounts, _spelled_out, _without_fillers,
+    for stage in (_without_emoji, _without_amounts, _without_numbering, _spelled_out,
+                  _without_courtesies, _without_fillers,
                   _verbs_mended, _words_mended, _without_repeats, _repaired, _places_named):
         heard = stage(heard)
     return heard
@@ -139,6 +141,41 @@ def _without_amounts(heard: Heard) -> Heard:
         amounts=tuple(found), blanks=heard.blanks + spans)
 
 
+def _without_numbering(heard: Heard) -> Heard:
+    """'1. take the mug 2. put it there': the numbers of a list are no words, and part it."""
+    listed: set[int] = set()
+    for row, word in enumerate(heard.words):
+        if word.text == str(len(listed) + 1) and heard.text[word.end:word.end + 1] == '.' and (
+                row == 0 or listed) and row + 1 < len(heard.words):
+            listed.add(row)
+    if len(listed) < 2:
+        return heard
+    return replace(heard, words=tuple(
+        word for row, word in enumerate(heard.words) if row not in listed))
+
+
+def _without_courtesies(heard: Heard) -> Heard:
+    """'... when you get a chance', '..., thank you so much': at the end of a sentence."""
+    lower = [word.lower for word in heard.words]
+    kept, changed, row = list(heard.words[:1]), set(heard.changed), 1
+    while row < len(lower):
+        length = courtesy_at(lower, row)
+        if length and _ends_sentence(heard, row + length):
+            changed.update((word.start, word.end) for word in heard.words[row:row + length])
+            row += length
+        else:
+            kept.append(heard.words[row])
+            row += 1
+    return replace(heard, words=tuple(kept), changed=frozenset(changed))
+
+
+def _ends_sentence(heard: Heard, row: int) -> bool:
+    if row >= len(heard.words):
+        return True
+    between = heard.text[heard.words[row - 1].end:heard.words[row].start]
+    return any(mark in between for mark in '.!?;')
+
+
 def _spelled_out(heard: Heard) -> Heard:
     """Contractions and short forms in full words."""
     words: list[Word] = []
@@ -175,13 +212,20 @@ def _without_fillers(heard: Heard) -> Heard:
     for row, word in enumerate(heard.words):
         before = words[-1].lower if words else ''
         like = word.lower == 'like' and before in ('so', 'just', 'ok', 'okay', 'and', 'then')
+        for_me = word.lower == 'for' and _for_person(before, heard.words[row + 1:])
         polite = word.lower in ('please', 'kindly') and bool(words) and _inside(
             before, heard.words[row + 1:])
-        if (word.lower in _FILLERS or like or polite) and len(heard.words) > 1:
+        if (word.lower in _FILLERS or like or polite or for_me) and len(heard.words) > 1:
             changed.add((word.start, word.end))
         else:
             words.append(word)
     return replace(heard, words=tuple(words) or heard.words, changed=frozenset(changed))
+
+
+def _for_person(before: str, after: tuple[Word, ...]) -> bool:
+    """Whether a 'for' stands between a verb and its person: 'bring | me the cup'."""
+    return frame_of(before) is not None and len(after) > 1 and after[0].lower in ('me', 'us') \
+        and after[1].lower in DETERMINERS
 
 
 def _inside(before: str, after: tuple[Word, ...]) -> bool:

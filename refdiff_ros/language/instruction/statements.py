@@ -14,6 +14,10 @@ _MODALS = frozenset('goes go belongs belong should must needs need has have ough
 _ASKING = frozenset('can could should may would will'.split())
 _TO_BE = frozenset('to be go stay end up being sit stand not never'.split())
 _RELATIVES = frozenset('that which who'.split())
+# In the base form; the participles of other verbs are too like them.
+_FIRST_OBJECTS = frozenset('put place bring drop'.split())
+_NOT_OBJECTS = frozenset(
+    'to that which who is are was were be been being has have had and or of with you i'.split())
 _GOING = frozenset('goes go belongs belong comes'.split())
 _STAYING = frozenset('stays stay remains remain'.split())
 _AS_IT_IS = frozenset('there here where it is they are put as alone untouched'.split())
@@ -24,14 +28,10 @@ def read_statement(
 ) -> ClauseReading | None:
     """'the mug goes on the tray', 'the door should be closed'; None where it is none."""
     lower = sentence.lower
-    inverted = _inverted(sentence, row, end, negated)
-    if inverted is not None:
-        return inverted
-    if lower[row] in DETERMINERS:
-        staying = next((at for at in range(row + 1, end) if lower[at] in _STAYING), None)
-        if staying is not None and all(word in _AS_IT_IS for word in lower[staying + 1:end]):
-            found = read_arguments(sentence, row, staying, NAMED)
-            return as_reading(sentence, found, NAMED, negated=True)
+    other = (_nobody(sentence, row, end) or _object_first(sentence, row, end, negated)
+             or _inverted(sentence, row, end, negated) or _staying(sentence, row, end))
+    if other is not None:
+        return other
     if lower[row] in _ASKING and lower[row + 1:row + 2] and lower[row + 1] in DETERMINERS:
         row += 1  # 'can that cup go in the sink'
     modal = next((at for at in range(row + 1, end - 1) if lower[at] in _MODALS
@@ -54,6 +54,47 @@ def read_statement(
     if not passive.objects or frame is None and not passive.places:
         return None  # 'it should be near the left' tells where it is
     return as_reading(sentence, (passive,), frame or FRAMES['put'], negated)
+
+
+def _staying(sentence: Sentence, row: int, end: int) -> ClauseReading | None:
+    """'the mug stays there'; None for other sentences."""
+    lower = sentence.lower
+    staying = next((at for at in range(row + 1, end) if lower[at] in _STAYING), None)
+    if lower[row] not in DETERMINERS or staying is None or any(
+            word not in _AS_IT_IS for word in lower[staying + 1:end]):
+        return None
+    found = read_arguments(sentence, row, staying, NAMED)
+    return as_reading(sentence, found, NAMED, negated=True)
+
+
+def _nobody(sentence: Sentence, row: int, end: int) -> ClauseReading | None:
+    """'nobody touches the mug', 'no one moves it'; None for other sentences."""
+    lower = sentence.lower
+    verb = row + 1 + (lower[row] == 'no')
+    if lower[row] not in ('nobody', 'noone') and lower[row:row + 2] != ('no', 'one') \
+            or verb + 1 >= end:
+        return None
+    frame = frame_of(lower[verb])
+    if frame is None:
+        return None
+    found = read_arguments(sentence, verb + 1, end, frame)
+    return as_reading(sentence, found, frame, negated=True)
+
+
+def _object_first(
+    sentence: Sentence, row: int, end: int, negated: bool,
+) -> ClauseReading | None:
+    """'the spoon put in the cup', as those say whose language has the verb last."""
+    lower = sentence.lower
+    verb = next((at for at in range(row + 2, end - 1) if lower[at] in _FIRST_OBJECTS), None)
+    if verb is None or lower[row] not in DETERMINERS or lower[verb - 1] in _NOT_OBJECTS \
+            or preposition_at(lower, verb + 1, end) is None:
+        return None
+    found = moved(sentence, (row, verb), (verb + 1, end), FRAMES[lower[verb]])
+    if not found.objects or not found.places:
+        return None
+    note = f'{sentence.said((row, end))!r} was read as an order to {lower[verb]} it there'
+    return replace(as_reading(sentence, (found,), FRAMES[lower[verb]], negated), note=note)
 
 
 def _inverted(

@@ -43,14 +43,20 @@ _POSES = 'poses of the objects'
 
 @dataclass(frozen=True)
 class Event:
-    """One feedback: seconds since the goal was sent, stage, sentence, and the mask if there is
-    one, (H, W) bool.
+    """One feedback.
+
+    Attributes:
+        at_s: seconds since the goal was sent.
+        stage, note: what is done, and a sentence on it.
+        mask: (H, W) bool, of what is meant; None where that is not told.
+        marks: texts with boxes x1, y1, x2, y2, pixels: what a question is about.
     """
 
     at_s: float
     stage: IntEnum
     note: str
     mask: np.ndarray | None = None
+    marks: tuple[tuple[str, tuple[int, int, int, int]], ...] = ()
 
 
 @dataclass(frozen=True)

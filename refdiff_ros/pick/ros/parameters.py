@@ -67,6 +67,9 @@ NUMBERS = (
     ParameterSpec('rest_time', 0.1,
                   'Reports must agree for this long before a motion counts as over, seconds.',
                   low=0.0, high=10.0),
+    ParameterSpec('stall_time', 2.0,
+                  'Fingers that do not move for this long after a command stand against '
+                  'something, and count as closed, seconds.', low=0.1, high=60.0),
     ParameterSpec('speed_limit', 0.0,
                   'The hand moves at most this fast, m/s: the topic target_pose is led along the '
                   'line, MoveIt is asked for it. 0 leaves the speed to the robot.',

@@ -28,8 +28,6 @@ from refdiff_ros.pick.workspace import Workspace
 
 # Fingers that have come this far have answered a command.
 _MOVED_M = 0.001
-# Fingers that stood against the object already do not move: so long they may take to begin.
-_STALLED_S = 2.0
 # Fingers that stay within this are at rest.
 _STILL_M = 0.0005
 # Reports that must agree, however fast they come.
@@ -145,7 +143,8 @@ class RosRobot:
             return (self._gripper.look() and self._rested(first)
                     and (arrived or abs(at - start) > _MOVED_M
                          or math.isfinite(self._gripper.reported_m())
-                         or self._gripper.is_heard() and time.monotonic() - sent_s > _STALLED_S))
+                         or self._gripper.is_heard()
+                         and time.monotonic() - sent_s > self._values('stall_time')))
         self._wait(done, lambda: (
             f'expected the fingers to go to {opening_m * 1000:.0f} mm and come to rest, they are '
             f'at {self.opening() * 1000:.0f} mm after {self._values("motion_timeout"):g} s: look '

@@ -19,11 +19,14 @@ from rclpy.signals import SignalHandlerOptions
 
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.ros.log_repeats import RepeatFilter
+from refdiff_ros.ros.processes.guard import Guard
 
 _LOG = logging.getLogger(__name__)
 
 # One for a transition that loads, one for the timers, one for what comes in, one to spare.
 _THREADS = 4
+# What ending may take, seconds: launch sends SIGTERM after five.
+_END_S = 4.5
 # One Ctrl-C comes twice below a launch file: from the terminal and from launch.
 _SAME_S = 1.0
 
@@ -35,7 +38,9 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
     A second signal, a second or more after the first, ends the process at once.
 
     After a signal, which is how a node is ended on purpose, this does not return: the process
-    ends with status 0 (launch calls any other a crash).
+    ends with status 0 (launch calls any other a crash). A node that has a method `guarded_by` is
+    given a `Guard` and a function that ends the process with another status; the guard ends it
+    where a step holds the interpreter.
 
     Args:
         make_node: gives an rclpy node that has a method `stop` to end its work.
@@ -56,10 +61,13 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
     try:
         node = make_node()
     except (InvalidParameterTypeException, InvalidParameterValueException,
-            RefDiffError) as error:
-        print(f'refdiff: the node cannot start: {error}', file=sys.stderr)
+            RefDiffError, rclpy_implementation.RCLError) as error:
+        print(f'refdiff: the node cannot start: {_without_places(error)}', file=sys.stderr)
         rclpy.try_shutdown()
         return 2
+    if hasattr(node, 'guarded_by'):
+        name = node.get_fully_qualified_name()
+        node.guarded_by(Guard(name, _reporter(name)).board, ended.fail)
     handler = _ToRosLog(node.get_logger())
     handler.addFilter(RepeatFilter())
     logging.getLogger('refdiff_ros').addHandler(handler)
@@ -68,9 +76,11 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
     executor.add_node(node)
     spinner = threading.Thread(target=_spin, args=(executor, ended), daemon=True)
     spinner.start()
-    ended.wait()
+    status = ended.wait()
     node.get_logger().info(
-        'ending: the running stage is finished first; a second Ctrl-C ends at once')
+        'ending: the running stage is finished first, if that takes no longer than 3 s; a second '
+        'Ctrl-C ends at once')
+    _end_after(_END_S, status)
     node.stop()
     rclpy.try_shutdown()
     spinner.join(1.0)
@@ -79,18 +89,37 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
     sys.stderr.flush()
     # Taking the interpreter and the models' libraries apart takes seconds, on a busy machine more
     # than the five after which launch kills.
-    os._exit(0)
+    os._exit(status)
+
+
+def _end_after(seconds: float, status: int) -> None:
+    """End the process then, whatever hinders it until then."""
+    timer = threading.Timer(seconds, os._exit, (status,))
+    timer.daemon = True
+    timer.start()
+
+
+def _reporter(name: str) -> list[str]:
+    # Where this package is found by PYTHONPATH, which it inherits, or is installed.
+    return [sys.executable, '-m', 'refdiff_ros.ros.processes.hang_report', name]
 
 
 def _arguments_fault(error: Exception) -> str:
-    """What is wrong with '--ros-args', without the places in rcl that found it."""
-    text = re.sub(r',? at /\S+:\d+', '', str(error)).removeprefix('failed to initialize rcl: ')
+    """What is wrong with '--ros-args', with what to do about it."""
+    text = _without_places(error).removeprefix('failed to initialize rcl: ')
+    if text.startswith('SECURITY ERROR'):
+        return f'expected what ROS_SECURITY_ENABLE asks for, got: {text}. See SECURITY.md'
     hint = ''
     if 'ros__parameters' in text:
         hint = ". A params file has its values below the node's name and 'ros__parameters:'"
     elif 'remap rule' in text:
         hint = '. A topic has no spaces in its name'
     return f'expected ROS arguments that can be read, got: {text}{hint}'
+
+
+def _without_places(error: Exception) -> str:
+    """What an error of rcl says, without where in its sources that was."""
+    return re.sub(r',? at /\S+:\d+', '', str(error))
 
 
 class _ToRosLog(logging.Handler):
@@ -118,6 +147,7 @@ class _Ended:
     def __init__(self):
         self._event = threading.Event()
         self._first_s = float('inf')
+        self._status = 0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._signalled)
 
@@ -125,9 +155,15 @@ class _Ended:
         """End without a signal."""
         self._event.set()
 
-    def wait(self) -> None:
-        """Until a signal comes or `set` is called."""
+    def fail(self, status: int) -> None:
+        """End without a signal, with this exit status."""
+        self._status = status
+        self._event.set()
+
+    def wait(self) -> int:
+        """Until a signal comes, or `set` or `fail` is called; the exit status."""
         self._event.wait()
+        return self._status
 
     def _signalled(self, number: int, _frame: object) -> None:
         now_s = time.monotonic()

@@ -32,19 +32,19 @@ class Access:
     """
 
     address: str
-    token: str = ''
+    token: str = field(default='', repr=False)
     session: str = field(default_factory=secrets.token_urlsafe, repr=False)
 
     def __post_init__(self):
         if not self.loopback and not self.token:
             raise BadRequestError(
-                f"expected web_token with web_address '{self.address}', which other machines "
-                f'reach: set web_token to {SHORTEST_TOKEN} characters or more, or leave '
-                'web_address at 127.0.0.1')
+                f"expected web_token_file with web_address '{self.address}', which other machines "
+                f'reach: write a token of {SHORTEST_TOKEN} characters or more into a file of mode '
+                '0600 and set web_token_file to its path, or leave web_address at 127.0.0.1')
         if self.token and len(self.token) < SHORTEST_TOKEN:
             raise BadRequestError(
-                f'expected web_token of {SHORTEST_TOKEN} characters or more, got '
-                f'{len(self.token)}: take a longer one')
+                f'expected {SHORTEST_TOKEN} characters or more in web_token_file, got '
+                f'{len(self.token)}: write a longer token into it')
 
     @property
     def loopback(self) -> bool:
@@ -79,17 +79,15 @@ class Access:
         """Compare a visitor's token, in a time that does not tell how much of it is right."""
         return bool(self.token) and _same(token, self.token)
 
-    def admitted(self, cookie: str, authorization: str) -> bool:
-        """Whether a visitor may see the page.
+    def knows_session(self, cookie: str) -> bool:
+        """Whether a visitor needs no token: none is asked for, or the cookie is the session's."""
+        return not self.token or _same(cookie, self.session)
 
-        Args:
-            cookie: the session cookie, '' for none.
-            authorization: the Authorization header, '' for none; 'Bearer <token>' is for programs.
-        """
-        if not self.token or _same(cookie, self.session):
-            return True
-        kind, _, token = authorization.partition(' ')
-        return kind.lower() == 'bearer' and self.knows_token(token.strip())
+
+def bearer_token(authorization: str) -> str:
+    """The token in an Authorization header 'Bearer <token>', for programs; '' for none."""
+    kind, _, token = authorization.partition(' ')
+    return token.strip() if kind.lower() == 'bearer' else ''
 
 
 def _name(url: str) -> str:

@@ -8,11 +8,12 @@ import numpy as np
 
 from refdiff_ros.grasp.rectangle import Rectangle
 from refdiff_ros.grasp.results import GraspRegion
-from refdiff_ros.pictures.overlay import grasp_words
-from refdiff_ros.results import Segmentation
+from refdiff_ros.language.instruction.door import is_order
+from refdiff_ros.pictures.overlay import grasp_words, inner_point
+from refdiff_ros.results import Segmentation, Status
 from refdiff_ros.ros.answers import Answer, Origin
 from refdiff_ros.ros.messages import box_message
-from refdiff_ros.ros.web.pictures import attention_png, inner_point, jpeg, outlines, pack
+from refdiff_ros.ros.web.pictures import attention_png, jpeg, outlines, pack
 
 _CLEAR_PX = 6.0
 
@@ -49,6 +50,7 @@ def answer_message(shown: Shown, attention: bool) -> bytes:
         'notes': list(answer.notes), 'models': f'{answer.bundle}, {answer.preset}, {answer.mode}',
         'grasp': grasp_view(answer.grasp), 'candidates': [], 'mask': [],
         'picture': answer.frame is not None, 'attention': False,
+        'order': answer.status is Status.BAD_REQUEST and is_order(answer.expression),
     }
     if answer.frame is not None:
         head['size'] = list(answer.frame.size_hw[::-1])
@@ -67,16 +69,19 @@ def answer_message(shown: Shown, attention: bool) -> bytes:
 
 
 def _candidates(result: Segmentation, limit: int) -> list[dict[str, Any]]:
-    rows = result.regions[:limit]
-    return [{
-        'outline': outlines(result.proposals[row]), 'point': inner_point(result.proposals[row]),
-        'box': _box(result.proposals[row]), 'score': float(result.scores.total[row]),
-        'description': _description(result, place),
-    } for place, row in enumerate(rows)]
+    """Those that are listed, in the order in which the question names them."""
+    listed = range(len(result.regions))[:limit]
+    return [_candidate(result, place)
+            for place in sorted(listed, key=result.numbers.__getitem__)]
 
 
-def _description(result: Segmentation, place: int) -> str:
-    return '' if result.question is None else result.question.descriptions[place]
+def _candidate(result: Segmentation, place: int) -> dict[str, Any]:
+    mask, question = result.proposals[result.regions[place]], result.question
+    return {
+        'outline': outlines(mask), 'point': inner_point(mask), 'box': _box(mask),
+        'number': result.numbers[place], 'best': place == 0,
+        'probability': result.fits[place] if result.fits else None,
+        'description': '' if question is None else question.descriptions[place]}
 
 
 def _box(mask: np.ndarray) -> list[int]:

@@ -46,10 +46,12 @@ def choose(
     row = max(agreement, key=agreement.__getitem__, default=None)
     if row is None or agreement[row] < _SAME_BOX:
         raise BadRequestError(_CHANGED)
-    reason = f'the operator chose region {rows.index(row) + 1} of {len(rows)}'
+    number = result.numbers[rows.index(row)]
+    reason = f'the operator chose region {number} of {len(rows)}'
     chosen = replace(
         result, status=Status.FOUND, reason=reason, mask=result.proposals[row], index=row,
-        rivals=(), score=float(result.scores.total[row]), confidence=1.0, question=None)
+        rivals=(), score=float(result.scores.total[row]), confidence=1.0, question=None,
+        fits=())
     return replace(answer, status=Status.FOUND, reason=reason, segmentation=chosen,
                    grasp=_grasp(answer, result, row))
 

@@ -22,6 +22,7 @@ from refdiff_ros.ros.answers import Answer, Origin
 from refdiff_ros.ros.decoding import picture_of
 from refdiff_ros.ros.frame_sync import FrameSet
 from refdiff_ros.ros.web.answer_view import answer_message, Shown
+from refdiff_ros.ros.web.follower_link import FollowerLink
 from refdiff_ros.ros.web.pictures import jpeg, pack, waited
 
 _LOG = logging.getLogger(__name__)
@@ -30,6 +31,9 @@ _LOG = logging.getLogger(__name__)
 # one's latency, they are shown even to those who look at answered frames alone.
 _FRAME_PERIOD_S = 0.1
 _QUIET_S = 2.0
+
+
+Tell = Callable[[str, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Robot:
         newest: the newest frame, or None.
         expression: the standing expression now.
         max_megapixels: a larger camera picture is not decoded.
+        follower: gives the line to the node of that name which follows orders; it tells what
+            changes there.
     """
 
     say: Callable[[str], str]
@@ -49,6 +55,7 @@ class Robot:
     newest: Callable[[], FrameSet | None]
     expression: Callable[[], str]
     max_megapixels: Callable[[], float] = lambda: MAX_MEGAPIXELS
+    follower: Callable[[str, Tell], FollowerLink] | None = None
 
 
 @dataclass(eq=False)
@@ -105,12 +112,13 @@ class Viewer:
 class Hub:
     """Takes what the node has, and hands it to the browsers.
 
-    `offer`, `frame_came`, `said` and `report` may be called from any thread and return at once;
-    everything else belongs to the loop's thread.
+    `offer`, `frame_came`, `said`, `tell` and `report` may be called from any thread and return at
+    once; everything else belongs to the loop's thread.
     """
 
     def __init__(self, robot: Robot, loop: asyncio.AbstractEventLoop):
         self.robot = robot
+        self.follower: FollowerLink | None = None
         self.viewers: set[Viewer] = set()
         self._loop = loop
         self._shown: Shown | None = None
@@ -149,11 +157,18 @@ class Hub:
             self._shown = None
         self._soon(self._tell_all, 'said', {'text': text})
 
+    def tell(self, what: str, values: dict[str, Any]) -> None:
+        """What the node that follows orders does now."""
+        if self.viewers:
+            self._soon(self._tell_all, what, values)
+
     def report(self, array: Any) -> None:
         """The newest `DiagnosticArray` of the node."""
         self._report = array
         if self.viewers:
             self._soon(self._tell_state)
+            if self.follower is not None:
+                self.follower.check()
 
     def _soon(self, call: Callable[..., None], *args: Any) -> None:
         with suppress(RuntimeError):  # the server is ending
@@ -177,6 +192,8 @@ class Hub:
         """Somebody looks: tell them what there is."""
         self.viewers.add(viewer)
         viewer.tell('said', {'text': self.robot.expression()})
+        for what, values in () if self.follower is None else self.follower.messages:
+            viewer.tell(what, values)
         if self._report is not None:
             viewer.tell('state', state_of(self._report))
         self.refresh()

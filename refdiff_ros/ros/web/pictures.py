@@ -70,15 +70,6 @@ def outlines(mask: np.ndarray) -> list[list[int]]:
     return [cv2.approxPolyDP(part, _OFF_PX, True).ravel().tolist() for part in largest]
 
 
-def inner_point(mask: np.ndarray) -> tuple[int, int]:
-    """The pixel (u, v) of a mask that is farthest from its border."""
-    cv2 = require_package('cv2', 'ros')
-    # A border of zeros, for what touches the edge of the image.
-    inside = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 3)
-    v, u = np.unravel_index(int(np.argmax(inside)), inside.shape)
-    return int(u) - 1, int(v) - 1
-
-
 def _no_wider(cv2: Any, picture: np.ndarray, width: int) -> np.ndarray:
     if picture.shape[1] <= width:
         return picture

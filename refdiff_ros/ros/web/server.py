@@ -1,21 +1,23 @@
 """The operator page's web server: page, login and websocket, with the rules of `access`."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import resources
 import json
-import logging
+import math
 from typing import Any
 
 from aiohttp import web, WSMsgType
 
 from refdiff_ros.errors import BadRequestError, RefDiffError
-from refdiff_ros.ros.web.access import Access
+from refdiff_ros.ros.web.access import Access, bearer_token
 from refdiff_ros.ros.web.answer_view import grasp_view
 from refdiff_ros.ros.web.choice import choose
+from refdiff_ros.ros.web.connections import address_of
+from refdiff_ros.ros.web.guesses import Guesses
 from refdiff_ros.ros.web.hub import Hub, Viewer
-
-_LOG = logging.getLogger(__name__)
+from refdiff_ros.ros.web.refusals import Refusals
 
 COOKIE = 'refdiff_session'
 # More browsers than this are sent away.
@@ -23,8 +25,8 @@ MOST_VIEWERS = 8
 # Characters of an expression; the text encoder reads far fewer.
 LONGEST_EXPRESSION = 500
 _LONGEST_MESSAGE = 8192
-# Each wrong token costs its sender this long.
-_WRONG_TOKEN_S = 1.0
+# What a browser may ask of the node that follows orders.
+_FOLLOWER = ('order', 'answer', 'stop', 'cancel', 'resume', 'put_back')
 _HEADERS = {
     'Content-Security-Policy':
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -40,9 +42,17 @@ _TYPES = {'.css': 'text/css', '.html': 'text/html', '.js': 'text/javascript',
           '.svg': 'image/svg+xml'}
 
 
-def make_app(access: Access, hub: Hub) -> web.Application:
-    """The application: GET /, POST /login, GET /ws, and the files of `assets`."""
-    server = _Server(access, hub)
+def make_app(access: Access, hub: Hub, refusals: Refusals,
+             trust: Callable[[Any], None]) -> web.Application:
+    """The application: GET /, POST /login, GET /ws, and the files of `assets`.
+
+    Args:
+        access: who may see the page.
+        hub: what it shows.
+        refusals: counts who may not.
+        trust: takes the peer, as a transport tells it, whose connection is kept open.
+    """
+    server = _Server(access, hub, refusals, trust)
     app = web.Application(middlewares=[server.guard], client_max_size=_LONGEST_MESSAGE)
     app.add_routes([
         web.get('/', server.page), web.post('/login', server.login),
@@ -52,8 +62,11 @@ def make_app(access: Access, hub: Hub) -> web.Application:
     return app
 
 
-async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
+    if not request.get('admitted'):  # a stranger has one request a connection
+        response.headers['Connection'] = 'close'
+        response.force_close()
 
 
 def _assets() -> dict[str, bytes]:
@@ -63,37 +76,70 @@ def _assets() -> dict[str, bytes]:
 
 
 class _Server:
-    def __init__(self, access: Access, hub: Hub):
+    def __init__(self, access: Access, hub: Hub, refusals: Refusals,
+                 trust: Callable[[Any], None]):
         self._access = access
         self._hub = hub
+        self._refusals = refusals
+        self._trust = trust
+        self._guesses = Guesses()
         self._assets = _assets()
-        self._assets['login_wrong.html'] = self._assets['login.html'].replace(
-            b'<!-- wrong -->', b'<p class="error" role="alert">This is not the token.</p>')
         self._sockets: set[web.WebSocketResponse] = set()
+        self._tasks: set[asyncio.Task] = set()
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Turn away what comes from another site."""
+        """Turn away what comes under another name, and learn who may see the page."""
         if not self._access.host_allowed(request.host):
+            self._refuse(request, 'requests under a name that is not this machine\'s')
             raise web.HTTPForbidden(
                 text='expected to be asked for as localhost or 127.0.0.1: open the page under '
-                     'that name (through a tunnel too), or set web_address and web_token')
+                     'that name (through a tunnel too), or set web_address and web_token_file')
+        if self._admitted(request):
+            request['admitted'] = True
+            self._trust(request.get_extra_info('peername'))
         return await handler(request)
 
     def _admitted(self, request: web.Request) -> bool:
-        return self._access.admitted(
-            request.cookies.get(COOKIE, ''), request.headers.get('Authorization', ''))
+        if self._access.knows_session(request.cookies.get(COOKIE, '')):
+            return True
+        token = bearer_token(request.headers.get('Authorization', ''))
+        if not token:
+            return False
+        wait_s = self._guesses.wait_s(_address(request))
+        if wait_s > 0:
+            self._refuse(request, 'tokens too soon after wrong ones')
+            raise web.HTTPTooManyRequests(
+                text=_wait_words(wait_s), headers={'Retry-After': str(math.ceil(wait_s))})
+        return self._right(request, token)
+
+    def _right(self, request: web.Request, token: str) -> bool:
+        """Whether it is the token; a wrong one is counted."""
+        if self._access.knows_token(token):
+            return True
+        self._guesses.wrong(_address(request))
+        self._refuse(request, 'wrong tokens')
+        return False
+
+    def _refuse(self, request: web.Request, kind: str) -> None:
+        self._refusals.count(kind, _address(request))
 
     def _file(self, name: str, status: int = 200) -> web.Response:
         kind = _TYPES['.' + name.rpartition('.')[2]]
         return web.Response(body=self._assets[name], content_type=kind, charset='utf-8',
                             status=status)
 
+    def _login_form(self, status: int, text: str = '') -> web.Response:
+        form = self._assets['login.html'].decode()
+        if text:
+            form = form.replace('<!-- wrong -->', f'<p class="error" role="alert">{text}</p>')
+        return web.Response(text=form, content_type='text/html', status=status)
+
     async def page(self, request: web.Request) -> web.Response:
         """The page, or the form that asks for the token."""
-        if self._admitted(request):
+        if request.get('admitted'):
             return self._file('page.html')
-        return self._file('login.html', 401)
+        return self._login_form(401)
 
     async def asset(self, request: web.Request) -> web.Response:
         """A file of the page; they hold no secret."""
@@ -105,24 +151,28 @@ class _Server:
     async def login(self, request: web.Request) -> web.Response:
         """Take the token of the form and give the session's cookie."""
         self._same_origin(request)
-        form = await request.post()
-        if not self._access.knows_token(str(form.get('token', ''))):
-            await asyncio.sleep(_WRONG_TOKEN_S)
-            _LOG.warning('operator page: a wrong token from %s', request.remote)
-            return self._file('login_wrong.html', 401)
+        token = str((await request.post()).get('token', ''))
+        wait_s = self._guesses.wait_s(_address(request))
+        if wait_s > 0:
+            self._refuse(request, 'tokens too soon after wrong ones')
+            return self._login_form(429, _wait_words(wait_s))
+        if not self._right(request, token):
+            return self._login_form(401, 'This is not the token.')
         response = web.HTTPSeeOther('/')
-        response.set_cookie(COOKIE, self._access.session, httponly=True, samesite='Strict')
+        response.set_cookie(COOKIE, self._access.session, httponly=True, samesite='Strict',
+                            secure=request.secure)
         raise response
 
     def _same_origin(self, request: web.Request) -> None:
         if not self._access.origin_allowed(request.headers.get('Origin'), request.host):
+            self._refuse(request, 'requests from pages of other sites')
             raise web.HTTPForbidden(text='expected to be asked by the operator page itself, not '
                                          'by another site')
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
         """What one browser shows and says, until it goes."""
         self._same_origin(request)
-        if not self._admitted(request):
+        if not request.get('admitted'):
             raise web.HTTPUnauthorized(text='expected the token: open the page and enter it')
         if len(self._sockets) >= MOST_VIEWERS:
             raise web.HTTPServiceUnavailable(
@@ -177,10 +227,40 @@ class _Server:
             return self._say(message['text'])
         elif asked == 'choose':
             return await self._choose(message)
+        elif asked in _FOLLOWER:
+            # In a task: a stop must not wait for the answer to an order.
+            task = asyncio.create_task(self._follow(viewer, asked, message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         else:
-            raise BadRequestError(
-                f"expected 'do' as shown, look, say or choose, got {asked!r:.40}")
+            wanted = ', '.join(('shown', 'look', 'say', 'choose', *_FOLLOWER))
+            raise BadRequestError(f"expected 'do' as one of {wanted}, got {asked!r:.40}")
         return {}
+
+    async def _follow(self, viewer: Viewer, asked: str, message: dict[str, Any]) -> None:
+        """What is for the node that follows orders."""
+        try:
+            text = await self._of_follower(asked, message)
+        except RefDiffError as error:
+            viewer.tell('done', {'for': asked, 'ok': False, 'text': str(error)})
+        except (KeyError, TypeError, ValueError, OverflowError, AssertionError) as error:
+            viewer.tell('done', {'for': asked, 'ok': False,
+                                 'text': f'this message cannot be read: {error!r:.200}'})
+        else:
+            viewer.tell('done', {'for': asked, 'ok': True, 'text': text})
+
+    async def _of_follower(self, asked: str, message: dict[str, Any]) -> str:
+        follower = self._hub.follower
+        if follower is None:
+            raise BadRequestError('this page gives no orders: set web_follower to the name of '
+                                  'the node that follows them')
+        if asked == 'order':
+            return await follower.order(' '.join(str(message['text']).split()))
+        if asked == 'answer':
+            return await follower.answer(message)
+        if asked == 'stop':
+            return await follower.stop()
+        return await (follower.cancel() if asked == 'cancel' else follower.trigger(asked))
 
     def _say(self, text: Any) -> dict[str, Any]:
         if not isinstance(text, str) or len(text) > LONGEST_EXPRESSION:
@@ -203,6 +283,15 @@ class _Server:
         topic = self._hub.robot.select(chosen)
         return {'text': f'{chosen.reason}: sent on {topic}', 'box': box,
                 'grasp': grasp_view(chosen.grasp)}
+
+
+def _address(request: web.Request) -> str:
+    peer = request.get_extra_info('peername')
+    return address_of(peer[0]) if peer else 'one that is gone'
+
+
+def _wait_words(wait_s: float) -> str:
+    return f'Too many wrong tokens from this address: try again in {math.ceil(wait_s)} s.'
 
 
 async def _send(socket: web.WebSocketResponse, viewer: Viewer) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from refdiff_ros.cli import main
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError, RefDiffError
-from refdiff_ros.evaluation.html import charts, gallery, pictures
+from refdiff_ros.evaluation.html import case_pictures, charts, gallery
 from refdiff_ros.evaluation.html.cases import as_run, read_run
 from refdiff_ros.evaluation.html.comparison import compare
 from refdiff_ros.evaluation.html.gallery import Gallery
@@ -94,7 +94,7 @@ class _Engine:
 
 @pytest.fixture
 def tokens(monkeypatch):
-    monkeypatch.setattr(pictures, 'root_token_indices', lambda tokenizer, expression: (2,))
+    monkeypatch.setattr(case_pictures, 'root_token_indices', lambda tokenizer, expression: (2,))
 
 
 def shown(size_hw=SIZE, text='the mug'):
@@ -256,7 +256,7 @@ def test_the_precision_curve_marks_the_published_thresholds():
 
 def test_pictures_of_a_case(tokens):
     frame, truth, found = shown()
-    drawn = pictures.case_pictures(_Engine(), frame, truth, found)
+    drawn = case_pictures.case_pictures(_Engine(), frame, truth, found)
     assert drawn['size'] == [64, 48] and drawn['still'].startswith('data:image/webp;base64,')
     assert drawn['truth'] == drawn['answer'] == 'M20 10l0 19l23 0l0 -19z'
     assert [(token, root) for token, _, root in drawn['tokens']['shown']] == [
@@ -267,7 +267,7 @@ def test_pictures_of_a_case(tokens):
     assert (drawn['candidates']['scored'], drawn['candidates']['all']) == (2, 3)
     assert drawn['grasp']['valid'] and len(drawn['grasp']['corners']) == 4
     assert drawn['notes'] == ['a note']
-    assert set(pictures.case_pictures(_Engine(), frame, truth, None)) == {
+    assert set(case_pictures.case_pictures(_Engine(), frame, truth, None)) == {
         'size', 'still', 'truth'}
     json.dumps(drawn, allow_nan=False)
 
@@ -275,14 +275,14 @@ def test_pictures_of_a_case(tokens):
 def test_without_attention_no_token_is_asked_for():
     frame, truth, found = shown()
     engine = _Engine()
-    drawn = pictures.case_pictures(engine, frame, truth, replace(found, correlation=None))
+    drawn = case_pictures.case_pictures(engine, frame, truth, replace(found, correlation=None))
     assert drawn['attention'] is drawn['tokens'] is None and engine.asked == 0
 
 
 def test_a_ragged_mask_makes_no_long_path():
     noise = np.random.default_rng(0).random((480, 640)) < 0.5
-    assert 0 < len(pictures.mask_path(noise)) <= 6000
-    assert pictures.mask_path(np.zeros(SIZE, bool)) == ''
+    assert 0 < len(case_pictures.mask_path(noise)) <= 6000
+    assert case_pictures.mask_path(np.zeros(SIZE, bool)) == ''
 
 
 def test_the_gallery_keeps_the_ends_and_draws_the_middle(monkeypatch):

@@ -13,9 +13,9 @@ from refdiff_ros.errors import RefDiffError
 from refdiff_ros.evaluation.bags.pairing import index_bag, Topics
 from refdiff_ros.evaluation.bags.reading import Bag
 from refdiff_ros.evaluation.online.answer_bag import AnswerBagError, AnswerBagWriter
-from refdiff_ros.evaluation.online.plan import Play
 from refdiff_ros.evaluation.online.player import Player
 from refdiff_ros.evaluation.online.recording import play_all, Recording
+from refdiff_ros.evaluation.online.schedule import Play
 from refdiff_ros.evaluation.online.topics import (
     DIAGNOSTICS,
     EXPRESSION,

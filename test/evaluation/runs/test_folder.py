@@ -18,10 +18,10 @@ from refdiff_ros.evaluation.runs.record import (
     answer_line,
     parse_answers,
     samples_sha256,
-    weights_sha256,
 )
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.models.store import SHIPPED, TABLETOP
+from refdiff_ros.models.weights_digest import weights_sha256
 from refdiff_ros.presets import ONBOARD
 
 

@@ -1,6 +1,7 @@
 """Orders on a real graph: gripper, truth and the node that follows as processes of their own."""
 
-from contextlib import ExitStack
+import asyncio
+from contextlib import contextmanager, ExitStack
 import os
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 from ros_graph import wait_for
 
 from refdiff_ros.action import FollowInstruction
+from refdiff_ros.errors import BadRequestError
 from refdiff_ros.follow.results import State
 from refdiff_ros.follow.ros.client import FollowClient
 from refdiff_ros.msg import InstructionReference, InstructionStep
 from refdiff_ros.pick.graph import GraphOptions, show_scene, start
+from refdiff_ros.ros.web.follower_link import FollowerLink
 
 # Two plates, a purple mug and an orange can.
 SEED = 60000030
@@ -141,3 +144,54 @@ def test_a_planner_gives_steps_and_skills_know_what_is_in_the_hand(idle):
     assert done.result().result.status == Result.DONE, done.result().result.reason
     gap = np.hypot(*(_place(idle, 'purple mug') - _place(idle, 'yellow plate'))[:2])
     assert gap < 0.04
+
+
+@contextmanager
+def _link(client):
+    """The operator page's line to the node, and the newest that it has told, by kind."""
+    told = {}
+    link = FollowerLink(client._node, 'refdiff_follow', told.__setitem__)
+    try:
+        wait_for(lambda: told.get('follow', {}).get('state') == 'IDLE')
+        yield link, told
+    finally:
+        link.destroy()
+
+
+def _newest(told):
+    return told.get('orders', {'orders': [{}]})['orders'][0]
+
+
+def test_the_page_shows_its_own_orders_and_those_of_others(idle):
+    with _link(idle) as (link, told):
+        assert told['follow']['link'] == 'open'
+        idle.say('pick up the red dragon')
+        wait_for(lambda: _newest(told).get('outcome') == 'REFUSED')
+        assert _newest(told)['text'] == 'pick up the red dragon'
+        assert 'red dragon' in _newest(told)['reason']
+        assert asyncio.run(link.order('the orange can')) == 'ordered'
+        wait_for(lambda: _newest(told).get('outcome') == 'NOT_READ')
+        assert [order['text'] for order in told['orders']['orders']] == [
+            'the orange can', 'pick up the red dragon']
+        with pytest.raises(BadRequestError, match='nothing to cancel'):
+            asyncio.run(link.cancel())
+        with pytest.raises(BadRequestError, match='no question is open'):
+            asyncio.run(link.answer({'id': 1, 'text': 'left'}))
+
+
+def test_a_stop_from_the_page_keeps_the_plan_and_is_taken_back(idle):
+    with _link(idle) as (link, told):
+        asyncio.run(link.order('pick up the purple mug'))
+        wait_for(lambda: told['follow']['state'] == 'LIFTING')
+        assert asyncio.run(link.stop()) == 'the hand holds its pose'
+        wait_for(lambda: _newest(told).get('outcome') == 'STOPPED')
+        wait_for(lambda: told['follow']['outcome'] == 'STOPPED')
+        assert told['follow']['state'] == 'STOPPED'
+        assert [step['text'] for step in told['follow']['plan']] == ['pick up the purple mug']
+        assert asyncio.run(link.trigger('resume')) == 'goals are taken up again'
+        wait_for(lambda: told['follow']['state'] == 'IDLE')
+        assert asyncio.run(link.order('stop')) == 'ordered'
+        wait_for(lambda: told['follow']['state'] == 'STOPPED')
+        assert 'back' in asyncio.run(link.trigger('put_back'))
+        wait_for(lambda: told['follow']['state'] == 'IDLE')
+        assert told['follow']['holding'] == ''

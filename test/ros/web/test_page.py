@@ -10,18 +10,15 @@ import threading
 import aiohttp
 import chromium
 from free_port import free_port
-from pytest import approx, fixture, mark, raises
+from pytest import fixture, mark, raises
 from ros_graph import camera_info, GraphClient, image, NODE, NodeProcess, wait_for
-from web_answers import ambiguous, unpack
+from web_answers import ambiguous
+from web_page import browse, of, page, request, TOKEN, token_file
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.ros import topics
 from refdiff_ros.ros.parameters import NodeConfig
-from refdiff_ros.ros.web.hub import Robot
-from refdiff_ros.ros.web.page import OperatorPage
-
-TOKEN = 'a token long enough'
 
 
 @fixture(scope='module')
@@ -63,63 +60,11 @@ def showing(client, msg):
         client.node.destroy_timer(timer)
 
 
-def request(port, method='GET', path='/', body=None, **headers):
-    """(status, headers, body) of one HTTP request; names of headers with _ for -."""
-    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=250)
-    connection.request(method, path, body, {k.replace('_', '-'): v for k, v in headers.items()})
-    answer = connection.getresponse()
-    body = answer.read().decode(errors='replace')
-    connection.close()
-    return answer.status, answer.headers, body
-
-
-class Browser:
-    """What a browser's websocket would say and hear."""
-
-    def __init__(self, socket):
-        self._socket = socket
-        self.heard = []
-
-    async def tell(self, **message):
-        await self._socket.send_json(message)
-
-    async def send_text(self, text):
-        await self._socket.send_str(text)
-
-    async def hear(self, wanted, timeout_s=200.0):
-        """Until a message of which `wanted(head)` is true; its head, parts with 'parts'."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                msg = await self._socket.receive()
-                if msg.type is aiohttp.WSMsgType.BINARY:
-                    _, head, head['parts'] = unpack(msg.data)
-                    await self.tell(do='shown')
-                else:
-                    assert msg.type is aiohttp.WSMsgType.TEXT, msg
-                    head = json.loads(msg.data)
-                self.heard.append(head)
-                if wanted(head):
-                    return head
-
-
-def browse(port, steps, **headers):
-    """Run `steps(browser)` on a websocket."""
-    async def run():
-        async with aiohttp.ClientSession() as session, session.ws_connect(
-                f'http://127.0.0.1:{port}/ws', headers=headers) as link:
-            return await steps(Browser(link))
-    return asyncio.run(run())
-
-
-def of(what):
-    return lambda head: head['what'] == what
-
-
 def test_the_page_is_served_with_all_its_files_and_no_foreign_ones(client, port):
     status, headers, body = request(port)
     assert status == 200 and '<title>refdiff operator</title>' in body
     assert "default-src 'none'" in headers['Content-Security-Policy']
-    for name in ('page.css', 'page.js', 'link.js', 'picture.js', 'icon.svg'):
+    for name in ('page.css', 'page.js', 'follow.js', 'link.js', 'picture.js', 'icon.svg'):
         status, headers, text = request(port, path=f'/assets/{name}')
         assert status == 200 and text
         assert headers['X-Content-Type-Options'] == 'nosniff'
@@ -141,7 +86,8 @@ def test_the_node_has_the_topics_and_services_of_the_table(client):
     # And nothing of ours is missing from it.
     named = {row.name.replace('~', '/refdiff') for row in topics.NODE}
     ours = {name for kind in there.values() for name, type_ in kind.items()
-            if 'refdiff_ros' in type_ or name.startswith('/refdiff/') and kind is there['out']}
+            if '/_action/' not in name and (
+                'refdiff_ros' in type_ or name.startswith('/refdiff/') and kind is there['out'])}
     assert {name for name in ours if 'transition_event' not in name} <= named
 
 
@@ -194,7 +140,6 @@ def test_what_is_asked_is_answered_and_what_is_clicked_is_published(nothing_aske
     assert masks[0].header == grasps[0].header == sent.header
     box = masks[0].box
     assert [box.x_offset, box.y_offset, box.width, box.height] == second['box']
-    assert masks[0].score == approx(second['score'])
     # The answer on ~/mask itself stays what it was.
     assert client.masks[-1].status == ReferringMask.AMBIGUOUS
 
@@ -216,7 +161,14 @@ def test_what_is_said_on_the_graph_is_seen_on_the_page(nothing_asked, port):
 @mark.parametrize(('text', 'words'), [
     ('no json', 'cannot be read'),
     ('[1]', 'cannot be read'),
-    ('{"do": "dance"}', "expected 'do' as shown, look, say or choose"),
+    ('{"do": "dance"}', "expected 'do' as one of shown, look, say, choose, order"),
+    ('{"do": "order", "text": "pick up the mug"}', "the node 'refdiff_follow' is not there"),
+    ('{"do": "order"}', 'cannot be read'),
+    ('{"do": "order", "text": " "}', 'expected an order of 1 to'),
+    ('{"do": "answer", "id": -1, "text": "left"}', 'cannot be read'),
+    ('{"do": "answer", "id": 1, "text": "left"}', 'is not there'),
+    ('{"do": "stop"}', 'nobody confirms it'),
+    ('{"do": "cancel"}', 'is not there'),
     ('{"do": "say", "text": 5}', 'at most 500 characters'),
     (json.dumps({'do': 'say', 'text': 'x' * 501}), 'at most 500 characters'),
     ('{"do": "choose", "point": [1], "box": []}', ''),
@@ -295,16 +247,21 @@ def test_in_a_browser_a_question_is_typed_and_a_region_is_clicked(
         camera.stop()
 
 
-def test_an_address_that_others_reach_fails_configure_without_a_token(client, port):
+def test_an_address_that_others_reach_fails_configure_without_a_token(client, port, tmp_path):
     for step in ('deactivate', 'cleanup'):
         assert client.transition(step)
     with raises(ConnectionRefusedError):
         request(port)
     assert client.set_parameter('web_address', '0.0.0.0').successful
     assert not client.transition('configure')
-    client.wait_for_silence("models failed: not loaded: expected web_token with web_address "
+    client.wait_for_silence("models failed: not loaded: expected web_token_file with web_address "
                             "'0.0.0.0'")
-    assert client.set_parameter('web_token', TOKEN).successful
+    token = token_file(tmp_path)
+    token.chmod(0o644)
+    assert client.set_parameter('web_token_file', str(token)).successful
+    assert not client.transition('configure')
+    client.wait_for_silence('with mode 0600, so that nobody else reads it, got 0644')
+    token.chmod(0o600)
     assert client.transition('configure')
     assert request(port)[0] == 401
     assert request(port, Authorization=f'Bearer {TOKEN}')[0] == 200
@@ -320,16 +277,9 @@ def test_an_address_that_others_reach_fails_configure_without_a_token(client, po
 
 # The server alone
 
-def page(**values):
-    """A page with nothing behind it."""
-    served = OperatorPage(Robot(lambda text: '', lambda answer: '', lambda: None, lambda: ''))
-    served.apply(NodeConfig(**values))
-    return served
-
-
-def test_a_token_opens_the_page_and_a_wrong_one_does_not():
+def test_a_token_opens_the_page_and_a_wrong_one_does_not(tmp_path):
     port = free_port()
-    served = page(web_port=port, web_token=TOKEN)
+    served = page(web_port=port, web_token_file=str(token_file(tmp_path)))
     try:
         own = {'Origin': f'http://127.0.0.1:{port}',
                'Content_Type': 'application/x-www-form-urlencoded'}
@@ -356,7 +306,7 @@ def test_a_token_opens_the_page_and_a_wrong_one_does_not():
 @mark.skipif(not chromium.find(), reason=chromium.WHY_SKIPPED)
 def test_in_a_browser_the_token_is_typed_and_stays_known(tmp_path):
     port = free_port()
-    served = page(web_port=port, web_token=TOKEN)
+    served = page(web_port=port, web_token_file=str(token_file(tmp_path)))
     browser = chromium.Chromium(tmp_path / 'profile')
     try:
         browser.open(f'http://127.0.0.1:{port}/')

@@ -1,16 +1,24 @@
-// The operator page: what is asked, what is answered, what is shown. All text from the robot is
-// set as text, never as markup.
+// The operator page: what is asked, what is answered, what is shown, in two modes. 'find' shows what
+// a text means in the picture; 'do' gives orders (follow.js). All text from the robot is set as text,
+// never as markup.
 
+import { Following } from './follow.js';
 import { Link } from './link.js';
-import { drawAnswer, drawAttention, drawPicture, markNear } from './picture.js';
+import { drawAnswer, drawAttention, drawOptions, drawPicture, markNear } from './picture.js';
 
 const byId = (id) => document.getElementById(id);
 // A picture is old from here on, or from three times the last answer's latency.
 const OLD_MS = 2000;
+const WORDS = {
+  do: ['What should the robot do?', 'put the red can on the plate', 'Do it'],
+  find: ['What should the robot find?', 'the mug behind the red box', 'Ask'],
+};
+const OF_FOLLOWER = ['order', 'answer', 'stop', 'cancel', 'resume', 'put_back'];
 const MOODS = { FOUND: 'found', AMBIGUOUS: 'ambiguous', NOT_FOUND: 'plain' };
 
 const now = {
   said: '', answer: null, answeredAt: 0, pictureAt: null, chosen: null, state: null, link: 'lost',
+  mode: 'find', picked: false, size: null,
 };
 // For tests and for those who measure.
 window.refdiff = { pictures: 0, answers: 0, now };
@@ -45,13 +53,29 @@ function shownGrasp() {
 function graspWords() {
   const grasp = shownGrasp();
   if (!grasp || !now.answer.candidates.length) return grasp ? grasp.words : '';
-  return `region ${Math.max(chosenPlace(), 0) + 1}: ${grasp.words}`;
+  const { candidates } = now.answer;
+  const shown = candidates[chosenPlace()] || candidates.find((c) => c.best) || candidates[0];
+  return `region ${shown.number}: ${grasp.words}`;
 }
 
 function redraw() {
+  if (now.mode === 'do') {
+    redrawWork();
+    return;
+  }
   const shows = { mask: byId('show-mask').checked, grasp: byId('show-grasp').checked };
   byId('attention').hidden = !byId('show-attention').checked;
   drawAnswer(now.answer, shows.mask, shows.grasp && shownGrasp(), chosenPlace(), choose);
+}
+
+// In mode 'do': the regions that a question is about, or what has just been found, while the robot
+// still stands.
+function redrawWork() {
+  byId('attention').hidden = true;
+  const { question } = following;
+  const looking = following.now && following.now.state === 'GROUNDING';
+  if (question) drawOptions(question.options, now.answer, now.size, (id) => following.choose(id));
+  else drawAnswer(looking ? now.answer : null, byId('show-mask').checked, null, -1, () => {});
 }
 
 function choose(place) {
@@ -67,9 +91,10 @@ function done(ok, text) {
   byId('done').classList.toggle('error', !ok);
 }
 
-function candidateText(candidate, place) {
-  const score = candidate.score === null ? '' : candidate.score.toFixed(3);
-  return [`${place + 1}. ${candidate.description || 'this region'}`, score];
+function candidateText(candidate) {
+  const { probability } = candidate;
+  const fits = typeof probability === 'number' ? `fits ${Math.round(100 * probability)} %` : '';
+  return [`${candidate.number}. ${candidate.description || 'this region'}`, fits];
 }
 
 // Buttons are kept from answer to answer, so that the focus stays where it is.
@@ -92,7 +117,7 @@ function listCandidates() {
   }
   candidates.forEach((candidate, place) => {
     const button = list.children[place].firstChild;
-    const [name, score] = candidateText(candidate, place);
+    const [name, score] = candidateText(candidate);
     button.children[0].textContent = name;
     button.children[1].textContent = score;
     button.classList.toggle('chosen', place === chosenPlace());
@@ -106,12 +131,13 @@ function tellAnswer() {
   const idle = silence.startsWith('no standing expression');
   const word = answer ? answer.status : 'WAITING';
   setText('status', word.replace('_', ' '));
-  byId('card').className = `card ${answer ? MOODS[word] || 'failed' : ''}`;
+  byId('card').className = `card for-find ${answer ? MOODS[word] || 'failed' : ''}`;
   let reason = now.said ? 'The question is asked; the answer is under way.' : '';
   if (answer) reason = answer.carried ? `${answer.reason} (carried on to this picture)` : answer.reason;
   else if (idle) reason = now.said ? reason : 'Type what the robot should find.';
   else if (silence) reason = silence;
   setText('reason', answer && !answer.standing ? `${reason} (a call: "${answer.expression}")` : reason);
+  byId('instead').hidden = !(answer && answer.order && following.known);
   setText('question', answer && answer.question ? answer.question : '');
   byId('question').hidden = !(answer && answer.question);
   setText('grasp', graspWords());
@@ -144,7 +170,8 @@ function tellAge() {
   setText('frame-age', `${(age / 1000).toFixed(age < 10000 ? 1 : 0)} s`);
   byId('frame-age').classList.toggle('old', old);
   byId('stage').classList.toggle('stale', now.link === 'lost');
-  const behind = now.answer && now.answer.picture ? now.pictureAt - now.answeredAt : 0;
+  const overlaid = byId('overlay').childElementCount > 0;
+  const behind = overlaid && now.answer && now.answer.picture ? now.pictureAt - now.answeredAt : 0;
   let text = '';
   if (now.link === 'lost') text = 'connection lost: this picture is old';
   else if (behind > 50) text = `overlay ${(behind / 1000).toFixed(1)} s older than the picture`;
@@ -154,6 +181,7 @@ function tellAge() {
 
 async function picture(head, parts) {
   await drawPicture(parts[0], head.size);
+  now.size = head.size;
   now.pictureAt = performance.now() - head.age_ms;
   window.refdiff.pictures += 1;
 }
@@ -210,8 +238,11 @@ const link = new Link({
     tellAge();
   },
   text(message) {
-    if (message.what === 'state') state(message);
+    if (message.what === 'follow') following.state(message);
+    else if (message.what === 'orders') following.orders(message);
+    else if (message.what === 'state') state(message);
     else if (message.what === 'said') said(message.text);
+    else if (message.what === 'done' && OF_FOLLOWER.includes(message.for)) following.done(message);
     else if (message.what === 'done') {
       if (message.for === 'choose' && message.ok) now.chosen = message;
       if (message.for !== 'say' || !message.ok) done(message.ok, message.text);
@@ -224,7 +255,8 @@ const link = new Link({
 
 function look() {
   link.send({
-    do: 'look', live: byId('show-live').checked, attention: byId('show-attention').checked,
+    do: 'look', live: byId('show-live').checked || now.mode === 'do',
+    attention: byId('show-attention').checked && now.mode === 'find',
   });
   redraw();
 }
@@ -233,9 +265,54 @@ function say(text) {
   if (!link.send({ do: 'say', text })) done(false, 'not connected: the robot was not asked');
 }
 
+function setMode(mode) {
+  const changed = mode !== now.mode;
+  now.mode = mode;
+  document.body.dataset.mode = mode;
+  byId(`mode-${mode}`).checked = true;
+  tellMode();
+  if (changed) look();
+}
+
+// What the box is for, in this mode and with what is asked now.
+function tellMode() {
+  const [label, hint, send] = following.question && now.mode === 'do'
+    ? ['Your answer', 'the left one', 'Answer'] : WORDS[now.mode];
+  setText('text-label', label);
+  byId('text').placeholder = hint;
+  setText('send', send);
+  byId('clear').hidden = now.mode === 'do';
+}
+
+const following = new Following((message) => link.send(message), () => {
+  // With somebody to give orders to, the page is for orders, until its user wants it otherwise.
+  if (!now.picked) setMode(following.now.link === 'open' && !now.said ? 'do' : now.mode);
+  if (!following.known) setMode('find');
+  tellMode();
+  redraw();
+  tellAnswer();
+}, (text) => {
+  byId('text').value = text;
+  byId('text').focus();
+});
+window.refdiff.following = following;
+
+for (const mode of ['do', 'find']) {
+  byId(`mode-${mode}`).addEventListener('change', () => {
+    now.picked = true;
+    setMode(mode);
+  });
+}
+byId('instead').addEventListener('click', () => {
+  now.picked = true;
+  setMode('do');
+  following.say(now.answer.expression);
+});
 byId('say').addEventListener('submit', (event) => {
   event.preventDefault();
-  say(byId('text').value);
+  const { value } = byId('text');
+  if (now.mode === 'find') say(value);
+  else if (following.say(value)) byId('text').value = '';
 });
 byId('clear').addEventListener('click', () => {
   byId('text').value = '';
@@ -245,4 +322,8 @@ byId('clear').addEventListener('click', () => {
 for (const name of ['mask', 'attention', 'grasp', 'live']) {
   byId(`show-${name}`).addEventListener('change', look);
 }
+// Where the dock is fixed to the window's edge, the page ends above it.
+new ResizeObserver(([dock]) => {
+  document.body.style.setProperty('--dock', `${Math.ceil(dock.target.offsetHeight) + 12}px`);
+}).observe(byId('dock'));
 setInterval(tellAge, 200);

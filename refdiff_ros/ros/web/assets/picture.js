@@ -76,10 +76,40 @@ export function drawAnswer(answer, mask, grasp, chosen, choose) {
       x: middle(candidate.point[0]), y: middle(candidate.point[1]), class: 'number',
       'font-size': answer.size[1] / 16,
     });
-    number.textContent = place + 1;
+    number.textContent = candidate.number;
     drawn.push(number);
   }
   byId('overlay').replaceChildren(...drawn);
+}
+
+// The regions of a question to a person: as outlined in the answer that is behind it, else by their
+// boxes; choose(id) is called for a click.
+export function drawOptions(options, answer, size, choose) {
+  const drawn = [];
+  const boxes = options.filter((option) => option.box);
+  const area = (option) => option.box[2] * option.box[3];
+  for (const option of boxes.toSorted((a, b) => area(b) - area(a))) { // the smallest on top
+    const region = shape(option.box, answer);
+    region.setAttribute('class', 'line candidate');
+    region.addEventListener('click', () => choose(option.id));
+    drawn.push(region);
+  }
+  for (const { id, box: [x, y, width, height] } of boxes) {
+    const number = element('text', {
+      x: x + width / 2, y: y + height / 2, class: 'number', 'font-size': (size ? size[1] : 480) / 14,
+    });
+    number.textContent = id;
+    drawn.push(number);
+  }
+  byId('overlay').replaceChildren(...drawn);
+}
+
+function shape(box, answer) {
+  const same = answer && answer.candidates.find(
+    (candidate) => candidate.box.every((side, k) => Math.abs(side - box[k]) <= 2));
+  if (same) return element('path', { d: path(same.outline) });
+  const [x, y, width, height] = box;
+  return element('rect', { x, y, width, height, rx: 3 });
 }
 
 function graspLines({ corners, axis, contacts }, size) {

@@ -9,7 +9,7 @@ from refdiff_ros.evaluation.bags.pairing import index_bag, Topics
 from refdiff_ros.evaluation.bags.reading import Bag
 from refdiff_ros.evaluation.bags.samples import image_topics, match
 from refdiff_ros.evaluation.metrics.rle import encode_rle
-from refdiff_ros.evaluation.online.plan import plan, Play
+from refdiff_ros.evaluation.online.schedule import plan, Play
 from refdiff_ros.evaluation.online.timeline import timeline
 
 PIXELS = np.zeros((24, 32, 3), np.uint8)

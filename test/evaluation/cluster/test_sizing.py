@@ -3,7 +3,7 @@
 import pytest
 
 from refdiff_ros.evaluation.cluster.connection import ClusterError
-from refdiff_ros.evaluation.cluster.plan import Plan, plan_workers
+from refdiff_ros.evaluation.cluster.sizing import Plan, plan_workers
 
 
 def nodes(*places):

@@ -1,0 +1,1 @@
+"""Calibration on data whose truth is known: the fit, its check and the command."""

@@ -1,0 +1,48 @@
+"""The digest of a bundle's weights: tells whether two runs, or a run and a file, have the same."""
+
+import hashlib
+from typing import Any
+
+import torch
+
+from refdiff_ros.models.lock_file import read_lock
+from refdiff_ros.models.model_set import ModelSet
+from refdiff_ros.models.store import locate, UNTRAINED
+
+
+def weights_sha256(name_or_path: str, models: ModelSet) -> str:
+    """The digest of a loaded bundle's files: of one line 'sha256  path' a file, sorted by path.
+
+    The files' own digests were verified when they were loaded, so that none is read again.
+    `untrained_mini` has no files: there it is the digest of its tensors.
+
+    Args:
+        name_or_path: what the bundle was loaded by.
+        models: what was loaded.
+
+    Raises:
+        BundleError: the bundle is no longer where it was.
+    """
+    if name_or_path == UNTRAINED:
+        return _of_tensors(models)
+    located = locate(name_or_path, offline=True)
+    lock = read_lock(located.folder)
+    lines = [f'{file.sha256 or lock[path].sha256}  {path}\n'
+             for path, (_, file) in sorted(located.bundle.files().items())]
+    return hashlib.sha256(''.join(lines).encode()).hexdigest()
+
+
+def _modules(models: ModelSet) -> list[Any]:
+    diffusion, clip, sam = models.diffusion, models.clip, models.sam
+    found = [] if diffusion is None else [diffusion.vae, diffusion.unet, diffusion.text_encoder]
+    found += [] if clip is None else [clip.model]
+    return found if sam is None else [*found, sam]
+
+
+def _of_tensors(models: ModelSet) -> str:
+    hasher = hashlib.sha256()
+    for module in _modules(models):
+        for name, tensor in sorted(module.state_dict().items()):
+            hasher.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
+            hasher.update(tensor.cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return hasher.hexdigest()
