@@ -63,7 +63,7 @@ class RosWorld:
         if not status.has_mask:
             return Grounded(status, response.reason)
         view = self._view(msg.header.stamp)
-        found = (Candidate(mask_pixels(msg.mask)),)
+        found: tuple[Candidate, ...] = (Candidate(mask_pixels(msg.mask)),)
         if status is Status.AMBIGUOUS and msg.candidates:
             found = tuple(Candidate(mask, each.description, each.number, each.probability)
                           for mask, each in zip(
