@@ -82,10 +82,10 @@ class Answering:
     @cached_property
     def contrast(self) -> np.ndarray:
         """How Eq. (9) scores the proposals that pass the filter, (N,); NaN elsewhere."""
-        masks, rows = self.proposals.masks, self.proposals.rows
-        contrast = self._unscored()
+        proposals, contrast = self.proposals, self._unscored()
         if self._ask.mode.generative:
-            contrast[rows] = scores.generative(self.correlation, masks[rows])
+            contrast[proposals.rows] = scores.generative(
+                self.correlation, proposals.scored, proposals.windows)
         return contrast
 
     @cached_property

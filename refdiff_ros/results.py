@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
+from refdiff_ros.masks import window
 
 
 class Status(enum.IntEnum):
@@ -264,6 +265,16 @@ class Proposals:
     masks: np.ndarray
     rows: np.ndarray
     quality: np.ndarray | None = None
+
+    @cached_property
+    def scored(self) -> np.ndarray:
+        """(K, H, W) bool, the masks of `rows`."""
+        return self.masks if len(self.rows) == len(self.masks) else self.masks[self.rows]
+
+    @cached_property
+    def windows(self) -> tuple[tuple[slice, slice], ...]:
+        """Rows and columns of the box of each of `scored`."""
+        return tuple(map(window, self.scored))
 
 
 @dataclass(frozen=True)

@@ -3,28 +3,32 @@
 Letters: N proposals, H W image height and width.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.masks import window
 from refdiff_ros.presets import Mode, SelectionConfig
 from refdiff_ros.results import describe_array
 from refdiff_ros.stages import stage
 
-# Proposals are turned to float64 this many pixels at a time, so that a 20-megapixel image with
-# hundreds of proposals needs no second copy of them all.
-_CHUNK_PIXELS = 1 << 24
+Window = tuple[slice, slice]
 
 
 @stage('scoring')
-def generative(correlation: np.ndarray, masks: np.ndarray) -> np.ndarray:
+def generative(
+    correlation: np.ndarray, masks: np.ndarray, windows: Sequence[Window] | None = None,
+) -> np.ndarray:
     """Eq. (9): mean of c inside each proposal minus its mean outside.
 
-    The outside mean comes from the whole map's sum, so that each proposal is read once. Where a
-    side has no pixels Eq. (9) is 0/0; its mean is taken as 0.
+    The outside mean comes from the whole map's sum, so that only what is in a proposal's box is
+    read. Where a side has no pixels Eq. (9) is 0/0; its mean is taken as 0.
 
     Args:
         correlation: (H, W) float, the map c of Eq. (5).
         masks: (N, H, W) bool.
+        windows: rows and columns of each one's box, if the caller knows them.
 
     Returns:
         (N,) float32, in -1..1 for c in 0..1.
@@ -37,14 +41,11 @@ def generative(correlation: np.ndarray, masks: np.ndarray) -> np.ndarray:
             f'expected masks (N, {correlation.shape[0]}, {correlation.shape[1]}) bool, '
             f'got {describe_array(masks)}')
     # Float64: with few pixels outside, the outside sum is a small difference of large ones.
-    c = correlation.astype(np.float64).ravel()  # (H*W,)
-    rows = masks.reshape(len(masks), c.size)  # (N, H*W)
-    inside_sum = np.empty(len(masks), np.float64)
-    step = max(1, _CHUNK_PIXELS // max(1, c.size))
-    for start in range(0, len(rows), step):
-        chunk = rows[start:start + step]
-        inside_sum[start:start + step] = chunk.astype(np.float64) @ c
-    inside = np.count_nonzero(rows, axis=1)
+    c = correlation.astype(np.float64)
+    inside_sum, inside = np.zeros(len(masks), np.float64), np.zeros(len(masks), np.int64)
+    for row, place in enumerate(map(window, masks) if windows is None else windows):
+        part = masks[row][place]
+        inside_sum[row], inside[row] = c[place][part].sum(), np.count_nonzero(part)
     outside = c.size - inside
     outside_sum = c.sum() - inside_sum
     mean_inside = inside_sum / np.maximum(inside, 1)
