@@ -96,7 +96,7 @@ class TruthNode(Node):
         response.mask.mask = mask_message(mask, instances.header)
         response.mask.box, response.mask.area = box_message(mask), int(mask.sum())
         response.mask.candidates = mask_candidates(
-            masks[:1], [''] * len(masks[:1]), instances.header)
+            list(masks[:1]), [''] * len(masks[:1]), instances.header)
         if status is Status.AMBIGUOUS:
             self._ask_which(response, request.expression, masks, instances.header)
         if request.without_masks:
@@ -120,7 +120,7 @@ class TruthNode(Node):
             rgb_from_image(image)
         question = ask(masks, picture, parse(text, None))
         response.mask.question = question.text
-        response.mask.candidates = mask_candidates(masks, question.descriptions, header)
+        response.mask.candidates = mask_candidates(list(masks), question.descriptions, header)
         for candidate, number in zip(response.mask.candidates, question.numbers, strict=True):
             candidate.number, candidate.probability = number, math.nan
 
