@@ -40,6 +40,7 @@ from refdiff_ros.ros.mask_tracker import MaskTracker
 from refdiff_ros.ros.messages import service_response
 from refdiff_ros.ros.outputs import Outputs
 from refdiff_ros.ros.processes.guard import Board
+from refdiff_ros.ros.processes.heap import settle_heap
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.ros.requests import PendingRequest, Refusal
 from refdiff_ros.ros.statistics import Statistics
@@ -493,4 +494,5 @@ class RefDiffNode(LifecycleNodeMixin, Node):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Start the node and spin until interrupted; returns the exit status."""
+    settle_heap()
     return run(RefDiffNode, args)

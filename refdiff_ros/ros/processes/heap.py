@@ -1,0 +1,29 @@
+"""How the C library keeps the memory that a process has freed."""
+
+import ctypes
+import os
+
+# glibc's mallopt(3): at most so many heaps; what is larger than this comes straight from the
+# kernel and goes back to it; so much may stay free at a heap's end. Measured with
+# `bench/robustness/run.py --only soak`: without them an hour of answers makes the heaps grow, for
+# each answer's buffers are laid into the gaps between small pieces that live longer.
+_ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1
+_SETTINGS = {_ARENA_MAX: 2, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
+
+
+def settle_heap() -> bool:
+    """Have glibc keep few heaps; to be called before a process starts threads.
+
+    Who has set one of `MALLOC_ARENA_MAX`, `MALLOC_MMAP_THRESHOLD_`, `MALLOC_TRIM_THRESHOLD_` or
+    `GLIBC_TUNABLES` knows better: nothing is changed then.
+
+    Returns:
+        Whether it was done; False too where the C library is another one.
+    """
+    if any(name.startswith('MALLOC_') or name == 'GLIBC_TUNABLES' for name in os.environ):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # another C library
+        return False
+    return all([mallopt(parameter, value) == 1 for parameter, value in _SETTINGS.items()])
