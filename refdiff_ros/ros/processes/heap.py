@@ -26,4 +26,5 @@ def settle_heap() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):  # another C library
         return False
-    return all([mallopt(parameter, value) == 1 for parameter, value in _SETTINGS.items()])
+    done = [mallopt(parameter, value) == 1 for parameter, value in _SETTINGS.items()]
+    return all(done)
