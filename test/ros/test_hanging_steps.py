@@ -4,6 +4,7 @@ import signal
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
+import pytest
 from pytest import fixture, mark
 from ros_graph import GraphClient, image, NodeProcess, picture, ROOT, wait_for
 
@@ -33,6 +34,18 @@ def hanging(client):
     assert client.set_parameter('step_timeout', LIMIT_S).successful
     yield node
     node.kill()
+
+
+@fixture(scope='module')
+def survivor():
+    """A client of a node that goes on after what the tests of it do."""
+    client = GraphClient()
+    node = NodeProcess({'service_timeout': 120.0}, HANGING)
+    client.wait_until('active')
+    assert client.call('the red box', image()).status in ANSWERED
+    yield client
+    node.kill()
+    client.close()
 
 
 def other():
@@ -66,7 +79,7 @@ def test_a_step_that_hangs_is_reported_and_its_call_answered(client, hanging):
     assert 'the models cannot be freed' in hanging.output
 
 
-@mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@mark.parametrize('number', [pytest.param(signal.SIGINT, marks=mark.slow), signal.SIGTERM])
 def test_a_signal_ends_a_node_whose_step_hangs(client, hanging, number):
     assert client.set_parameter('step_timeout', 600.0).successful
     asked = client.call_async('fault hang vae', other())
@@ -107,7 +120,7 @@ def test_a_step_that_holds_the_interpreter_ends_the_process(client, hanging):
     assert "the step 'sam_prompts'" in error_message(client)
 
 
-@mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@mark.parametrize('number', [pytest.param(signal.SIGINT, marks=mark.slow), signal.SIGTERM])
 def test_a_signal_ends_a_node_whose_step_holds_the_interpreter(client, hanging, number):
     assert client.set_parameter('step_timeout', 600.0).successful
     client.call_async('fault lock unet', other())
@@ -119,15 +132,15 @@ def test_a_signal_ends_a_node_whose_step_holds_the_interpreter(client, hanging, 
     assert 'after a signal' in hanging.output
 
 
-def test_a_system_exit_in_a_step_is_an_internal_error(client, hanging):
-    answer = client.call('fault exit clip_text', other())
+def test_a_system_exit_in_a_step_is_an_internal_error(survivor):
+    answer = survivor.call('fault exit clip_text', other())
     assert answer.status == ReferringMask.INTERNAL
     assert 'SystemExit' in answer.reason
-    assert client.call('the red box', image()).status in ANSWERED
+    assert survivor.call('the red box', image()).status in ANSWERED
 
 
 @mark.parametrize('stage', ['parse', 'unet', 'grasp', 'messages'])
-def test_no_memory_is_said_wherever_it_happens(client, hanging, stage):
-    answer = client.call(f'fault memory {stage}', other())
+def test_no_memory_is_said_wherever_it_happens(survivor, stage):
+    answer = survivor.call(f'fault memory {stage}', other())
     assert answer.status == ReferringMask.OUT_OF_MEMORY, answer.reason
-    assert client.call('the red box', image()).status in ANSWERED
+    assert survivor.call('the red box', image()).status in ANSWERED

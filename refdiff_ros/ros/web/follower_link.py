@@ -13,6 +13,7 @@ import threading
 import time
 from typing import Any
 import uuid
+from weakref import WeakKeyDictionary
 
 from action_msgs.srv import CancelGoal
 from rclpy.action import ActionClient
@@ -47,6 +48,17 @@ _SILENT_S = 3.0
 _LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _QUIET = ('IDLE', 'STOPPED')
+# rclpy's executor trips over an action client that is taken apart while it waits. So one is kept
+# for each node and name, until the node itself ends.
+_ACTIONS: 'WeakKeyDictionary[Node, dict[str, ActionClient]]' = WeakKeyDictionary()
+
+
+def _action(node: Node, name: str) -> ActionClient:
+    actions = _ACTIONS.setdefault(node, {})
+    if name not in actions:
+        actions[name] = ActionClient(node, FollowInstruction, name,
+                                     callback_group=ReentrantCallbackGroup())
+    return actions[name]
 
 
 class FollowerLink:
@@ -71,8 +83,7 @@ class FollowerLink:
         self._count = 0
         self._own: dict[bytes, dict[str, Any]] = {}
         self._watched: tuple[bytes, str] | None = None
-        self._action: Any = ActionClient(node, FollowInstruction, f'{near}follow_instruction',
-                                         callback_group=group)
+        self._action: Any = _action(node, f'{near}follow_instruction')
         self._cancel: Any = node.create_client(
             CancelGoal, f'{near}follow_instruction/_action/cancel_goal', callback_group=group)
         self._answer: Any = node.create_client(
@@ -85,8 +96,7 @@ class FollowerLink:
             FollowState, f'{name}/state', self._state_came, _LATCHED, callback_group=group)
 
     def destroy(self) -> None:
-        """Take it apart."""
-        self._action.destroy()
+        """Take it apart, but for its action client."""
         for client in (self._cancel, self._answer, *self._triggers.values()):
             self._node.destroy_client(client)
         self._node.destroy_publisher(self._stop)
