@@ -256,3 +256,48 @@ def _reason(report: Any) -> str:
     where = report.longrepr
     text = where[2] if isinstance(where, tuple) else str(where)
     return text.removeprefix('Skipped: ')
+
+
+# What tests of several rooms use. The models are real ones, small, with random weights; modules
+# are imported when they are asked for, since most tests need neither torch nor ROS.
+
+
+@pytest.fixture(scope='module')
+def clip() -> Any:
+    """CLIP."""
+    from tiny_models import tiny_clip
+    return tiny_clip()
+
+
+@pytest.fixture(scope='module')
+def models() -> Any:
+    """All models of an engine."""
+    from tiny_models import tiny_model_set
+    return tiny_model_set()
+
+
+@pytest.fixture(scope='module')
+def frame() -> Any:
+    """A picture of 8 by 6 coloured squares."""
+    import numpy as np
+
+    from refdiff_ros.results import Frame
+    rng = np.random.default_rng(0)
+    image = np.kron(rng.integers(0, 256, (6, 8, 3)), np.ones((12, 12, 1))).astype(np.uint8)
+    return Frame(image)
+
+
+@pytest.fixture
+def client() -> Generator[Any, None, None]:
+    """A client of the node, for one test."""
+    from ros_graph import GraphClient
+    client = GraphClient()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope='module')
+def gates(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Where a node's stages can be held up."""
+    from ros_graph import Gates
+    return Gates(tmp_path_factory.mktemp('gates'))

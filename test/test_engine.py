@@ -5,7 +5,6 @@ import weakref
 
 import numpy as np
 import pytest
-from tiny_models import tiny_model_set
 import torch
 
 from refdiff_ros.engine import Engine
@@ -23,18 +22,6 @@ SMALL = {
     'proposals': {'points_per_side': 4, 'pred_iou_thresh': -10.0, 'stability_score_thresh': -1.0,
                   'box_nms_thresh': 0.9, 'min_area_px': 0, 'max_proposals': 2},
 }
-
-
-@pytest.fixture(scope='module')
-def models():
-    return tiny_model_set()
-
-
-@pytest.fixture(scope='module')
-def frame():
-    rng = np.random.default_rng(0)
-    image = np.kron(rng.integers(0, 256, (6, 8, 3)), np.ones((12, 12, 1))).astype(np.uint8)
-    return Frame(image)  # 72 x 96
 
 
 def small(name='onboard', **changes):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tiny_models import tiny_model_set
 
 from refdiff_ros.benchmark import published_order
 from refdiff_ros.engine import Engine
@@ -16,11 +15,6 @@ SMALL = {
                   'box_nms_thresh': 0.9, 'min_area_px': 30, 'max_proposals': 5},
 }
 TEXTS = ['the red mug', 'the blue box on the left', 'green plate to the right of the bottle']
-
-
-@pytest.fixture(scope='module')
-def models():
-    return tiny_model_set()
 
 
 @pytest.fixture(scope='module')

@@ -1,8 +1,6 @@
 """CLIP's image encoder by parts, against transformers' own forward pass."""
 
 import numpy as np
-import pytest
-from tiny_models import tiny_clip
 import torch
 from torch.nn import functional as F
 
@@ -15,11 +13,6 @@ from refdiff_ros.discriminative.clip_vision import (
     project,
     resize,
 )
-
-
-@pytest.fixture(scope='module')
-def clip():
-    return tiny_clip()
 
 
 def random_image(height, width, seed=0):

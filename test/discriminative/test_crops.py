@@ -3,7 +3,6 @@
 import numpy as np
 from PIL import Image
 import pytest
-from tiny_models import tiny_clip
 import torch
 from torchvision import transforms
 
@@ -20,11 +19,6 @@ from refdiff_ros.discriminative.crops import (
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.presets import DiscriminativeConfig
 from refdiff_ros.proposals.mask_figures import mask_boxes_xyxy
-
-
-@pytest.fixture(scope='module')
-def clip():
-    return tiny_clip()
 
 
 @pytest.fixture(scope='module')

@@ -13,11 +13,6 @@ from refdiff_ros.discriminative.masked_attention import masked_features, patch_m
 from refdiff_ros.presets import DiscriminativeConfig
 
 
-@pytest.fixture(scope='module')
-def clip():
-    return tiny_clip()
-
-
 def random_image(height, width, seed=0):
     rng = np.random.default_rng(seed)
     return torch.from_numpy(rng.integers(0, 256, (3, height, width)).astype(np.float32))

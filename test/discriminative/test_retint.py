@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_models import tiny_clip
 import torch
 
 from refdiff_ros.discriminative.retint import retinted
@@ -15,11 +14,6 @@ from refdiff_ros.results import Frame, ReferringExpression
 
 CONFIG = DiscriminativeConfig(beta=0.0, crop_fit='box', text_local='phrase')
 MUG = ReferringExpression('the black mug', 'mug', (10, 13), phrase='the black mug')
-
-
-@pytest.fixture(scope='module')
-def clip():
-    return tiny_clip()
 
 
 @pytest.fixture(scope='module')

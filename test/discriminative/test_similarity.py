@@ -21,11 +21,6 @@ CONFIGS = {name: get_preset(name).discriminative for name in ('paper', 'released
 
 
 @pytest.fixture(scope='module')
-def clip():
-    return tiny_clip()
-
-
-@pytest.fixture(scope='module')
 def frame():
     rng = np.random.default_rng(0)
     return Frame(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8))

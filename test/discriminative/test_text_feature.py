@@ -16,11 +16,6 @@ from refdiff_ros.discriminative.text_feature import (
 from refdiff_ros.results import ReferringExpression
 
 
-@pytest.fixture(scope='module')
-def clip():
-    return tiny_clip()
-
-
 def expression(text, root):
     start = text.index(root)
     return ReferringExpression(text=text, root=root, root_span=(start, start + len(root)))

@@ -14,11 +14,6 @@ from refdiff_ros.presets import DiscriminativeConfig
 LAST = DiscriminativeConfig(layer='last')
 
 
-@pytest.fixture(scope='module')
-def clip():
-    return tiny_clip()
-
-
 def random_image(height=32, width=32, seed=0):
     rng = np.random.default_rng(seed)
     return torch.from_numpy(rng.integers(0, 256, (3, height, width)).astype(np.float32))

@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from tiny_models import tiny_model_set
 import torch
 from torch.nn import functional as F
 
@@ -20,7 +19,6 @@ from refdiff_ros.evaluation.runs.folder import read_run
 from refdiff_ros.evaluation.runs.paper_tables import TABLES
 from refdiff_ros.models import manager
 from refdiff_ros.presets import DiscriminativeConfig, get_preset, Mode, PRESETS
-from refdiff_ros.results import Frame
 
 # Random weights propose small scattered masks, which hold the nearest pixel of no patch.
 SMALL = {'proposals': {'points_per_side': 4, 'pred_iou_thresh': -10.0, 'box_nms_thresh': 0.9,
@@ -29,18 +27,6 @@ SMALL = {'proposals': {'points_per_side': 4, 'pred_iou_thresh': -10.0, 'box_nms_
          'discriminative': {'patch_cover': 'any'}}
 TEXT = 'the red mug on the left'  # the tiny CLIP's tokenizer knows all words of it
 WHOLE = DiscriminativeConfig(masked_input='square', layer='last', patch_cover='any')
-
-
-@pytest.fixture(scope='module')
-def models():
-    return tiny_model_set()
-
-
-@pytest.fixture(scope='module')
-def frame():
-    rng = np.random.default_rng(0)
-    image = np.kron(rng.integers(0, 256, (6, 8, 3)), np.ones((12, 12, 1))).astype(np.uint8)
-    return Frame(image)  # 72 x 96
 
 
 @pytest.fixture(scope='module')

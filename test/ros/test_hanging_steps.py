@@ -19,13 +19,6 @@ GUARDED = 128 + signal.SIGKILL, -signal.SIGKILL
 
 
 @fixture
-def client():
-    client = GraphClient()
-    yield client
-    client.close()
-
-
-@fixture
 def hanging(client):
     """A node whose steps may take two seconds once the models are loaded."""
     node = NodeProcess({'service_timeout': 120.0}, HANGING)

@@ -3,17 +3,12 @@
 import time
 
 from pytest import approx, fixture
-from ros_graph import Gates, GraphClient, image, ROOT, running, wait_for
+from ros_graph import GraphClient, image, ROOT, running, wait_for
 
 from refdiff_ros.msg import ReferringMask
 
 ANSWERED = (ReferringMask.FOUND, ReferringMask.NOT_FOUND, ReferringMask.AMBIGUOUS)
 SEGMENT_S = 0.7
-
-
-@fixture(scope='module')
-def gates(tmp_path_factory):
-    return Gates(tmp_path_factory.mktemp('gates'))
 
 
 @fixture(scope='module')

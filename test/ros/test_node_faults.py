@@ -5,7 +5,7 @@ import time
 
 from pytest import fixture
 from rclpy.qos import qos_profile_sensor_data
-from ros_graph import Gates, GraphClient, image, NodeProcess, ROOT, wait_for
+from ros_graph import image, NodeProcess, ROOT, wait_for
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
@@ -13,18 +13,6 @@ from refdiff_ros.msg import ReferringMask
 
 SLOW = ROOT / 'test' / 'slow_node.py'
 ANSWERED = (ReferringMask.FOUND, ReferringMask.NOT_FOUND, ReferringMask.AMBIGUOUS)
-
-
-@fixture
-def client():
-    client = GraphClient()
-    yield client
-    client.close()
-
-
-@fixture(scope='module')
-def gates(tmp_path_factory):
-    return Gates(tmp_path_factory.mktemp('gates'))
 
 
 @fixture(scope='module')

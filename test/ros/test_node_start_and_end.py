@@ -9,7 +9,7 @@ import time
 from hub_server import COMMIT, hub_server
 from pytest import fixture, mark
 from rclpy.qos import qos_profile_sensor_data
-from ros_graph import Gates, GraphClient, image, NodeProcess, ROOT
+from ros_graph import Gates, image, NodeProcess, ROOT
 from sensor_msgs.msg import CompressedImage
 
 from refdiff_ros.msg import ReferringMask
@@ -18,13 +18,6 @@ SLOW = ROOT / 'test' / 'slow_node.py'
 # What is to end at once, on a machine with a lot to do.
 PROMPT_S = 30.0
 ANSWERED = (ReferringMask.FOUND, ReferringMask.NOT_FOUND, ReferringMask.AMBIGUOUS)
-
-
-@fixture
-def client():
-    client = GraphClient()
-    yield client
-    client.close()
 
 
 @fixture
