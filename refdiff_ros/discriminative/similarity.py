@@ -8,8 +8,8 @@ Letters: N proposals, H W image height and width, E width of CLIP's common space
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -62,7 +62,6 @@ class DiscriminativeFrame:
         texts: text features per sentence and what is read beside it, which frames may share.
         memories: patch keys and values per direction set.
         masked, cropped: the features of both branches of Eq. (7) per direction set, row by row.
-        retinted: those of the proposals in one colour, row by row, under the key ().
     """
 
     clip: ClipModels
@@ -73,7 +72,6 @@ class DiscriminativeFrame:
     memories: OrderedDict[Directions, PatchMemory] = field(default_factory=OrderedDict)
     masked: dict[Directions, RowFeatures] = field(default_factory=dict)
     cropped: dict[Directions, RowFeatures] = field(default_factory=dict)
-    retinted: dict[Directions, RowFeatures] = field(default_factory=dict)
 
     @torch.no_grad()
     def prefetch(self, rows: np.ndarray | None = None) -> None:
@@ -124,7 +122,7 @@ class DiscriminativeFrame:
         if len(rows):
             text = self._text(expression)
             masked, cropped = self._branches(find_directions(expression, self.config), rows)
-            matched = _match(masked, cropped, [text], self.config)[:, 0]
+            matched = _match(masked, cropped, text, self.config)
             if self.config.retint > 0:
                 matched = matched + self._shape_match(expression, rows)
             scores[rows] = matched.cpu().numpy()
@@ -150,7 +148,8 @@ class DiscriminativeFrame:
         own = self._text(expression)
         pairs = other_texts(expression, self.config.text, self.config.text_local)
         others = self.texts.get(('others', *pairs), lambda: encode_others(self.clip, pairs))
-        return np.asarray(_match(masked, cropped, (own, *others), self.config).cpu().numpy())
+        matches = [_match(masked, cropped, text, self.config) for text in (own, *others)]
+        return np.asarray(torch.stack(matches, dim=1).cpu().numpy())
 
     @property
     def scale(self) -> float:
@@ -216,7 +215,11 @@ class DiscriminativeFrame:
         def compute(missing: np.ndarray) -> torch.Tensor:
             masks = torch.from_numpy(self.masks[missing]).to(self.image.device)
             return retinted_features(self.clip, self.image.float(), masks, self.config)
-        return self.retinted.setdefault((), RowFeatures(len(self.masks))).get(rows, compute)
+        return self._retinted.get(rows, compute)
+
+    @cached_property
+    def _retinted(self) -> RowFeatures:
+        return RowFeatures(len(self.masks))
 
     def _memory(self, directions: Directions) -> PatchMemory:
         if directions not in self.memories:
@@ -291,16 +294,6 @@ def similarity(visual: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
 
 @stage('scoring')
 def _match(
-    masked: torch.Tensor | None,
-    cropped: torch.Tensor | None,
-    texts: Iterable[TextFeatures],
-    config: DiscriminativeConfig,
-) -> torch.Tensor:
-    """The scores of N proposals for each of K texts, (N, K)."""
-    return torch.stack([_match_one(masked, cropped, text, config) for text in texts], dim=1)
-
-
-def _match_one(
     masked: torch.Tensor | None,
     cropped: torch.Tensor | None,
     text: TextFeatures,

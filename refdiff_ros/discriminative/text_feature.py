@@ -52,7 +52,6 @@ def text_features(
 
 
 @stage('clip_text')
-@torch.no_grad()
 def kind_feature(clip: ClipModels, expression: ReferringExpression) -> torch.Tensor:
     """The text of the root word alone, 'the mug', (E,) float32 unit-norm."""
     return encode_texts(clip, [f'the {expression.root}'])[0]

@@ -1,11 +1,11 @@
 """The digest of a bundle's weights: tells whether two runs, or a run and a file, have the same."""
 
 import hashlib
-from typing import Any
 
 import torch
 
 from refdiff_ros.models.lock_file import read_lock
+from refdiff_ros.models.memory import modules
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.models.store import locate, UNTRAINED
 
@@ -32,16 +32,9 @@ def weights_sha256(name_or_path: str, models: ModelSet) -> str:
     return hashlib.sha256(''.join(lines).encode()).hexdigest()
 
 
-def _modules(models: ModelSet) -> list[Any]:
-    diffusion, clip, sam = models.diffusion, models.clip, models.sam
-    found = [] if diffusion is None else [diffusion.vae, diffusion.unet, diffusion.text_encoder]
-    found += [] if clip is None else [clip.model]
-    return found if sam is None else [*found, sam]
-
-
 def _of_tensors(models: ModelSet) -> str:
     hasher = hashlib.sha256()
-    for module in _modules(models):
+    for module in modules(models).values():
         for name, tensor in sorted(module.state_dict().items()):
             hasher.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
             hasher.update(tensor.cpu().flatten().view(torch.uint8).numpy().tobytes())

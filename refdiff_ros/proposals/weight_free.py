@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refdiff_ros.masks import box_xyxy
+from refdiff_ros.masks import window
 from refdiff_ros.optional import require_package
 
 # Parts of fewer pixels than this share of the image are specks.
@@ -43,11 +43,9 @@ def largest_parts(masks: np.ndarray) -> np.ndarray:
     label = require_package('cv2', 'grasp').connectedComponentsWithStats
     kept = masks.copy()
     for row, mask in enumerate(masks):
-        found = box_xyxy(mask)
-        if found is None:
+        box = window(mask)
+        if not mask[box].size:
             continue
-        left, top, right, bottom = found
-        box = slice(top, bottom + 1), slice(left, right + 1)
         count, labels, figures, _ = label(mask[box].astype(np.uint8), connectivity=8)
         if count > 2:
             kept[row][box] = labels == 1 + int(figures[1:, 4].argmax())  # the largest area
