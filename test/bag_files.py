@@ -12,6 +12,8 @@ from rosbags import rosbag1, rosbag2
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from rosbags.typesys import get_typestore, Stores
 
+from refdiff_ros.cli import main
+
 FIRST_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
 IMAGE, JPEG = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
@@ -105,6 +107,14 @@ def write_bag(folder: Path, kind: str, messages: Iterable[Message], late_ns: int
                 store.serialize_cdr(message, msgtype)
             writer.write(connections[topic, msgtype], stamp_ns + late_ns, bytes(data))
     return path
+
+
+def record_tables(bag: Path, *more: str) -> tuple[Path, Path]:
+    """A bag of small simulated tables, by `refdiff sim record`, and the labels beside it."""
+    labels = bag.parent / 'labels.jsonl'
+    assert main(['sim', 'record', '--out', str(bag), '--labels', str(labels),
+                 '--size', '96x72', '--seed', '4', *more]) == 0
+    return bag, labels
 
 
 def _message(store: Any, msgtype: str, stamp_ns: int, values: dict[str, Any], ros1: bool) -> Any:

@@ -13,11 +13,12 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 
+from renew_hashes import pins
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs' / 'licences.md'
 # Jazzy has the same packages of ROS in other versions.
 _LEFT_OUT = 'jazzy'
-_PIN = re.compile(r'([a-z0-9.-]+)==([\w.]+)')
 # What licence files begin with, or say, where nothing else names the licence.
 _TEXTS = (('Apache License', 'Apache-2.0'), ('Permission is hereby granted', 'MIT'),
           ('Redistribution and use in source and binary forms', 'BSD'))
@@ -78,8 +79,7 @@ def pinned() -> dict[str, str]:
     found = {}
     for path in (ROOT / 'requirements').glob('*.txt'):
         if path.stem != _LEFT_OUT:
-            found.update(pin.groups() for line in path.read_text().splitlines()
-                         if (pin := _PIN.match(line)))
+            found.update(pin.split('==') for pin in pins(path.read_text().splitlines()))
     return dict(sorted(found.items()))
 
 

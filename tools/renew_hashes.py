@@ -77,11 +77,11 @@ def pins(lines: Iterable[str]) -> list[str]:
 def hashes_of(lines: Iterable[str]) -> dict[str, list[str]]:
     """The hashes that stand in a file, by pin."""
     result: dict[str, list[str]] = {}
+    hashes: list[str] = []  # what stands before the first pin belongs to none
     for line in lines:
         if found := _PIN.match(line):
-            pin = found.group()
-            result[pin] = []
-        result and result[pin].extend(re.findall(r'--hash=sha256:([0-9a-f]{64})', line))
+            hashes = result[found.group()] = []
+        hashes += re.findall(r'--hash=sha256:([0-9a-f]{64})', line)
     return result
 
 

@@ -1,10 +1,9 @@
 """Bytes that tensors hold, and 16 bit memory on a machine that computes in float32."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
+from script_modules import load_script
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -17,13 +16,10 @@ FLOAT = 4
 
 @pytest.fixture(scope='module')
 def half_memory():
-    path = Path(__file__).parents[2] / 'bench' / 'half_memory.py'
-    if not path.exists():
+    try:
+        return load_script('bench/half_memory.py')
+    except FileNotFoundError:
         pytest.skip('bench/ comes with a checkout')
-    spec = importlib.util.spec_from_file_location('half_memory', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_what_lives_at_once_counts_and_what_was_freed_does_not():

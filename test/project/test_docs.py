@@ -5,12 +5,12 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 import importlib
-import importlib.util
 from pathlib import Path
 import re
 import shlex
 
 from pytest import fail, importorskip, mark
+from script_modules import load_script
 
 from refdiff_ros.cli import build_parser
 from refdiff_ros.pick.ros.parameters import LISTS, NUMBERS
@@ -36,11 +36,7 @@ pages = mark.parametrize('page', _PAGES, ids=_name)
 
 
 def _make_reference():
-    spec = importlib.util.spec_from_file_location(
-        'make_reference', _ROOT / 'tools' / 'make_reference.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script('tools/make_reference.py')
 
 
 def test_the_reference_is_what_the_code_says():

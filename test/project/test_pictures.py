@@ -1,23 +1,19 @@
 """The maker of the README's pictures."""
 
-import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
 import pytest
+from script_modules import load_script
 
 _ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope='module')
 def maker():
-    spec = importlib.util.spec_from_file_location(
-        'make_pictures', _ROOT / 'tools' / 'make_pictures.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script('tools/make_pictures.py')
 
 
 def test_a_film_has_its_pictures_for_their_time(maker, tmp_path):

@@ -1,9 +1,9 @@
 """The hashes in requirements/: which are missing, and how they are written."""
 
-import importlib.util
 from pathlib import Path
 
 from pytest import fixture, mark
+from script_modules import load_script
 
 _ROOT = Path(__file__).parents[2]
 A, B = 'a' * 64, 'b' * 64
@@ -11,11 +11,7 @@ A, B = 'a' * 64, 'b' * 64
 
 @fixture(scope='module')
 def renew():
-    spec = importlib.util.spec_from_file_location(
-        'renew_hashes', _ROOT / 'tools' / 'renew_hashes.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script('tools/renew_hashes.py')
 
 
 def test_a_file_is_written_as_pip_reads_it_and_read_again(renew):

@@ -4,8 +4,7 @@ import signal
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
-import pytest
-from pytest import fixture, mark
+from pytest import fixture, mark, param
 from ros_graph import GraphClient, image, NodeProcess, picture, ROOT, wait_for
 
 from refdiff_ros.msg import ReferringMask
@@ -72,7 +71,7 @@ def test_a_step_that_hangs_is_reported_and_its_call_answered(client, hanging):
     assert 'the models cannot be freed' in hanging.output
 
 
-@mark.parametrize('number', [pytest.param(signal.SIGINT, marks=mark.slow), signal.SIGTERM])
+@mark.parametrize('number', [param(signal.SIGINT, marks=mark.slow), signal.SIGTERM])
 def test_a_signal_ends_a_node_whose_step_hangs(client, hanging, number):
     assert client.set_parameter('step_timeout', 600.0).successful
     asked = client.call_async('fault hang vae', other())
@@ -113,7 +112,7 @@ def test_a_step_that_holds_the_interpreter_ends_the_process(client, hanging):
     assert "the step 'sam_prompts'" in error_message(client)
 
 
-@mark.parametrize('number', [pytest.param(signal.SIGINT, marks=mark.slow), signal.SIGTERM])
+@mark.parametrize('number', [param(signal.SIGINT, marks=mark.slow), signal.SIGTERM])
 def test_a_signal_ends_a_node_whose_step_holds_the_interpreter(client, hanging, number):
     assert client.set_parameter('step_timeout', 600.0).successful
     client.call_async('fault lock unet', other())

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 import shutil
 
-from bag_files import compressed, image, jpeg, stamp, write_bag
+from bag_files import compressed, image, jpeg, record_tables, stamp, write_bag
 import numpy as np
 from PIL import Image
 import pytest
@@ -30,10 +30,7 @@ INFO = '/camera/color/camera_info'
 def recorded(tmp_path_factory):
     """A bag of three scenes and its labels."""
     folder = tmp_path_factory.mktemp('recorded')
-    bag, labels = folder / 'bag', folder / 'labels.jsonl'
-    assert main(['sim', 'record', '--out', str(bag), '--labels', str(labels), '--scenes', '3',
-                 '--size', '96x72', '--seed', '4', '--exact-depth']) == 0
-    return bag, labels
+    return record_tables(folder / 'bag', '--scenes', '3', '--exact-depth')
 
 
 def evaluate(bag, labels, *more):

@@ -2,6 +2,7 @@
 
 import json
 
+from bag_files import record_tables
 import pytest
 
 from refdiff_ros.cli import main
@@ -16,10 +17,7 @@ FAST = ['--bundle', 'untrained_mini', '--mode', 'G', '--device', 'cpu', '--least
 def recorded(tmp_path_factory):
     """A bag of 14 scenes with labels of one and of several objects."""
     folder = tmp_path_factory.mktemp('recorded')
-    bag, labels = folder / 'kitchen', folder / 'labels.jsonl'
-    assert main(['sim', 'record', '--out', str(bag), '--labels', str(labels), '--scenes', '14',
-                 '--size', '96x72', '--seed', '4', '--several']) == 0
-    return bag, labels
+    return record_tables(folder / 'kitchen', '--scenes', '14', '--several')
 
 
 def calibrate(bag, labels, *more):
