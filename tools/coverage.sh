@@ -7,7 +7,7 @@ export COVERAGE_PROCESS_START=$PWD/pyproject.toml COVERAGE_FILE=$PWD/out/coverag
 rm -rf out/coverage
 mkdir -p out/coverage
 status=0
-python3 -m pytest -q -n 2 --dist loadfile --cov=refdiff_ros --cov-report= "$@" </dev/null || status=$?
+python3 -m pytest -q -n 2 --dist loadfile --cov --cov-report= "$@" </dev/null || status=$?
 python3 -m coverage combine -q out/coverage 2>/dev/null || true
 echo 'The ten least covered files:'
 python3 -m coverage report --format=text --sort=cover | awk 'NR < 3 || n++ < 10'
