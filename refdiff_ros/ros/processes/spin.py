@@ -29,6 +29,8 @@ _THREADS = 4
 _END_S = 4.5
 # One Ctrl-C comes twice below a launch file: from the terminal and from launch.
 _SAME_S = 1.0
+# How often to look whether a signal came that woke another thread.
+_LOOK_S = 0.05
 
 
 def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
@@ -162,15 +164,18 @@ class _Ended:
 
     def wait(self) -> int:
         """Until a signal comes, or `set` or `fail` is called; the exit status."""
-        self._event.wait()
+        # Looks again and again: Python handles signals on this thread alone, and of two signals
+        # at once another thread may take both, so that nothing wakes this one.
+        while self._first_s == float('inf') and not self._event.wait(_LOOK_S):
+            pass
         return self._status
 
     def _signalled(self, number: int, _frame: object) -> None:
+        # Takes no lock: a second signal may come while this runs.
         now_s = time.monotonic()
-        if self._event.is_set() and now_s - self._first_s > _SAME_S:
+        if now_s - self._first_s > _SAME_S:
             os._exit(128 + number)
         self._first_s = min(self._first_s, now_s)
-        self._event.set()
 
 
 def _spin(executor: MultiThreadedExecutor, ended: _Ended) -> None:
