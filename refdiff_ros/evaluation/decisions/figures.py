@@ -126,7 +126,7 @@ def _presence(results: Sequence[DecisionResult]) -> dict[str, float | None]:
 
 
 def _relations(results: Sequence[DecisionResult]) -> dict[str, Any]:
-    """How many expressions with an anchor are accepted, FOUND or AMBIGUOUS, true ones and others."""
+    """How many expressions with an anchor are accepted, that is FOUND or AMBIGUOUS."""
     true, false = ([result.status in ('FOUND', 'AMBIGUOUS') for result in results
                     if (result.truth == 'NOT_FOUND') == absent] for absent in (False, True))
     return {'true': len(true), 'true_accepted': _mean(true),
@@ -171,8 +171,8 @@ def decision_table(found: dict[str, Any]) -> str:
         f'presence: AUROC of present against absent {shown(there["auroc"])}; NOT_FOUND for '
         f'{shown(there["present_refused"])} of the present and '
         f'{shown(there["absent_refused"])} of the absent',
-        f'with an anchor: {shown(placed["true_accepted"])} of {placed["true"]} true ones accepted, '
-        f'{shown(placed["false_accepted"])} of {placed["false"]} false ones',
+        f'with an anchor: {shown(placed["true_accepted"])} of {placed["true"]} true ones '
+        f'accepted, {shown(placed["false_accepted"])} of {placed["false"]} false ones',
         f'where one object fits: mIoU of the best region {shown(mean_iou["best_region"])}, '
         f'{shown(mean_iou["answer"])} with empty masks of NOT_FOUND',
         '', *aligned(lines_of_confidence), '',
