@@ -405,6 +405,7 @@ class Segmentation:
         rows = list(self.regions)
         return replace(self, **{
             'proposals': masks, 'index': 0 if rows else -1, 'rivals': tuple(range(1, len(rows))),
-            'scores': Scores(*(values[rows] for values in (
-                self.scores.total, self.scores.generative, self.scores.discriminative))),
+            'scores': Scores(
+                self.scores.total[rows], self.scores.generative[rows],
+                self.scores.discriminative[rows]),
             **changes})
