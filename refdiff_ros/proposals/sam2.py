@@ -19,8 +19,9 @@ from refdiff_ros.proposals.points import point_grid
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import stage
 
-# Values of one prompt's upscaled features that are held at once on a CPU, over all of a batch.
-_CPU_VALUES = 1 << 25
+# Values of the upscaled features of a batch of prompts. The decoder holds four copies of them in
+# float32: half a gigabyte, where 64 prompts of the published size would take more than the weights.
+_VALUES_AT_ONCE = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,8 @@ class Sam2:
         points = torch.from_numpy(point_grid(config.points_per_side) * embedding.side)
         points = points.to(self._device, torch.float32)[None, :, None]  # (1, n*n, 1, 2)
         positions = self._model.get_image_wide_positional_embeddings()
-        at_once = config.points_per_batch
-        if self._device.type == 'cpu':
-            at_once = max(1, min(at_once, _CPU_VALUES // embedding.fine[0].numel()))
+        fits = _VALUES_AT_ONCE // embedding.fine[0].numel()
+        at_once = max(1, min(config.points_per_batch, fits))
         for batch in points.split(at_once, dim=1):
             yield self._decode(embedding, batch, positions, config.pred_iou_thresh)
 
