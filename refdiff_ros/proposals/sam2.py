@@ -19,8 +19,8 @@ from refdiff_ros.proposals.points import point_grid
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import stage
 
-# Values of the upscaled features of a batch of prompts. The decoder holds four copies of them in
-# float32: half a gigabyte, where 64 prompts of the published size would take more than the weights.
+# Values of the upscaled features of a batch of prompts. The decoder holds some four copies of them
+# in float32: half a gigabyte, where 64 prompts at the published size would take two.
 _VALUES_AT_ONCE = 1 << 25
 
 
