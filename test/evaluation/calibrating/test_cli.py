@@ -13,7 +13,8 @@ import pytest
 from refdiff_ros.cli import main
 from refdiff_ros.evaluation.bags.labels import read_labels
 from refdiff_ros.evaluation.calibrating import cli
-from refdiff_ros.matching.calibration_file import read_calibration
+from refdiff_ros.matching.calibration_file import read_calibration, take_calibration
+from refdiff_ros.models.manager import load_bundle
 
 WORDS = ('mug', 'box', 'plate', 'bottle', 'bowl', 'ball', 'can', 'toy')
 FAST = ['--bundle', 'untrained_mini', '--mode', 'G', '--device', 'cpu', '--least-found', '0']
@@ -48,7 +49,11 @@ def test_a_bag_becomes_a_calibration_beside_the_bundle(recorded, tmp_path, monke
     assert 'Calibration</h1>' in page.read_text() and 'Reliability' in page.read_text()
     told = json.loads(out.splitlines()[-1])
     assert told['calibration']['mode'] == 'G'
-    # What was written is taken, and by no other mode.
+    # What was written is taken, as a node does that loads for this mode alone.
+    models = load_bundle('untrained_mini', device='cpu', mode='G')
+    assert take_calibration(models, path, 'untrained_mini', 'onboard', 'G') == file
+    assert models.overrides['onboard']['selection']['decide'] == 'calibrated'
+    # And by no other mode.
     asked = ['evaluate', 'decisions', '--bundle', 'untrained_mini', '--limit', '1', '--device',
              'cpu', '--calibration', str(path), '--mode']
     assert main([*asked, 'G']) == 0
