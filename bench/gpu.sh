@@ -52,4 +52,9 @@ if [ -n "${SCALE:-}" ]; then
   bench scale --dtype bf16 --segmentor vit_h --baseline fused --repeats 1 --expressions 1 \
     --frames 0 --scale
 fi
+if "$python" -c 'import pytest' 2>/dev/null; then
+  echo '== tests of the device'
+  (cd "$root" && "$python" -m pytest -q --noconftest -p no:cacheprovider \
+    test/benchmark/test_cuda.py) 2>&1 | tee "$out/tests.txt" || status=1
+fi
 exit $status
