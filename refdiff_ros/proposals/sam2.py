@@ -1,7 +1,8 @@
 """transformers' `Sam2Model` (SAM 2, SAM 2.1) as a segmentor.
 
 The encoder is the library's own, the decoder's products are reordered (`sam_decoder`). The encoder
-alone computes in a narrow number format: coordinates and the estimate of quality, on which thresholds are set, stay in float32.
+alone computes in a narrow number format: coordinates and the estimate of quality, on which
+thresholds are set, stay in float32.
 
 Letters: B prompts of a batch, S side of the model's square, C width, h w grid of the features.
 """

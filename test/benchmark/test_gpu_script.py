@@ -1,4 +1,4 @@
-"""`bench/gpu.sh`: what it asks for can be asked for. With SIZE=mini DEVICE=cpu it runs anywhere."""
+"""`bench/gpu.sh` asks for what there is; with SIZE=mini DEVICE=cpu it runs anywhere itself."""
 
 import json
 import os
