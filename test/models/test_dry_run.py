@@ -2,7 +2,7 @@
 
 Files have the published layouts: old names of weights, a pickled CLIP, tokenizers as vocabulary
 and merges, a checkpoint of segment-anything. At true sizes (slow) that takes 15 GB of disk, 12 GB
-of memory and six minutes of one core; run it alone, with -s to see seconds and memory of each step:
+of memory and six minutes of one core. Run it alone; -s shows seconds and memory of each step:
 
     pytest -m slow -s test/models/test_dry_run.py
 """
