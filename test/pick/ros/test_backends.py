@@ -1,4 +1,4 @@
-"""Gripper and arm against real action servers; skipped where their packages are not installed."""
+"""Gripper, arm and tf against the real packages; skipped where those are not installed."""
 
 from contextlib import contextmanager
 import math
@@ -10,12 +10,14 @@ from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.context import Context
 from rclpy.executors import MultiThreadedExecutor
+from rclpy.time import Time
 from ros_graph import wait_for
 
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.robot import RobotError
 from refdiff_ros.pick.ros import arms
 from refdiff_ros.pick.ros.arms import MoveGroupArm
+from refdiff_ros.pick.ros.frames import Frames, NoTransformError
 from refdiff_ros.pick.ros.grippers import ActionGripper, Fingers
 
 FINGERS = Fingers(('left', 'right'), (1.0, 1.0))
@@ -196,3 +198,43 @@ def test_a_halt_cancels_moveit():
         wait_for(lambda: controller.goals)
         arm.halt(None)
         wait_for(lambda: controller.cancelled == 1)
+
+
+def _transform(parent, child, stamp, *position):
+    from geometry_msgs.msg import TransformStamped
+
+    transform = TransformStamped(child_frame_id=child)
+    transform.header.frame_id, transform.header.stamp = parent, stamp
+    at = transform.transform.translation
+    at.x, at.y, at.z = position
+    transform.transform.rotation.w = 1.0
+    return transform
+
+
+def test_a_camera_on_the_hand_is_where_it_was_at_the_stamp_of_the_image():
+    tf2_ros = pytest.importorskip('tf2_ros', reason='tf2_ros is not installed')
+    with graph() as (node, other):
+        frames = Frames(node)
+        assert frames.listen()
+        moving = tf2_ros.TransformBroadcaster(other)
+        fixed = tf2_ros.StaticTransformBroadcaster(other)
+        fixed.sendTransform(_transform('tool', 'camera', Time().to_msg(), 0.0, 0.0, -0.1))
+        stamps = [Time(seconds=100 + second).to_msg() for second in range(4)]
+
+        def send():
+            # The hand rises by 10 cm a second.
+            for number, stamp in enumerate(stamps):
+                moving.sendTransform(_transform('base', 'tool', stamp, 0.3, 0.0, 0.1 * number))
+            return other.count_subscribers('/tf') and other.count_subscribers('/tf_static')
+        wait_for(send)
+
+        def at(stamp):
+            send()
+            return frames.pose('base', 'camera', stamp, 10.0, send).position
+        assert at(stamps[1]) == pytest.approx((0.3, 0.0, 0.0))
+        assert at(Time(seconds=102.5).to_msg()) == pytest.approx((0.3, 0.0, 0.15))
+        assert at(None) == pytest.approx((0.3, 0.0, 0.2))
+        with pytest.raises(NoTransformError, match="'camera' in 'base'.*extrapolation"):
+            frames.pose('base', 'camera', Time(seconds=200).to_msg(), 0.1)
+        with pytest.raises(NoTransformError, match="'lens' in 'base'.*does not exist"):
+            frames.pose('base', 'lens', stamps[0], 0.1)
