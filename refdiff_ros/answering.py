@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from refdiff_ros.matching import calibration, presence, question, scores, spatial
-from refdiff_ros.matching.anchors import find_anchors, RelationAnchors
+from refdiff_ros.matching.anchors import best_match, find_anchors, RelationAnchors
 from refdiff_ros.matching.selection import select, Selection
 from refdiff_ros.prepared import PreparedFrames
 from refdiff_ros.presets import Mode, Preset
@@ -132,6 +132,7 @@ class Answering:
             self.total, match,
             spatial.Layout(proposals.masks, ask.preset.selection.rival_overlap, ask.frame.depth_m),
             ask.expression, relations, config)
+        unplaced = replace(unplaced, anchor=best_match(relations))
         if change.change is None:
             return unplaced, notes + change.notes
         return replace(unplaced, total=self.total + change.change,

@@ -384,8 +384,11 @@ class FitWeights:
         attention: of the generative score (Eq. (9)).
         quality: of the segmentor's own estimate of the mask.
         colour_clash: where the phrase names one colour and the region plainly has another.
+        anchor: of how much less than `anchor_from` the best region answers to the noun phrase
+            that the object is in a relation to, 0 or less.
         spatial_least: what places added counts down to this; a place that contradicts the words
             can do no worse.
+        anchor_from: a match from which that noun phrase counts as there.
     """
 
     bias: float = 0.0
@@ -394,7 +397,9 @@ class FitWeights:
     attention: float = 0.0
     quality: float = 0.0
     colour_clash: float = 0.0
+    anchor: float = 0.0
     spatial_least: float = -1.0
+    anchor_from: float = 0.0
 
     def __post_init__(self):
         for name, value in vars(self).items():

@@ -289,6 +289,9 @@ class Scores:
             not count.
         quality: the segmentor's own estimate of each mask's IoU, of every proposal; None where
             the segmentor made none.
+        anchor: one figure: how well the best proposal answers to the noun phrase that the object
+            is in a relation to ('the white bowl'), of several phrases to the one that is found
+            worst; None without one.
     """
 
     total: np.ndarray
@@ -296,6 +299,7 @@ class Scores:
     discriminative: np.ndarray
     spatial: np.ndarray | None = None
     quality: np.ndarray | None = None
+    anchor: float | None = None
 
 
 @dataclass(frozen=True)

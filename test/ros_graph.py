@@ -23,6 +23,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
+from warm_start import warm_start
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.ros.conversions import image_message
@@ -86,7 +87,7 @@ class NodeProcess:
         arguments: Sequence[str] = (),
         environment: dict[str, str] | None = None,
     ):
-        command = [sys.executable, str(script), '--ros-args', *arguments]
+        command = [str(script), '--ros-args', *arguments]
         values = dict(parameters or {})
         if script.name in (NODE.name, 'slow_node.py', 'hanging_node.py'):
             values.setdefault('bundle', 'untrained_mini')
@@ -95,10 +96,8 @@ class NodeProcess:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             command += ['-p', f'{name}:={text}']
         self.lines: list[str] = []
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            pass_fds=claim_descriptors(), preexec_fn=end_with_parent(),
-            env={**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})})
+        self._process = _start(command, {
+            **os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})})
         # A copy that outlives the test, where the log of ROS itself is too.
         folder = Path(os.environ.get('ROS_LOG_DIR') or os.devnull)
         self._log = folder / f'{script.name}_{self.pid}.log' if folder.is_dir() else folder
@@ -159,6 +158,13 @@ class NodeProcess:
                 self.lines.append(line.rstrip('\n'))
                 log.write(line)
                 log.flush()
+
+
+def _start(command: Sequence[str], environment: dict[str, str]) -> Any:
+    warm = warm_start(command, environment, claim_descriptors())
+    return warm or subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        pass_fds=claim_descriptors(), preexec_fn=end_with_parent(), env=environment)
 
 
 def wait_for(

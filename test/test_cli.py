@@ -8,6 +8,7 @@ import sys
 import numpy as np
 from PIL import Image
 import pytest
+from warm_start import warm_run
 
 from refdiff_ros.models.untrained import build_untrained
 from refdiff_ros.models.writer import write_bundle
@@ -20,9 +21,7 @@ camera_matrix: {rows: 3, cols: 3, data: [80, 0, 48, 0, 80, 36, 0, 0, 1]}
 
 
 def refdiff(*arguments):
-    return subprocess.run(
-        [sys.executable, '-m', 'refdiff_ros.cli', *map(str, arguments)],
-        capture_output=True, text=True, timeout=250, check=False, env=os.environ)
+    return warm_run(['-m', 'refdiff_ros.cli', *map(str, arguments)], timeout_s=250)
 
 
 @pytest.fixture

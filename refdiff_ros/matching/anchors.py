@@ -3,7 +3,7 @@
 Letter: N proposals.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,3 +73,14 @@ def find_anchors(
                    for phrase, each in zip(phrases, alone, strict=True))
         found.append(RelationAnchors(relation, tuple(anchors)))
     return tuple(found), notes
+
+
+def best_match(relations: Sequence[RelationAnchors]) -> float | None:
+    """How well the best proposal answers to an anchor, of several to the one found worst.
+
+    Returns:
+        None without anchors, or where no proposal was scored.
+    """
+    best = [float(np.nanmax(anchor.match)) for relation in relations
+            for anchor in relation.anchors if np.isfinite(anchor.match).any()]
+    return min(best, default=None)

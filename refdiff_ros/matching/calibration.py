@@ -20,9 +20,11 @@ from refdiff_ros.matching.selection import Selection
 from refdiff_ros.results import ReferringExpression, Scores, Status
 
 # Names of the columns of evidence, which are those of their coefficients.
-EVIDENCE = ('match', 'spatial', 'attention', 'quality', 'colour_clash')
+EVIDENCE = ('match', 'spatial', 'attention', 'quality', 'colour_clash', 'anchor')
 # Regions that are judged, the best scored ones.
 MAX_REGIONS = 8
+# The anchor's match where the expression has no anchor: as good as can be.
+_NO_ANCHOR = 1.0
 _NEVER = 1e-6  # probabilities stay this far from 0 and 1
 
 
@@ -43,7 +45,7 @@ def evidence(
         expression: parsed.
 
     Returns:
-        (R, 5) float64; what the mode does not use is 0.
+        (R, 6) float64; what the mode does not use is 0. The anchor's is the same for all regions.
     """
     nothing = np.zeros(len(rows))
     spatial = nothing if scores.spatial is None else scores.spatial[rows]
@@ -51,7 +53,9 @@ def evidence(
     named = named_colour(expression)
     seen = [colour_name(image_rgb, masks[row]) if named else '' for row in rows]
     clash = [name not in ('', named) for name in seen]
-    columns = (scores.total[rows] - spatial, spatial, scores.generative[rows], quality, clash)
+    anchor = nothing + (_NO_ANCHOR if scores.anchor is None else scores.anchor)
+    columns = (scores.total[rows] - spatial, spatial, scores.generative[rows], quality, clash,
+               anchor)
     return np.nan_to_num(np.stack(columns, axis=1).astype(np.float64))
 
 
@@ -66,18 +70,23 @@ def fit_probability(known: np.ndarray, weights: FitWeights) -> np.ndarray:
     """(R,) in 0..1: how probable it is that the expression is true of each region.
 
     Args:
-        known: (R, 5), as from `evidence`.
+        known: (R, 6), as from `evidence`.
         weights: of the logistic model.
     """
     factors = np.array([getattr(weights, name) for name in EVIDENCE])
-    return logistic(clipped(known, weights.spatial_least) @ factors + weights.bias)
+    return logistic(clipped(known, weights.spatial_least, weights.anchor_from) @ factors
+                    + weights.bias)
 
 
-def clipped(known: np.ndarray, spatial_least: float) -> np.ndarray:
-    """Evidence (R, 5) in which what places added is `spatial_least` or more."""
+def clipped(known: np.ndarray, spatial_least: float, anchor_from: float) -> np.ndarray:
+    """Evidence (R, 6) in which what places added is `spatial_least` or more.
+
+    Of the anchor it has what its match lacks of `anchor_from`, 0 or less.
+    """
     counted = known.copy()
-    column = EVIDENCE.index('spatial')
-    counted[:, column] = np.maximum(known[:, column], spatial_least)
+    place, anchor = EVIDENCE.index('spatial'), EVIDENCE.index('anchor')
+    counted[:, place] = np.maximum(known[:, place], spatial_least)
+    counted[:, anchor] = np.minimum(known[:, anchor] - anchor_from, 0)
     return counted
 
 
@@ -104,17 +113,18 @@ def decide(chosen: Selection, known: np.ndarray, config: CalibrationConfig) -> S
 
     Args:
         chosen: as from `select`.
-        known: (R, 5) evidence of `chosen.regions`.
+        known: (R, 6) evidence of `chosen.regions`.
         config: thresholds.
     """
     chosen = with_confidence(chosen, known, config)
     if chosen.status is Status.NOT_FOUND:
         return chosen
     if chosen.presence < config.not_found_below:
+        what = 'the object it is placed by' if _lacks_anchor(known, config) else 'the object'
         return replace(
             chosen, status=Status.NOT_FOUND, rivals=(),
             reason=f'no region fits: the best with a probability of {chosen.presence:.2f}, below '
-            f'the required {config.not_found_below:.2f}; see that the object is in view, or '
+            f'the required {config.not_found_below:.2f}; see that {what} is in view, or '
             'describe it in other words')
     fits = fit_probability(known, config.fit)
     also = [place for place in np.argsort(-fits, kind='stable')
@@ -125,6 +135,13 @@ def decide(chosen: Selection, known: np.ndarray, config: CalibrationConfig) -> S
             reason=f'{1 + len(also)} separate regions fit: say which one is meant')
     return replace(chosen, status=Status.FOUND, rivals=(),
                    reason=f'one region fits, with a probability of {chosen.presence:.2f}')
+
+
+def _lacks_anchor(known: np.ndarray, config: CalibrationConfig) -> bool:
+    """Whether a region would fit if its anchor were there."""
+    there = known.copy()
+    there[:, EVIDENCE.index('anchor')] = _NO_ANCHOR
+    return bool(fit_probability(there, config.fit).max() >= config.not_found_below)
 
 
 def with_confidence(

@@ -47,7 +47,8 @@ OVERRIDES: dict[str, dict[str, Any]] = {
             **_DIFFUSION, 'layers': (), 'start_step': 8, 'prompt': 'phrase', 'words': 'phrase'},
         'proposals': _SAM,
         'spatial': {'temperature': 0.35},
-        'discriminative': {'crop_background': 'grey', 'crop_source_side': 256, 'beta': 0.1},
+        'discriminative': {'crop_background': 'grey', 'crop_source_side': 256, 'beta': 0.1,
+                           'text_local': 'phrase'},
         'selection': {'alpha': 0.03},
     },
 }

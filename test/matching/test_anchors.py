@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from refdiff_ros.language.expression import parse
-from refdiff_ros.matching.anchors import find_anchors, placing_relations
+from refdiff_ros.matching.anchors import best_match, find_anchors, placing_relations
 
 
 @pytest.mark.parametrize('text, relations', [
@@ -40,3 +40,14 @@ def test_a_relation_without_a_noun_is_left_out_with_a_note():
     found, notes = find_anchors(
         parse('the pen behind the second largest', root='rules'), None, lambda alone: np.zeros(2))
     assert found == () and "'behind' did not count" in notes[0]
+
+
+def test_the_anchor_that_is_found_worst_counts_with_its_best_proposal():
+    matches = {'the book': np.array([0.2, np.nan, 0.5]), 'the red cup': np.array([0.4, 0.1, 0.3])}
+    found, _ = find_anchors(parse('the pen between the book and the red cup', root='rules'), None,
+                            lambda alone: matches[alone.text])
+    assert best_match(found) == pytest.approx(0.4)
+    assert best_match(()) is None
+    nowhere, _ = find_anchors(parse('the pen behind the cup', root='rules'), None,
+                              lambda alone: np.full(2, np.nan))
+    assert best_match(nowhere) is None

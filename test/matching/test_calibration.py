@@ -29,10 +29,30 @@ CONFIG = CalibrationConfig(
 
 
 def _known(*matches):
-    """Evidence (R, 5) of regions that differ in their match alone."""
-    known = np.zeros((len(matches), 5))
-    known[:, 0] = matches
+    """Evidence (R, 6) of regions that differ in their match alone."""
+    known = np.zeros((len(matches), 6))
+    known[:, 0], known[:, 5] = matches, 1.0
     return known
+
+
+def test_an_anchor_that_is_not_there_counts_against_every_region():
+    known = _known(0.6, 0.6, 0.6, 0.6)
+    known[:, 5] = [1.0, 0.5, 0.4, 0.3]
+    weights = replace(CONFIG.fit, anchor=20.0, anchor_from=0.5)
+    odds = [log_odds(float(each)) for each in fit_probability(known, weights)]
+    assert odds[0] == pytest.approx(odds[1])  # as good as none that is asked for
+    assert odds[1] - odds[2] == pytest.approx(2.0) and odds[1] - odds[3] == pytest.approx(4.0)
+
+
+def test_a_refusal_says_that_the_anchor_is_what_is_missing():
+    known = _known(0.6, 0.2, 0.1)
+    known[:, 5] = 0.3
+    config = replace(CONFIG, fit=replace(CONFIG.fit, anchor=30.0, anchor_from=0.5))
+    refused = decide(_chosen(), known, config)
+    assert refused.status is Status.NOT_FOUND
+    assert 'the object it is placed by is in view' in refused.reason
+    known[:, 0] = 0.1
+    assert 'that the object is in view' in decide(_chosen(), known, config).reason
 
 
 def _chosen(count=3, **changes):
@@ -48,13 +68,13 @@ def test_the_logistic_function_and_its_inverse():
 
 
 def test_the_probability_of_a_region_is_logistic_in_its_evidence():
-    known = np.array([[0.5, 0.0, 0.0, 0.0, 0.0], [0.5, -0.05, 0.0, 0.3, 1.0]])
+    known = np.array([[0.5, 0.0, 0.0, 0.0, 0.0, 1.0], [0.5, -0.05, 0.0, 0.3, 1.0, 1.0]])
     np.testing.assert_allclose(
         fit_probability(known, CONFIG.fit), 1 / (1 + np.exp([-1.0, 3.0])))
 
 
 def test_a_place_can_do_no_worse_than_the_least():
-    known = np.array([[0.5, -0.1, 0, 0, 0], [0.5, -0.2, 0, 0, 0], [0.5, -0.9, 0, 0, 0]])
+    known = np.array([[0.5, -0.1, 0, 0, 0, 1], [0.5, -0.2, 0, 0, 0, 1], [0.5, -0.9, 0, 0, 0, 1]])
     far = fit_probability(known, replace(CONFIG.fit, spatial_least=-0.2))
     assert far[0] > far[1] == far[2]
     assert known[2, 1] == -0.9
@@ -75,13 +95,15 @@ def test_evidence_is_taken_of_the_regions_asked_for():
     scores = Scores(
         total=np.array([np.nan, 0.5, 0.4], np.float32), spatial=np.array(
             [np.nan, -0.1, 0.0], np.float32), discriminative=np.zeros(3, np.float32),
-        generative=np.array([np.nan, 0.2, 0.3], np.float32), quality=np.array([0.1, 0.8, 0.9]))
+        generative=np.array([np.nan, 0.2, 0.3], np.float32), quality=np.array([0.1, 0.8, 0.9]),
+        anchor=0.3)
     known = evidence(np.array([2, 1]), scores, masks, image, parse('the red mug', root='rules'))
-    np.testing.assert_allclose(known, [[0.4, 0, 0.3, 0.9, 1], [0.6, -0.1, 0.2, 0.8, 0]], atol=1e-6)
+    np.testing.assert_allclose(known, [[0.4, 0, 0.3, 0.9, 1, 0.3], [0.6, -0.1, 0.2, 0.8, 0, 0.3]],
+                               atol=1e-6)
     # No diffusion model, no segmentor; and 'the mug' names no colour.
     plain = Scores(scores.total, np.full(3, np.nan, np.float32), scores.discriminative)
     known = evidence(np.array([2, 1]), plain, masks, image, parse('the mug', root='rules'))
-    np.testing.assert_allclose(known, [[0.4, 0, 0, 0, 0], [0.5, 0, 0, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(known, [[0.4, 0, 0, 0, 0, 1], [0.5, 0, 0, 0, 0, 1]], atol=1e-6)
 
 
 @pytest.mark.parametrize('text, colour', [

@@ -13,7 +13,7 @@ from training.tabletop import calibrate
 def _collected(cases=200, seed=0):
     """Cases of one region each, which fits where it matches; every fourth shows two."""
     rng = np.random.default_rng(seed)
-    known = rng.uniform(0, 1, (cases, 8, 5)) * [1, -0.1, 0.3, 1, 0]
+    known = rng.uniform(0, 1, (cases, 8, 6)) * [1, -0.1, 0.3, 1, 0, 1]
     judged = np.arange(8) < np.where(np.arange(cases) % 4 == 0, 2, 1)[:, None]
     fits = (known[..., 0] > 0.5) & judged
     count = fits.sum(axis=1)

@@ -8,6 +8,7 @@ Letters: B views, T texts that differ.
 """
 
 import argparse
+from collections.abc import Sequence
 import logging
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from torch.nn import functional as F
 from refdiff_ros.models.mini_tokenizer import build_tokenizer
 from refdiff_ros.models.model_set import ClipModels
 from refdiff_ros.models.tabletop import build_clip, CLIP_SIDE
-from refdiff_ros.sim.paints import SURFACES, WIDE_COLOURS
 from refdiff_ros.sim.splits import VAL_HELD_OUT
 from refdiff_ros.sim.wide_scene import names_of
 from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     loop.add_arguments(parser, steps=4000, batch=96, rate=1.5e-3)
     parser.add_argument('--val', type=Path, help='folder of the validation split, for the curve')
+    parser.add_argument('--init', type=Path, help='weights to begin with, as `clip.pt`')
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     scenes = SceneSet(options.scenes)
@@ -43,26 +44,34 @@ def main(arguments: list[str] | None = None) -> None:
     tokenizer = build_tokenizer()
     torch.manual_seed(options.seed)
     model = build_clip(tokenizer).to(options.device).train()
-    unknown = unknown_pairs(scenes)
+    if options.init:
+        model.load_state_dict(torch.load(options.init, weights_only=True)['model'])
+    known = known_pairs(scenes)
+    unknown = all_pairs(known) - known
 
     def loss(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
         views = [random_view(rng, scenes, CLIP_SIDE, unknown) for _ in range(options.batch)]
         return contrastive_loss(model, tokenizer, views, unknown)
 
     def check(averaged: Any) -> dict[str, float]:
-        return naming(ClipModels(averaged, tokenizer), checked)
+        return naming(ClipModels(averaged, tokenizer), checked, sorted(all_pairs(known)))
 
     trained = loop.train(model, loss, options, average=0.995, every=250,
                          check=check if checked else None)
     torch.save({'model': trained.state_dict()}, options.out / 'clip.pt')
 
 
-def unknown_pairs(scenes: SceneSet) -> Pairs:
-    """The pairs of shape and colour, or surface, that no rendered scene of training has."""
-    known = {(thing['shape'], thing['colour']) for row in scenes.rows
-             for thing in scenes.described(row)}
-    return frozenset((shape, name) for shape in WIDE_SHAPES for name in (*WIDE_COLOURS, *SURFACES)
-                     ) - known
+def known_pairs(scenes: SceneSet) -> Pairs:
+    """The pairs of shape and colour, or surface, that the rendered scenes have."""
+    return frozenset((thing['shape'], thing['colour']) for row in scenes.rows
+                     for thing in scenes.described(row))
+
+
+def all_pairs(known: Pairs) -> Pairs:
+    """`known`, and what else could be made of its shapes and its colours, or surfaces."""
+    shapes, names = ({pair[place] for pair in known} for place in (0, 1))
+    return known | {(shape, name) for shape in WIDE_SHAPES for name in names_of(shape)
+                    if shape in shapes and name in names}
 
 
 def pixels_of(clip: ClipModels, pictures: np.ndarray, device: torch.device) -> torch.Tensor:
@@ -104,14 +113,15 @@ def contrastive_loss(
 
 
 @torch.no_grad()
-def naming(clip: ClipModels, scenes: SceneSet, count: int = 300) -> dict[str, float]:
-    """How often an object cut out by its true mask is named rightly among all pairs.
+def naming(
+    clip: ClipModels, scenes: SceneSet, pairs: Sequence[tuple[str, str]], count: int = 300,
+) -> dict[str, float]:
+    """How often an object cut out by its true mask is named rightly among all `pairs`.
 
     Of pairs that training had and of those that validation asks for, of which the dark ones, and
     how often colour or surface, and shape.
     """
-    pairs = [(name, shape) for shape in WIDE_SHAPES for name in names_of(shape)]
-    names = _text_features(clip.model, clip.tokenizer, [f'the {c} {s}' for c, s in pairs])
+    names = _text_features(clip.model, clip.tokenizer, [f'the {c} {s}' for s, c in pairs])
     views, truths = [], []
     for row in scenes.rows[:count]:
         for number, thing in enumerate(scenes.things(row), start=1):
@@ -123,7 +133,7 @@ def naming(clip: ClipModels, scenes: SceneSet, count: int = 300) -> dict[str, fl
     features = torch.cat([
         _image_features(clip.model, pixels_of(clip, np.stack(views[i:i + 128]), device))
         for i in range(0, len(views), 128)])
-    chosen = [pairs[i] for i in (features @ names.T).argmax(dim=1).tolist()]
+    chosen = [pairs[i][::-1] for i in (features @ names.T).argmax(dim=1).tolist()]
     right = np.array([a == b for a, b in zip(chosen, truths)])
     unseen = np.array([(shape, name) in VAL_HELD_OUT for name, shape in truths])
     dark = np.array([name in _DARK for name, _ in truths])

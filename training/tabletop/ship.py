@@ -1,17 +1,19 @@
 """Put trained models together as a bundle: `python -m training.tabletop.ship --from FOLDER`.
 
 The folder holds what the trainings wrote, `vae/vae.pt`, `unet/unet.pt`, `clip/clip.pt` and
-`sam/sam.pt`; a training that has not ended is taken from its last checkpoint. Weights are
-written in half precision.
+`sam/sam.pt`; a training that has not ended is taken from its last checkpoint. With `--base BUNDLE`
+what the folder lacks comes from that bundle. Weights are written in half precision.
 """
 
 import argparse
 import json
 from pathlib import Path
 import shutil
+from typing import Any
 
 import torch
 
+from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.models.mini_tokenizer import build_tokenizer
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
 from refdiff_ros.models.tabletop import (
@@ -33,14 +35,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Write the bundle; its README, if it has one, is kept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--from', dest='source', required=True, type=Path)
+    parser.add_argument('--base', help='name or folder of the bundle that has what FOLDER lacks')
     parser.add_argument('--out', required=True, type=Path, help='folder of the bundle')
     options = parser.parse_args(arguments)
     card = options.out / 'README.md'
     kept = card.read_bytes() if card.is_file() else None
+    models = collect(options.source, options.base)
     if options.out.exists():
         shutil.rmtree(options.out)
     bundle = write_bundle(
-        collect(options.source), options.out,
+        models, options.out,
         licences=dict.fromkeys(('diffusion', 'clip', 'sam'), _LICENCE))
     if kept is not None:
         card.write_bytes(kept)
@@ -48,24 +52,45 @@ def main(arguments: list[str] | None = None) -> None:
     print(json.dumps({'name': bundle.name, 'bytes': size}))
 
 
-def collect(folder: Path) -> ModelSet:
-    """The trained models of a folder, in half precision."""
+def collect(folder: Path, base: str | None = None) -> ModelSet:
+    """The trained models of a folder, in half precision; what it lacks is of the bundle `base`."""
     tokenizer = build_tokenizer()
-    vae_weights, scale = _weights(folder / 'vae', 'vae.pt')
-    both = build_diffusion(tokenizer)
-    both.load_state_dict(_weights(folder / 'unet', 'unet.pt')[0])
-    loaded = {'vae': (build_vae(scale), vae_weights),
-              'clip': (build_clip(tokenizer), _weights(folder / 'clip', 'clip.pt')[0]),
-              'sam': (build_tabletop_sam(), _weights(folder / 'sam', 'sam.pt')[0])}
-    for model, weights in loaded.values():
-        model.load_state_dict(weights)
-    vae, clip, sam = (model.half().eval() for model, _ in loaded.values())
-    unet, text = (both[name].half().eval() for name in ('unet', 'text'))
+    known = load_bundle(base, device='cpu') if base else None
     return ModelSet(
         name=NAME, trained=True, notice=NOTICE, overrides=OVERRIDES,
-        diffusion=DiffusionModels(vae, unet, build_scheduler(), text, tokenizer),
-        clip=ClipModels(clip, tokenizer), sam=sam, device=torch.device('cpu'),
-        dtype=torch.float16)
+        diffusion=_diffusion(folder, tokenizer, known), clip=_clip(folder, tokenizer, known),
+        sam=_sam(folder, known), device=torch.device('cpu'), dtype=torch.float16)
+
+
+def _diffusion(folder: Path, tokenizer: Any, known: ModelSet | None) -> DiffusionModels:
+    if known is not None and not (folder / 'unet').is_dir():
+        found = known.diffusion
+        return DiffusionModels(found.vae.half(), found.unet.half(), found.scheduler,
+                               found.text_encoder.half(), found.tokenizer)
+    weights, scale = _weights(folder / 'vae', 'vae.pt')
+    both = build_diffusion(tokenizer)
+    both.load_state_dict(_weights(folder / 'unet', 'unet.pt')[0])
+    unet, text = (both[name].half().eval() for name in ('unet', 'text'))
+    return DiffusionModels(_filled(build_vae(scale), weights), unet, build_scheduler(), text,
+                           tokenizer)
+
+
+def _clip(folder: Path, tokenizer: Any, known: ModelSet | None) -> ClipModels:
+    if known is not None and not (folder / 'clip').is_dir():
+        return ClipModels(known.clip.model.half(), known.clip.tokenizer)
+    return ClipModels(
+        _filled(build_clip(tokenizer), _weights(folder / 'clip', 'clip.pt')[0]), tokenizer)
+
+
+def _sam(folder: Path, known: ModelSet | None) -> torch.nn.Module:
+    if known is not None and not (folder / 'sam').is_dir():
+        return known.sam.half()
+    return _filled(build_tabletop_sam(), _weights(folder / 'sam', 'sam.pt')[0])
+
+
+def _filled(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+    model.load_state_dict(weights)
+    return model.half().eval()
 
 
 def _weights(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], float]:

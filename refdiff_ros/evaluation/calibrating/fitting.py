@@ -7,6 +7,7 @@ Letters: C cases, R regions of a case (filled up to `MAX_REGIONS`), F kinds of e
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+import itertools
 import math
 
 import numpy as np
@@ -26,6 +27,7 @@ from refdiff_ros.presets import Mode
 
 _RIDGE = 1.0  # on standardised evidence
 _LEAST = (-0.05, -0.08, -0.1, -0.12, -0.15, -0.2, -0.3, -1.0)
+_ANCHOR_SHARES = (0.2, 0.4, 0.6, 0.8)
 _GRID = np.round(np.arange(0.1, 0.91, 0.02), 2)
 _DRAWS = 60
 # Less keeps too little FOUND on other pictures, more refuses too little.
@@ -95,15 +97,24 @@ def calibrated(
 
 
 def fit_weights(found: Collected) -> FitWeights:
-    """The model of one region: of the likeliest `spatial_least` the likeliest coefficients."""
+    """The model of one region: the likeliest coefficients, with the likeliest limits."""
     known, outcome = found.known[found.judged], found.fits[found.judged]
     tried = []
-    for least in _LEAST:
-        bias, factors = fit_logistic(clipped(known, least), outcome)
+    for least, start in itertools.product(_LEAST, _anchor_starts(known)):
+        bias, factors = fit_logistic(clipped(known, least, start), outcome)
         values = dict(zip(EVIDENCE, np.round(factors, 4).tolist(), strict=True))
-        weights = FitWeights(bias=round(bias, 4), spatial_least=least, **values)
-        tried.append((loss(fit_probability(known, weights), outcome), least, weights))
-    return min(tried, key=lambda each: each[:2])[2]
+        weights = FitWeights(bias=round(bias, 4), spatial_least=least, anchor_from=start, **values)
+        tried.append((loss(fit_probability(known, weights), outcome), least, start, weights))
+    return min(tried, key=lambda each: each[:3])[3]
+
+
+def _anchor_starts(known: np.ndarray) -> tuple[float, ...]:
+    """Values of `anchor_from` to try: between matches of anchors that were found."""
+    matches = known[:, EVIDENCE.index('anchor')]
+    matches = matches[matches < matches.max(initial=0.0)]
+    if not len(matches):
+        return (0.0,)
+    return tuple(np.unique(np.round(np.quantile(matches, _ANCHOR_SHARES), 3)).tolist())
 
 
 def loss(probability: np.ndarray, outcome: np.ndarray) -> float:
@@ -254,7 +265,8 @@ def summary(found: Collected, config: CalibrationConfig) -> dict[str, object]:
     known, outcome = found.known[found.judged], found.fits[found.judged]
     best, worth = loss(fit_probability(known, config.fit), outcome), {}
     for column, name in enumerate(EVIDENCE):
-        less = np.delete(clipped(known, config.fit.spatial_least), column, axis=1)
+        less = np.delete(clipped(known, config.fit.spatial_least, config.fit.anchor_from), column,
+                         axis=1)
         bias, factors = fit_logistic(less, outcome)
         worth[name] = round(loss(logistic(bias + less @ factors), outcome) - best, 5)
     return {

@@ -36,7 +36,7 @@ def decision_figures(results: Sequence[DecisionResult]) -> dict[str, Any]:
     Returns:
         'cases', 'errors', 'confusion' by truth and answer, 'precision', 'recall' and their
         '..._interval' by decision, 'macro_f1', 'recall_by_source', 'confidence' by subset,
-        'presence', 'mean_iou', 'questions' and 'seconds_per_case'.
+        'presence', 'relations', 'mean_iou', 'questions' and 'seconds_per_case'.
     """
     answers = list(dict.fromkeys((*DECISIONS, *(result.status for result in results))))
     precision, recall = (
@@ -59,6 +59,7 @@ def decision_figures(results: Sequence[DecisionResult]) -> dict[str, Any]:
         'confidence': {name: _confidence([result for result in results if inside(result)])
                        for name, inside in SUBSETS.items()},
         'presence': _presence([result for result in results if result.presence is not None]),
+        'relations': _relations([result for result in results if result.kind == 'relation']),
         'mean_iou': _mean_iou([result for result in results if result.source == 'one']),
         'questions': _questions(results),
         'seconds_per_case': _mean([result.seconds for result in results]),
@@ -124,6 +125,14 @@ def _presence(results: Sequence[DecisionResult]) -> dict[str, float | None]:
             'absent_refused': _mean(refused[False])}
 
 
+def _relations(results: Sequence[DecisionResult]) -> dict[str, Any]:
+    """How many expressions with an anchor are accepted, that is FOUND or AMBIGUOUS."""
+    true, false = ([result.status in ('FOUND', 'AMBIGUOUS') for result in results
+                    if (result.truth == 'NOT_FOUND') == absent] for absent in (False, True))
+    return {'true': len(true), 'true_accepted': _mean(true),
+            'false': len(false), 'false_accepted': _mean(false)}
+
+
 def _mean_iou(results: Sequence[DecisionResult]) -> dict[str, float | None]:
     """Where one object fits: of the best region, and of the answer, empty with NOT_FOUND."""
     return {'best_region': _mean([result.chosen_iou for result in results]),
@@ -154,6 +163,7 @@ def decision_table(found: dict[str, Any]) -> str:
         lines_of_confidence.append((name, str(some['cases']), *(
             shown(some[key]) for key in ('right', 'mean_confidence', 'ece', 'brier'))))
     asked, mean_iou, there = found['questions'], found['mean_iou'], found['presence']
+    placed = found['relations']
     return '\n'.join([
         *aligned(lines),
         f'macro F1 {shown(found["macro_f1"])}; right decisions by source: '
@@ -161,6 +171,8 @@ def decision_table(found: dict[str, Any]) -> str:
         f'presence: AUROC of present against absent {shown(there["auroc"])}; NOT_FOUND for '
         f'{shown(there["present_refused"])} of the present and '
         f'{shown(there["absent_refused"])} of the absent',
+        f'with an anchor: {shown(placed["true_accepted"])} of {placed["true"]} true ones '
+        f'accepted, {shown(placed["false_accepted"])} of {placed["false"]} false ones',
         f'where one object fits: mIoU of the best region {shown(mean_iou["best_region"])}, '
         f'{shown(mean_iou["answer"])} with empty masks of NOT_FOUND',
         '', *aligned(lines_of_confidence), '',

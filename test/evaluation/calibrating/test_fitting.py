@@ -9,20 +9,22 @@ from refdiff_ros.evaluation.calibrating import fitting
 from refdiff_ros.matching.calibration import fit_probability, MAX_REGIONS
 
 TRUTH = FitWeights(bias=-8.0, match=14.0, spatial=25.0, attention=3.0, quality=4.0,
-                   colour_clash=-2.0, spatial_least=-0.15)
+                   colour_clash=-2.0, anchor=18.0, spatial_least=-0.15, anchor_from=0.4)
 
 
 def _collected(cases=1500, seed=0):
     """Regions of which the expression is true with the probability that `TRUTH` says."""
     rng = np.random.default_rng(seed)
-    known = np.zeros((cases, MAX_REGIONS, 5))
+    known = np.zeros((cases, MAX_REGIONS, 6))
     known[..., 0] = rng.uniform(0, 0.7, known.shape[:2])
     known[..., 1] = -rng.uniform(0, 0.2, known.shape[:2])
     known[..., 2] = rng.uniform(-0.2, 0.4, known.shape[:2])
     known[..., 3] = rng.uniform(0.3, 0.9, known.shape[:2])
     known[..., 4] = rng.random(known.shape[:2]) < 0.1
+    # Two of three expressions have an anchor.
+    known[..., 5] = np.where(rng.random(cases) < 0.33, 1.0, rng.uniform(0.1, 0.6, cases))[:, None]
     judged = np.arange(MAX_REGIONS) < rng.integers(1, 4, cases)[:, None]
-    chance = fit_probability(known.reshape(-1, 5), TRUTH).reshape(known.shape[:2])
+    chance = fit_probability(known.reshape(-1, 6), TRUTH).reshape(known.shape[:2])
     fits = (rng.random(chance.shape) < chance) & judged
     # As the engine does, the likeliest comes first.
     order = np.argsort(-np.where(judged, chance, -1), axis=1)

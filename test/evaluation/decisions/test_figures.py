@@ -1,6 +1,6 @@
 """Figures of the three decisions, by hand, and the page that shows them."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import pytest
@@ -49,6 +49,14 @@ def test_precision_and_recall_are_those_of_the_confusion_matrix(results):
     assert (found['cases'], found['errors']) == (8, 1)
     assert found['recall_by_source'] == {
         'one': 0.6667, 'removed': 1.0, 'elsewhere': 0.0, 'several': 0.6667}
+
+
+def test_expressions_with_an_anchor_are_counted_apart(results):
+    placed = [replace(one, kind='relation') for one in results[:5]]
+    found = decision_figures([*placed, *results[5:]])
+    assert found['relations'] == {
+        'true': 3, 'true_accepted': 0.6667, 'false': 2, 'false_accepted': 0.5}
+    assert '0.667 of 3 true ones accepted, 0.500 of 2 false ones' in decision_table(found)
 
 
 def test_a_decision_that_is_never_given_has_no_precision(results):
