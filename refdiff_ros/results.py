@@ -402,9 +402,9 @@ class Segmentation:
             masks: (K, H, W) bool, of the K `regions`.
             changes: other attributes; `mask` among them where the size is another.
         """
-        rows = list(self.regions)
+        rows, scores = list(self.regions), self.scores
         return replace(self, **{
             'proposals': masks, 'index': 0 if rows else -1, 'rivals': tuple(range(1, len(rows))),
-            'scores': Scores(*(values[rows] for values in (
-                self.scores.total, self.scores.generative, self.scores.discriminative))),
+            'scores': Scores(scores.total[rows], scores.generative[rows],
+                             scores.discriminative[rows]),
             **changes})
