@@ -40,12 +40,21 @@ bench() {
     --json "$out/$name.json" "$@" 2>&1 | tee "$out/$name.txt" || status=1
 }
 # Whether the answers agree is asked in float32, where nothing is rounded across a threshold.
-bench agreement --dtype fp32 --preset released --baseline fused --repeats 1 --expressions 1 \
-  --frames 0
-bench bf16 --dtype bf16 --repeats 3 --expressions 5 --frames 10
-bench compiled --dtype bf16 --preset onboard --baseline none --compile --repeats 3 --expressions 1 \
-  --frames 10
+bench agreement --dtype fp32 --segmentor vit_h --preset released --baseline fused --repeats 1 \
+  --expressions 1 --frames 0
+# The bundles sd15_vit_h, sd15_vit_b and sd15_sam2_tiny beside each other.
+bench bundles --dtype bf16 --segmentor vit_h vit_b sam2_tiny --preset onboard --baseline none \
+  --repeats 3 --expressions 5 --frames 10
+bench compiled --dtype bf16 --segmentor vit_h vit_b --preset onboard --baseline none --compile \
+  --repeats 3 --expressions 1 --frames 10
+bench bf16 --dtype bf16 --segmentor vit_h --repeats 3 --expressions 5 --frames 10
 if [ -n "${SCALE:-}" ]; then
-  bench scale --dtype bf16 --baseline fused --repeats 1 --expressions 1 --frames 0 --scale
+  bench scale --dtype bf16 --segmentor vit_h --baseline fused --repeats 1 --expressions 1 \
+    --frames 0 --scale
+fi
+if "$python" -c 'import pytest' 2>/dev/null; then
+  echo '== tests of the device'
+  (cd "$root" && "$python" -m pytest -q --noconftest -p no:cacheprovider \
+    test/benchmark/test_cuda.py) 2>&1 | tee "$out/tests.txt" || status=1
 fi
 exit $status

@@ -1,6 +1,7 @@
 """The most memory that an answer takes in 16 bit, counted on a machine without a GPU.
 
     python bench/half_memory.py --preset onboard                # the paper's sizes: minutes
+    python bench/half_memory.py --segmentor vit_b               # of a lighter bundle
     python bench/half_memory.py --size mini                     # tries the script itself
 
 Models, what is computed and what is kept are in 16 bit, so that tensors are as large as on a GPU,
@@ -32,6 +33,7 @@ from refdiff_ros.benchmark.measure import counted_pass
 from refdiff_ros.models.memory import module_bytes, modules
 from refdiff_ros.models.residency import GROUPS
 from refdiff_ros.models.sizes import size_text
+from refdiff_ros.models.untrained_sizes import LIGHTER, OWN
 from refdiff_ros.proposals import sam, sam1
 from refdiff_ros.results import Frame
 
@@ -100,11 +102,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--size', choices=('mini', 'medium', 'full'), default='full')
     parser.add_argument('--bundle', help='a real bundle in place of random weights')
+    parser.add_argument('--segmentor', choices=(OWN, *LIGHTER), default=OWN)
     parser.add_argument('--preset', nargs='+', default=['onboard'])
     parser.add_argument('--dtype', choices=('bfloat16', 'float32'), default='bfloat16')
     parser.add_argument('--proposals', type=int)
     parser.add_argument('--json', type=Path)
     options = parser.parse_args()
+    options.segmentor = [options.segmentor]
     options.device, options.baseline, options.seed, options.compile = 'cpu', ['none'], 0, False
     frame = Frame(draw_picture((480, 640)))
     results: list[dict[str, Any]] = []

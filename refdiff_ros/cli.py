@@ -82,6 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_node(arguments: list[str]) -> int:
     name, _ = _NODES[arguments[0]]
+    # Until the node is made and handles them itself; what it is made of takes a second to import.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end_quietly)
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -93,6 +96,11 @@ def _run_node(arguments: list[str]) -> int:
         return 2
     # rclpy takes the program's name first.
     return module.main([f'refdiff {arguments[0]}', *arguments[1:]]) or 0
+
+
+def _end_quietly(_number: int, _frame: object) -> None:
+    # By an exception it would end in a traceback of whatever is imported.
+    os._exit(0)
 
 
 def build_parser() -> argparse.ArgumentParser:

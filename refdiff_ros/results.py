@@ -402,9 +402,10 @@ class Segmentation:
             masks: (K, H, W) bool, of the K `regions`.
             changes: other attributes; `mask` among them where the size is another.
         """
-        rows, scores = list(self.regions), self.scores
+        rows = list(self.regions)
         return replace(self, **{
             'proposals': masks, 'index': 0 if rows else -1, 'rivals': tuple(range(1, len(rows))),
-            'scores': Scores(scores.total[rows], scores.generative[rows],
-                             scores.discriminative[rows]),
+            'scores': Scores(
+                self.scores.total[rows], self.scores.generative[rows],
+                self.scores.discriminative[rows]),
             **changes})

@@ -9,6 +9,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.presets import PRESETS
 
 _SIZES = ('mini', 'medium', 'full')
+_SEGMENTORS = ('vit_h', 'vit_b', 'sam2_tiny')
 _AXES = ('image', 'proposals', 'expressions')
 _DTYPES = {'bf16': 'bfloat16', 'fp16': 'float16', 'fp32': 'float32'}
 
@@ -25,6 +26,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help="models with random weights; 'full' has the paper's sizes: minutes "
                         'a pass on a CPU (default mini)')
     models.add_argument('--bundle', default='', help='a real bundle: name, folder or hub id')
+    parser.add_argument('--segmentor', nargs='+', choices=_SEGMENTORS, metavar='NAME',
+                        help='of models with random weights: vit_h, vit_b, sam2_tiny, as in the '
+                        'bundles sd15_..., one after the other; baselines and --scale have the '
+                        "first, baselines vit_h alone (default: all with '--size full', else "
+                        'vit_h)')
     parser.add_argument('--preset', nargs='+', default=['paper', 'released', 'onboard'],
                         choices=sorted(PRESETS), metavar='PRESET',
                         help='which presets (default paper released onboard)')
@@ -78,8 +84,13 @@ def run(args: argparse.Namespace) -> int:
     """
     if 'none' in args.baseline and len(args.baseline) > 1:
         raise BadRequestError(f"expected --baseline 'none' alone, got {args.baseline}")
+    if args.bundle and args.segmentor:
+        raise BadRequestError(
+            f'expected --segmentor for random weights alone: bundle {args.bundle!r} has its own')
     args.dtype = _DTYPES.get(args.dtype, args.dtype)
     args.size = None if args.bundle else args.size or 'mini'
+    if not args.segmentor:
+        args.segmentor = list(_SEGMENTORS if args.size == 'full' else _SEGMENTORS[:1])
     args.scale = _AXES if args.scale == [] else tuple(args.scale or ())
     # torch and the models take seconds to import, so mistyped options are told first.
     from refdiff_ros.benchmark.session import Session

@@ -19,11 +19,12 @@ from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.models.model_set import ModelSet
-from refdiff_ros.models.sam_config import set_sam_dtype
+from refdiff_ros.models.sam_config import set_segmentor_dtype
 from refdiff_ros.models.sizes import size_text
-from refdiff_ros.models.untrained import build_untrained
+from refdiff_ros.models.untrained import build_untrained, take_lighter_segmentor
+from refdiff_ros.models.untrained_sizes import OWN
 from refdiff_ros.presets import override, Preset
-from refdiff_ros.proposals.sam_embedding import embed
+from refdiff_ros.proposals.segmentor import segmentor_of
 from refdiff_ros.results import Frame
 
 # Masks with random weights, where the caller names no number.
@@ -45,11 +46,30 @@ def load_models(args: argparse.Namespace, frame: Frame) -> ModelSet:
     models = build_untrained(
         device=device, dtype=choose_dtype(args.dtype, device), size=args.size)
     models.nlp = load_parser()
+    if args.segmentor[0] == OWN:
+        _settle_segmentor(models, args, frame)
+    else:
+        exchange_segmentor(models, args, frame, args.segmentor[0])
+    return models
+
+
+def exchange_segmentor(
+    models: ModelSet, args: argparse.Namespace, frame: Frame, name: str,
+) -> None:
+    """Put the lighter segmentor `name` in the place of the one that random models have.
+
+    Raises:
+        BundleError: models of this size have no such segmentor.
+    """
+    take_lighter_segmentor(models, args.size, name)
+    _settle_segmentor(models, args, frame)
+
+
+def _settle_segmentor(models: ModelSet, args: argparse.Namespace, frame: Frame) -> None:
     spread_masks(models.sam.float(), frame)
-    set_sam_dtype(models.sam, models.dtype)
+    set_segmentor_dtype(models.sam, models.dtype)
     if args.compile:
         compile_models(models)
-    return models
 
 
 def line_up(
@@ -81,7 +101,7 @@ def line_up(
     elif args.compile:
         for preset in presets.values():
             # Compiles, which no pass is to pay for; to count proposals runs the encoder as well.
-            embed(models.sam, frame, preset.proposals)
+            segmentor_of(models.sam).embed(frame, preset.proposals)
     found, problems = _baselines(models, presets.get('released'), args)
     return found + [EngineContestant(models, presets[name], args.seed)
                     for name in args.preset], problems

@@ -1,19 +1,21 @@
-"""Presets under which SAM gives a chosen number of proposals.
+"""Presets under which a segmentor gives a chosen number of proposals.
 
 Random weights know no good mask from a bad one, and what a picture holds decides how many masks
-a trained SAM finds. For a measurement the threshold of predicted quality is put where a chosen
+a trained one finds. For a measurement the threshold of predicted quality is put where a chosen
 number passes, and the tests behind it let everything pass.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from refdiff_ros.benchmark.random_masks import last_layer
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Preset, ProposalConfig
 from refdiff_ros.proposals.sam import propose
-from refdiff_ros.proposals.sam_embedding import embed
+from refdiff_ros.proposals.segmentor import segmentor_of
 from refdiff_ros.results import Frame
 
 _NO_TEST = -1e9
@@ -33,7 +35,7 @@ def limit_proposals(
                  for name, preset in presets.items()}
     lowest = min(float(quality[-1]) for quality in qualities.values())
     if not models.trained and lowest <= 0:
-        models.sam.mask_decoder.iou_prediction_head.layers[-1].bias.add_(1 - lowest)
+        last_layer(models.sam.mask_decoder.iou_prediction_head).bias.add_(1 - lowest)
         qualities = {name: quality + (1 - lowest) for name, quality in qualities.items()}
     return {name: preset.override({'proposals': _thresholds(models, qualities[name], count)})
             for name, preset in presets.items()}
@@ -54,5 +56,6 @@ def _qualities(models: ModelSet, frame: Frame, config: ProposalConfig) -> np.nda
     everything = replace(
         config, pred_iou_thresh=_NO_TEST, stability_score_thresh=0.0, box_nms_thresh=1.0,
         largest_part=False)
-    seen = replace(embed(models.sam, frame, config), size_hw=_TINY_HW)
+    embedding: Any = segmentor_of(models.sam).embed(frame, config)
+    seen = replace(embedding, size_hw=_TINY_HW)
     return propose(models.sam, frame, everything, seen).predicted_iou

@@ -113,14 +113,23 @@ def summary_text(record: Record, contestants: Sequence[str], baselines: Sequence
     for kind in ('prefetched', 'next', 'expressions', 'batch', 'stream'):
         if any(record.find(kind, name) for name in firsts):
             rows += _part_rows(record, kind, list(firsts), baselines)
-    rows.append(['TFLOP, first expression', *(
-        f'{part["flops"] / 1e12:.3g}' if 'flops' in part else '-' for part in firsts.values())])
-    rows.append(['moved, first expression', *(
-        size_text(part['bytes']) if 'bytes' in part else '-' for part in firsts.values())])
-    for head, name in (('most memory in use', 'peak_bytes'), ('most in tensors', 'tensor_bytes')):
-        rows.append([head, *(size_text(part[name]) if name in part else '-'
-                             for part in firsts.values())])
+    for kind, when in (('first', 'first expression'), ('next', 'another expression')):
+        rows += _counted_rows([record.find(kind, name) for name in firsts], when)
     return table(rows)
+
+
+def _counted_rows(parts: Sequence[dict[str, Any] | None], when: str) -> list[list[str]]:
+    """Operations and bytes; none where nothing was counted."""
+    counted = [part if part is not None and 'flops' in part else None for part in parts]
+    if not any(counted):
+        return []
+    rows = [[f'TFLOP, {when}', *(
+        '-' if part is None else f'{part["flops"] / 1e12:.3g}' for part in counted)]]
+    for head, name in (('moved', 'bytes'), ('most memory in use', 'peak_bytes'),
+                       ('most in tensors', 'tensor_bytes')):
+        rows.append([f'{head}, {when}', *(
+            '-' if part is None else size_text(part[name]) for part in counted)])
+    return rows
 
 
 def _stage_seconds(part: dict[str, Any], stage: str) -> float:

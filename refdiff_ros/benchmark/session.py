@@ -17,7 +17,12 @@ from refdiff_ros.benchmark.asked import (
     PLAIN_EXPRESSIONS,
 )
 from refdiff_ros.benchmark.contestants import Contestant, Outcome, PublishedContestant
-from refdiff_ros.benchmark.line_up import DEFAULT_PROPOSALS, line_up, load_models
+from refdiff_ros.benchmark.line_up import (
+    DEFAULT_PROPOSALS,
+    exchange_segmentor,
+    line_up,
+    load_models,
+)
 from refdiff_ros.benchmark.machine import describe
 from refdiff_ros.benchmark.measure import measure, Passes
 from refdiff_ros.benchmark.peak import measure_peak
@@ -25,6 +30,7 @@ from refdiff_ros.benchmark.record import failed_part, part_values, Record
 from refdiff_ros.benchmark.scale import scale, ScaleSetup
 from refdiff_ros.models.memory import free_caches, module_bytes, modules
 from refdiff_ros.models.sizes import size_text
+from refdiff_ros.models.untrained_sizes import OWN
 from refdiff_ros.pictures.files import read_image
 from refdiff_ros.presets import parse_overrides
 from refdiff_ros.results import Frame
@@ -49,6 +55,7 @@ class Session:
         self._plain_texts = tuple(args.say) or PLAIN_EXPRESSIONS
         self._mixed_texts = tuple(args.say) or MIXED_EXPRESSIONS
         self._record = Record(args.json, {'asked': _plain(args)})
+        self._segmentor = args.segmentor[0]
         self._models = load_models(args, self._frame)
         self._device = self._models.device
         self._clock = device_clock(self._device, args.clock)
@@ -60,6 +67,22 @@ class Session:
     def run(self) -> int:
         """Measure everything; 0, or 1 where something failed or does not agree."""
         self._tell_setup()
+        names = self._measure_all()
+        self._tell_agreement()
+        for axis in self._args.scale:
+            self._measure_scale(axis)
+        for segmentor in self._args.segmentor[1:]:
+            self._segmentor = segmentor
+            exchange_segmentor(self._models, self._args, self._frame, segmentor)
+            free_caches()
+            self._tell_models()
+            names += self._measure_all()
+        print('\n' + report.summary_text(self._record, names, self._baselines))
+        print('\n' + LEGEND, flush=True)
+        return int(self._bad)
+
+    def _measure_all(self) -> list[str]:
+        """Everybody with the segmentor that is there; their names."""
         contestants = self._contestants(self._frame, self._args.proposals)
         for contestant in contestants:
             for note in contestant.notes:
@@ -68,42 +91,47 @@ class Session:
             self._measure(contestant)
             contestant.forget()
             free_caches()
-        self._tell_agreement()
-        for axis in self._args.scale:
-            self._measure_scale(axis)
-        names = [contestant.name for contestant in contestants]
-        print('\n' + report.summary_text(self._record, names, self._baselines))
-        print('\n' + LEGEND, flush=True)
-        return int(self._bad)
+        return [contestant.name for contestant in contestants]
 
     def _tell_setup(self) -> None:
-        models, frame = self._models, self._frame
         machine = describe(self._device)
-        dtypes = (torch.float32, models.dtype)
+        dtypes = (torch.float32, self._models.dtype)
         self._peak = measure_peak(self._device, dtypes, self._clock)
-        weights = {name: module_bytes(module) for name, module in modules(models).items()}
         self._record.set('machine', {
             **machine, 'peak_flops': dict(self._peak.flops), 'peak_bytes_per_s': self._peak.moved})
-        self._record.set('models', {
-            'name': models.name, 'trained': models.trained, 'dtype': str(models.dtype),
-            'parameter_bytes': weights})
-        self._record.set('picture_hw', list(frame.size_hw))
-        if models.notice:
-            print(f'NOTE: {models.notice}')
+        self._record.set('picture_hw', list(self._frame.size_hw))
+        if self._models.notice:
+            print(f'NOTE: {self._models.notice}')
+        self._tell_models()
         rates = ', '.join(f'{dtype} {rate / 1e9:.4g} GFLOP/s'
                           for dtype, rate in self._peak.flops.items())
-        print(f'{models.name}, {size_text(sum(weights.values()))} of weights, '
-              f'{str(models.dtype).removeprefix("torch.")}; picture '
-              f'{frame.size_hw[1]}x{frame.size_hw[0]}\n'
-              f'{machine.get("gpu", machine["cpu"])}, {machine["threads"]} CPU threads, torch '
+        print(f'{machine.get("gpu", machine["cpu"])}, {machine["threads"]} CPU threads, torch '
               f'{machine["torch"]}; measured peak: {rates}, copies {self._peak.moved / 1e9:.4g} '
               'GB/s' + ('; seconds are those that this process computed'
                         if self._args.clock == 'cpu' else ''), flush=True)
 
+    def _tell_models(self) -> None:
+        """Models as they are now; the record lists all that were measured."""
+        models = self._models
+        weights = {name: module_bytes(module) for name, module in modules(models).items()}
+        self._record.set('models', [*self._record.values.get('models', ()), {
+            'name': models.name, 'trained': models.trained, 'dtype': str(models.dtype),
+            'parameter_bytes': weights}])
+        height, width = self._frame.size_hw
+        print(f'{models.name}, {size_text(sum(weights.values()))} of weights, '
+              f'{str(models.dtype).removeprefix("torch.")}; picture {width}x{height}', flush=True)
+
     def _contestants(self, frame: Frame, proposals: int | None) -> list[Contestant]:
         """Baselines first: they see the models as they were loaded."""
-        found, problems = line_up(self._models, frame, self._args, self._values, proposals)
-        self._baselines = [who.name for who in found if isinstance(who, PublishedContestant)]
+        if self._segmentor == OWN:
+            found, problems = line_up(self._models, frame, self._args, self._values, proposals)
+            self._baselines = [who.name for who in found if isinstance(who, PublishedContestant)]
+        else:
+            # The published code has SAM 1, and with a large one it was measured already.
+            args = argparse.Namespace(**{**vars(self._args), 'baseline': ['none']})
+            found, problems = line_up(self._models, frame, args, self._values, proposals)
+            for contestant in found:
+                contestant.name = f'{contestant.name}, {self._segmentor}'
         for name, problem in problems.items():
             if name not in self._told:
                 self._told.add(name)

@@ -19,6 +19,7 @@ from refdiff_ros.models.bundle import is_pickle, Part
 from refdiff_ros.models.bundled_parser import load_bundled_parser
 from refdiff_ros.models.compiling import compile_models
 from refdiff_ros.models.devices import choose_device, choose_dtype
+from refdiff_ros.models.home import is_offline
 from refdiff_ros.models.listed_files import only_listed
 from refdiff_ros.models.located import Located
 from refdiff_ros.models.lock_file import check_files, missing_files
@@ -90,8 +91,9 @@ def load_bundle(  # noqa: PLR0913, what a node has a parameter for
         locate(str(name_or_path), revision, offline), parts=frozenset(parts))
     bundle, folder = located.bundle, located.folder
     if missing := missing_files(located):
-        _LOG.warning("bundle '%s' lacks %d files: getting them to %s", bundle.name, len(missing),
-                     folder)
+        if not offline and not is_offline():
+            _LOG.warning("bundle '%s' lacks %d files: getting them to %s", bundle.name,
+                         len(missing), folder)
         pull(located, listener, offline=offline)
     if problems := check_files(located, listener=listener):
         raise BundleError('; '.join(problems))

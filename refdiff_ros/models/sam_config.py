@@ -99,6 +99,11 @@ def is_sam2(model: Any) -> bool:
     return hasattr(model, 'vision_encoder')
 
 
+def set_segmentor_dtype(model: Any, dtype: torch.dtype) -> Any:
+    """As `set_sam_dtype` or `set_sam2_dtype`."""
+    return set_sam2_dtype(model, dtype) if is_sam2(model) else set_sam_dtype(model, dtype)
+
+
 def set_sam2_dtype(model: Any, dtype: torch.dtype) -> Any:
     """Let the encoder of a `Sam2Model` compute in `dtype`; its decoder stays in float32."""
     model.float().vision_encoder.to(dtype)

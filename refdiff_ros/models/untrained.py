@@ -14,7 +14,7 @@ from refdiff_ros.errors import BundleError
 from refdiff_ros.models.mini_tokenizer import build_tokenizer, FIRST_WORDS, MAX_TOKENS
 from refdiff_ros.models.model_set import ClipModels, DiffusionModels, ModelSet
 from refdiff_ros.models.sam_config import build_sam, set_sam_dtype
-from refdiff_ros.models.untrained_sizes import MINI, SIZES, UntrainedSizes
+from refdiff_ros.models.untrained_sizes import MINI, SegmentorSizes, SIZES, UntrainedSizes
 from refdiff_ros.optional import require_package
 
 NAME = 'untrained_mini'
@@ -54,7 +54,7 @@ def build_untrained(
         torch.manual_seed(seed)
         diffusion = _diffusion(tokenizer, sizes)
         clip = _clip(tokenizer, sizes)
-        sam = _sam(sizes)
+        sam = _sam(sizes.sam)
     for module in (diffusion.vae, diffusion.unet, diffusion.text_encoder, clip.model):
         # diffusers' own `to` warns of modules that it keeps in float32; these have none.
         torch.nn.Module.to(module, device=device, dtype=dtype).requires_grad_(False).eval()
@@ -65,6 +65,33 @@ def build_untrained(
         dtype=dtype,
         overrides={preset: dict(values) for preset, values in sizes.overrides.items()},
         notice=NOTICE.replace(NAME, name))
+
+
+def take_lighter_segmentor(models: ModelSet, size: str, name: str, seed: int = SEED) -> None:
+    """Exchange the segmentor of models with random weights.
+
+    Args:
+        models: from `build_untrained`; their `sam`, `overrides` and name are changed, and the
+            segmentor stays in float32.
+        size: of the models.
+        name: of the segmentor, of `untrained_sizes.LIGHTER`.
+        seed: of its weights.
+
+    Raises:
+        BundleError: this size has no such segmentor.
+    """
+    lighter = SIZES[size].lighter
+    if name not in lighter:
+        raise BundleError(
+            f'expected a segmentor of {sorted(lighter)} for random weights of the size {size!r}, '
+            f'got {name!r}')
+    models.sam = None  # else both are in memory
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        sam = _lighter(lighter[name])
+    models.sam = sam.to(models.device).eval().requires_grad_(False)
+    models.overrides = {preset: dict(values) for preset, values in lighter[name].overrides.items()}
+    models.name = f'untrained_{size}, {name}'
 
 
 def _diffusion(tokenizer: Any, sizes: UntrainedSizes) -> DiffusionModels:
@@ -106,13 +133,25 @@ def _text_config(
     }
 
 
-def _sam(sizes: UntrainedSizes) -> torch.nn.Module:
+def _lighter(sizes: SegmentorSizes) -> torch.nn.Module:
+    if not sizes.sam2:
+        return _sam(sizes.config)
+    transformers = require_package('transformers', 'models')
+    sam2 = transformers.Sam2Model(transformers.Sam2Config(**sizes.config))
+    with torch.no_grad():
+        for weight in sam2.mask_decoder.parameters():
+            if weight.ndim >= 2:
+                weight.mul_(3)  # as in `_sam`
+    return sam2
+
+
+def _sam(config: Mapping[str, Any]) -> torch.nn.Module:
     """A SAM whose random masks are patches of several sizes.
 
     With plain initial weights every prompt gives the same speckles. Larger weights in the mask
     decoder let prompts differ, and upscaling kernels without detail give connected regions.
     """
-    sam: Any = build_sam(dict(sizes.sam))
+    sam: Any = build_sam(dict(config))
     with torch.no_grad():
         for name, weight in sam.mask_decoder.named_parameters():
             if name.startswith('output_upscaling') and weight.ndim == 4:

@@ -15,6 +15,8 @@ from refdiff_ros.optional import require_package
 
 _LAYOUTS = {'diffusion': 'diffusers', 'clip': 'transformers', 'sam': 'segment-anything-config',
             'parser': 'spacy'}
+# What diffusers and transformers write of the place from which a model was read.
+_ORIGIN = ('_name_or_path', 'is_local', 'local_files_only')
 
 
 def write_bundle(  # noqa: PLR0913, each a field of the manifest
@@ -58,6 +60,8 @@ def write_bundle(  # noqa: PLR0913, each a field of the manifest
     for path in folder.rglob('*'):
         if path.is_file():
             path.chmod(0o644)  # safetensors writes files that only their owner can read
+        if path.name in ('config.json', 'tokenizer_config.json'):
+            _forget_origin(path)
     parts = tuple(
         Part(name=part, folder=part,
              layout='transformers' if part == 'sam' and is_sam2(models.sam) else layout,
@@ -100,6 +104,14 @@ def _write_sam(sam: Any, folder: Path) -> None:
         weights, folder / 'model.safetensors')
     (folder / 'config.json').write_text(
         json.dumps(config_of(sam), indent=1) + '\n', encoding='utf-8')
+
+
+def _forget_origin(path: Path) -> None:
+    """Leave out of a configuration from which folder of this machine the model was read."""
+    values = json.loads(path.read_text(encoding='utf-8'))
+    kept = {name: value for name, value in values.items() if name not in _ORIGIN}
+    if kept != values:
+        path.write_text(json.dumps(kept, indent=2, sort_keys=True) + '\n', encoding='utf-8')
 
 
 def _file_specs(folder: Path) -> tuple[FileSpec, ...]:

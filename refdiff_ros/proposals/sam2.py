@@ -1,7 +1,8 @@
 """transformers' `Sam2Model` (SAM 2, SAM 2.1) as a segmentor.
 
-Encoder and decoder are the library's own. The encoder alone computes in a narrow number format:
-coordinates and the estimate of quality, on which thresholds are set, stay in float32.
+The encoder is the library's own, the decoder's products are reordered (`sam_decoder`). The encoder
+alone computes in a narrow number format: coordinates and the estimate of quality, on which
+thresholds are set, stay in float32.
 
 Letters: B prompts of a batch, S side of the model's square, C width, h w grid of the features.
 """
@@ -15,12 +16,15 @@ from torch.nn import functional as F
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.presets import ProposalConfig
+from refdiff_ros.proposals import sam1, sam_decoder
 from refdiff_ros.proposals.points import point_grid
+from refdiff_ros.proposals.sam2_decoder import as_sam, in_drawing_order
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import stage
 
-# Values of one prompt's upscaled features that are held at once on a CPU, over all of a batch.
-_CPU_VALUES = 1 << 25
+# Values of the upscaled features of a batch of prompts, of which the decoder holds a few copies in
+# float32: half a gigabyte, where 64 prompts at the published size would take two.
+_VALUES_AT_ONCE = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -110,31 +114,33 @@ class Sam2:
         """Per batch of prompts: logits (3*B, 4*h, 4*w) and predicted quality (3*B,) float32."""
         points = torch.from_numpy(point_grid(config.points_per_side) * embedding.side)
         points = points.to(self._device, torch.float32)[None, :, None]  # (1, n*n, 1, 2)
-        positions = self._model.get_image_wide_positional_embeddings()
-        at_once = config.points_per_batch
-        if self._device.type == 'cpu':
-            at_once = max(1, min(at_once, _CPU_VALUES // embedding.fine[0].numel()))
-        for batch in points.split(at_once, dim=1):
-            yield self._decode(embedding, batch, positions, config.pred_iou_thresh)
+        model = self._model
+        seen = sam_decoder.picture(
+            embedding.features, model.get_image_wide_positional_embeddings(),
+            model.prompt_encoder.no_mask_embed.weight)
+        decoder, fine = as_sam(model.mask_decoder), in_drawing_order(embedding.fine)
+        fits = max(1, _VALUES_AT_ONCE // fine[1].numel())
+        for batch in points.split(min(sam1.prompts_at_once(seen, config), fits), dim=1):
+            yield self._decode(decoder, seen, fine, batch, config.pred_iou_thresh)
 
     @stage('sam_prompts')
     def _decode(
         self,
-        embedding: Sam2Embedding,
+        decoder: Any,
+        seen: sam_decoder.Picture,
+        fine: tuple[torch.Tensor, torch.Tensor],
         points: torch.Tensor,
-        positions: torch.Tensor,
         threshold: float,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         model = self._model
         labels = torch.ones(points.shape[:3], dtype=torch.int, device=points.device)
-        sparse, dense = model.prompt_encoder(
+        sparse, _ = model.prompt_encoder(
             input_points=points, input_labels=labels, input_boxes=None, input_masks=None)
-        logits, quality, _, _ = model.mask_decoder(
-            image_embeddings=embedding.features, image_positional_embeddings=positions,
-            sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense,
-            multimask_output=True, high_resolution_features=list(embedding.fine))
-        logits, quality = logits[0], quality[0]  # (B, 3, 4*h, 4*w), (B, 3)
-        if threshold > 0:
+        tokens, places = sam_decoder.attend(decoder, seen, sparse[0])
+        quality = model.mask_decoder.iou_prediction_head(tokens[:, 1])[:, 1:]  # (B, 3)
+        if threshold > 0:  # masks are drawn for promising prompts alone, as in `sam1`
             good = (quality > threshold).any(dim=1)
-            logits, quality = logits[good], quality[good]
+            tokens, places, quality = tokens[good], places[good], quality[good]
+        # (B, 3, 4*h, 4*w); the first token, of the object, draws nothing
+        logits = sam_decoder.draw(decoder, tokens[:, 1:], places, seen.size_hw, fine)
         return logits.flatten(0, 1), quality.flatten()

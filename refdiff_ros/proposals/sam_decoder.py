@@ -68,7 +68,11 @@ def attend(decoder: Any, seen: Picture, sparse: torch.Tensor) -> tuple[torch.Ten
 
 
 def draw(
-    decoder: Any, tokens: torch.Tensor, places: torch.Tensor, size_hw: tuple[int, int],
+    decoder: Any,
+    tokens: torch.Tensor,
+    places: torch.Tensor,
+    size_hw: tuple[int, int],
+    fine: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Low-resolution logits of each prompt's masks, the first (for one mask alone) left out.
 
@@ -76,6 +80,7 @@ def draw(
         decoder: segment-anything's `MaskDecoder`.
         tokens, places: of B prompts, as from `attend`.
         size_hw: h and w.
+        fine: what is added on the way, (1, P, 4, C/4) and (1, 4*P, 4, C/8); None for nothing.
 
     Returns:
         (B, M - 1, 4*h, 4*w).
@@ -83,10 +88,14 @@ def draw(
     first, norm, _, second, _ = decoder.output_upscaling
     weights = torch.stack([mlp(tokens[:, 1 + n]) for n, mlp in
                            enumerate(decoder.output_hypernetworks_mlps) if n], dim=1)
-    fine = _double(first, places)  # (B, P, 4, C/4)
-    fine = F.gelu(F.layer_norm(fine, fine.shape[-1:], norm.weight, norm.bias, norm.eps))
-    fine = F.gelu(_double(second, fine.flatten(1, 2)))  # (B, P*4, 4, C/8)
-    logits = weights @ fine.flatten(1, 2).transpose(1, 2)  # (B, M-1, P*16)
+    drawn = _double(first, places)  # (B, P, 4, C/4)
+    if fine is not None:
+        drawn += fine[0]
+    drawn = F.gelu(F.layer_norm(drawn, drawn.shape[-1:], norm.weight, norm.bias, norm.eps))
+    drawn = _double(second, drawn.flatten(1, 2))  # (B, P*4, 4, C/8)
+    if fine is not None:
+        drawn += fine[1]
+    logits = weights @ F.gelu(drawn).flatten(1, 2).transpose(1, 2)  # (B, M-1, P*16)
     height, width = size_hw
     logits = logits.unflatten(2, (height, width, 2, 2, 2, 2))
     result: torch.Tensor = logits.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(

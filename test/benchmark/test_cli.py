@@ -17,7 +17,7 @@ from refdiff_ros.benchmark.random_masks import spread_masks
 from refdiff_ros.benchmark.scale import scale, ScaleSetup
 from refdiff_ros.cli import main
 from refdiff_ros.engine import resolve_preset
-from refdiff_ros.models.untrained import build_untrained
+from refdiff_ros.models.untrained import build_untrained, take_lighter_segmentor
 from refdiff_ros.proposals.sam import propose
 from refdiff_ros.results import Frame
 
@@ -100,6 +100,32 @@ def test_several_expressions_and_a_stream_are_measured_too(tmp_path, capsys):
     assert '2 expressions on one new frame, in one call' in out and 'frames/s' in out
 
 
+def test_lighter_segmentors_are_measured_beside_the_large_one(tmp_path, capsys):
+    path = tmp_path / 'bench.json'
+    assert main([*QUICK, '--preset', 'onboard', '--baseline', 'fused', '--json', str(path),
+                 '--segmentor', 'vit_h', 'vit_b', 'sam2_tiny']) == 0
+    values = json.loads(path.read_text())
+    firsts = {part['contestant']: part for part in values['parts'] if part['part'] == 'first'}
+    assert list(firsts) == [
+        'published, fused', 'onboard', 'onboard, vit_b', 'onboard, sam2_tiny']
+    encoders = [firsts[name]['stages']['sam_encoder']['flops']['float32']
+                for name in list(firsts)[1:]]
+    assert len(set(encoders)) == 3
+    assert [models['name'] for models in values['models']] == [
+        'untrained_mini', 'untrained_mini, vit_b', 'untrained_mini, sam2_tiny']
+    assert len({models['parameter_bytes']['sam'] for models in values['models']}) == 3
+    assert len({models['parameter_bytes']['unet'] for models in values['models']}) == 1
+    out = capsys.readouterr().out
+    assert 'onboard, sam2_tiny' in out and 'TFLOP, another expression' in out
+
+
+def test_a_lighter_segmentor_alone_has_no_baseline(tmp_path, capsys):
+    assert main([*QUICK, '--preset', 'onboard', '--baseline', 'fused', '--segmentor',
+                 'sam2_tiny']) == 0
+    out = capsys.readouterr().out
+    assert 'onboard, sam2_tiny: first' in out and 'published' not in out
+
+
 def test_attention_that_does_not_fit_is_not_written_out(capsys, monkeypatch):
     monkeypatch.setattr(line_up, 'free_bytes', lambda _: 1000)
     assert main([*QUICK, '--preset', 'onboard', '--baseline', 'published']) == 0
@@ -135,15 +161,23 @@ def test_bad_values_are_told_with_what_to_do(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_a_bundle_keeps_its_own_segmentor(capsys):
+    assert main(['bench', '--bundle', 'tabletop_mini', '--segmentor', 'vit_b']) == 2
+    assert "expected --segmentor for random weights alone: bundle 'tabletop_mini'" in (
+        capsys.readouterr().err)
+
+
 def test_a_file_that_cannot_be_written_is_told_before_the_models_are_made(tmp_path, capsys):
     (tmp_path / 'file').write_text('')
     assert main([*QUICK, '--json', str(tmp_path / 'file' / 'bench.json')]) == 2
     assert 'expected a file to write' in capsys.readouterr().err
 
 
-@pytest.fixture(scope='module')
-def models():
+@pytest.fixture(scope='module', params=['vit_h', 'vit_b', 'sam2_tiny'])
+def models(request):
     models = build_untrained()
+    if request.param != 'vit_h':
+        take_lighter_segmentor(models, 'mini', request.param)
     spread_masks(models.sam, Frame(draw_picture((96, 128))))
     return models
 

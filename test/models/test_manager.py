@@ -144,6 +144,16 @@ def test_written_files_are_safetensors_and_readable_by_others(written):
     assert all(path.stat().st_mode & 0o044 == 0o044 for path in manifest)
 
 
+def test_what_was_loaded_and_is_written_again_does_not_say_from_where(written, tmp_path):
+    again = tmp_path / 'again'
+    write_bundle(load_bundle(str(written), device='cpu', offline=True), again)
+    for path in again.rglob('*.json'):
+        text = path.read_text()
+        assert str(written) not in text and '/tmp/' not in text, path
+        assert '_name_or_path' not in text and 'local_files_only' not in text, path
+    assert load_bundle(str(again), device='cpu', offline=True).clip is not None
+
+
 def test_bundle_is_not_written_over_another(models, written):
     with pytest.raises(BundleError, match='new or empty folder'):
         write_bundle(models, written)

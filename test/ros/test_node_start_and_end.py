@@ -3,6 +3,8 @@
 import hashlib
 import json
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -76,6 +78,24 @@ def test_a_signal_while_loading_does_not_wait(gates):
     node.signal(signal.SIGINT)
     assert node.wait(PROMPT_S) == 0
     assert 'Traceback' not in node.output, node.output
+
+
+@mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@mark.parametrize('started', [
+    [sys.executable, '-v', '-m', 'refdiff_ros.cli', 'node'],
+    [sys.executable, '-v', str(ROOT / 'scripts' / 'refdiff_node')]])
+def test_a_signal_while_the_node_is_imported_ends_quietly(number, started):
+    with subprocess.Popen(started, stderr=subprocess.PIPE, text=True) as process:
+        lines = []
+        for line in process.stderr:  # of -v: what is imported
+            lines.append(line)
+            if "import 'rclpy." in line:
+                process.send_signal(number)
+                break
+        rest = process.stderr.read()
+        assert process.wait(PROMPT_S) == 0
+    assert lines
+    assert 'Traceback' not in rest and 'KeyboardInterrupt' not in rest
 
 
 def test_a_download_is_seen_in_diagnostics_and_ends_with_the_node(client, tmp_path):

@@ -70,13 +70,19 @@ def settings_of(answers: Path) -> dict[str, Any]:
 
 
 def _answered(labelled: 'Labelled', answers: Path) -> Any:
-    """The labels that an online run has answered."""
+    """The labels that an online run has answered.
+
+    It asks nothing that is true of several objects: of pictures that it answered such labels are
+    taken too, else AMBIGUOUS could not be learned from any recording.
+    """
     from refdiff_ros.evaluation.bags.reading import Bag
     from refdiff_ros.evaluation.online.scoring import score
     with Bag(answers) as bag:
         heard = score(bag, labelled.matched)
+    seen = {stamp_ns for stamp_ns, _ in heard.answers}
     pairs = tuple((picture, kept) for picture, labels in labelled.matched.pairs if (kept := tuple(
-        label for label in labels if (picture.stamp_ns, label.expression) in heard.answers)))
+        label for label in labels if (picture.stamp_ns, label.expression) in heard.answers
+        or (label.also and picture.stamp_ns in seen))))
     return replace(labelled.matched, pairs=pairs)
 
 

@@ -1,15 +1,22 @@
 """`refdiff calibrate` on a real bag and on tabletops, with real models of random weights."""
 
 import json
+import pickle
+import subprocess
+import sys
 
 from bag_files import record_tables
+import numpy as np
+from PIL import Image
 import pytest
 
 from refdiff_ros.cli import main
 from refdiff_ros.evaluation.bags.labels import read_labels
 from refdiff_ros.evaluation.calibrating import cli
-from refdiff_ros.matching.calibration_file import read_calibration
+from refdiff_ros.matching.calibration_file import read_calibration, take_calibration
+from refdiff_ros.models.manager import load_bundle
 
+WORDS = ('mug', 'box', 'plate', 'bottle', 'bowl', 'ball', 'can', 'toy')
 FAST = ['--bundle', 'untrained_mini', '--mode', 'G', '--device', 'cpu', '--least-found', '0']
 
 
@@ -42,7 +49,11 @@ def test_a_bag_becomes_a_calibration_beside_the_bundle(recorded, tmp_path, monke
     assert 'Calibration</h1>' in page.read_text() and 'Reliability' in page.read_text()
     told = json.loads(out.splitlines()[-1])
     assert told['calibration']['mode'] == 'G'
-    # What was written is taken, and by no other mode.
+    # What was written is taken, as a node does that loads for this mode alone.
+    models = load_bundle('untrained_mini', device='cpu', mode='G')
+    assert take_calibration(models, path, 'untrained_mini', 'onboard', 'G') == file
+    assert models.overrides['onboard']['selection']['decide'] == 'calibrated'
+    # And by no other mode.
     asked = ['evaluate', 'decisions', '--bundle', 'untrained_mini', '--limit', '1', '--device',
              'cpu', '--calibration', str(path), '--mode']
     assert main([*asked, 'G']) == 0
@@ -86,3 +97,94 @@ def test_tabletops_are_a_data_set(tmp_path, capsys):
 def test_a_data_set_without_its_folder_is_told(capsys):
     assert main(['calibrate', 'dataset', 'refcoco', *FAST]) == 2
     assert 'expected --root DIR' in capsys.readouterr().err
+
+
+@pytest.fixture(scope='module')
+def answered(recorded, tmp_path_factory):
+    """What a node of its own answered while the bag was played."""
+    bag, labels = recorded
+    out = tmp_path_factory.mktemp('answered') / 'answers'
+    done = subprocess.run(
+        [sys.executable, '-m', 'refdiff_ros.cli', 'evaluate', 'bag', str(bag), '--labels',
+         str(labels), '--bundle', 'untrained_mini', '--mode', 'G', '--online', '--out', str(out),
+         '--rate', '0.05', '--param', 'max_rate=100', '--timeout', '500'],
+        capture_output=True, text=True, timeout=580, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+@pytest.mark.timeout(900)
+def test_answers_of_an_online_run_choose_cases_and_mode(
+        recorded, answered, tmp_path, monkeypatch, capsys):
+    # Under load a node may answer few: what is checked here is not how many.
+    monkeypatch.setattr(cli, 'MIN_CASES', 5)
+    monkeypatch.setattr(cli, 'MIN_OF_KIND', 1)
+    bag, labels = recorded
+    out = tmp_path / 'made.json'
+    # Bundle and mode are those that answered.
+    assert main(['calibrate', 'bag', str(bag), '--labels', str(labels), '--answers',
+                 str(answered), '--device', 'cpu', '--least-found', '0', '--out', str(out)]) == 0
+    file = read_calibration(out)
+    assert (file.bundle, file.preset, file.mode) == ('untrained_mini', 'onboard', 'G')
+    assert file.data['answers'] == 'answers'
+    said = read_labels(labels)
+    assert 0 < file.data['FOUND'] <= sum(not label.also for label in said)
+    assert 0 < file.data['AMBIGUOUS'] <= sum(bool(label.also) for label in said)
+    capsys.readouterr()
+
+
+def test_a_bag_that_is_no_recording_of_answers_is_told(recorded, tmp_path, capsys):
+    assert calibrate(*recorded, '--answers', str(recorded[0])) == 2
+    assert 'refdiff evaluate bag --online' in capsys.readouterr().err
+    assert calibrate(*recorded, '--answers', str(tmp_path / 'nowhere')) == 2
+    assert 'nowhere' in capsys.readouterr().err
+
+
+def write_refcoco(root, pictures=12):
+    """Pictures with two boxes, of which three things are said, in RefCOCO's layout."""
+    refs, annotations, images = [], [], []
+    rng = np.random.default_rng(0)
+    folder = root / 'images/mscoco/images/train2014'
+    folder.mkdir(parents=True)
+    for number in range(1, pictures + 1):
+        name = f'COCO_train2014_{number:012}.jpg'
+        pixels = rng.integers(90, 120, (72, 96, 3), np.uint8)
+        pixels[10:40, 10:40], pixels[20:60, 50:90] = (200, 30, 30), (30, 30, 200)
+        Image.fromarray(pixels).save(folder / name)
+        images.append({'id': number, 'file_name': name, 'height': 72, 'width': 96})
+        for place, (text, box) in enumerate((
+                ((f'the {WORDS[number % len(WORDS)]}', f'red {WORDS[number % len(WORDS)]}'),
+                 [10, 10, 40, 10, 40, 40, 10, 40]),
+                ((f'blue {WORDS[(number + 3) % len(WORDS)]}',),
+                 [50, 20, 90, 20, 90, 60, 50, 60]))):
+            row = 2 * number + place
+            annotations.append({
+                'id': row, 'image_id': number, 'category_id': 1, 'iscrowd': 0,
+                'segmentation': [box], 'area': 900.0, 'bbox': [10, 10, 30, 30]})
+            refs.append({
+                'ref_id': row, 'ann_id': row, 'image_id': number, 'category_id': 1,
+                'split': 'val', 'file_name': name, 'sent_ids': [],
+                'sentences': [{'sent_id': 10 * row + k, 'sent': each, 'raw': each,
+                               'tokens': each.split()} for k, each in enumerate(text)]})
+    (root / 'refcoco').mkdir()
+    (root / 'refcoco/refs(unc).p').write_bytes(pickle.dumps(refs, 2))
+    (root / 'refcoco/instances.json').write_text(json.dumps({
+        'images': images, 'annotations': annotations,
+        'categories': [{'id': 1, 'name': 'thing'}]}))
+    return root
+
+
+def test_refcocos_layout_becomes_a_calibration(tmp_path, capsys):
+    out = tmp_path / 'refcoco.json'
+    root = write_refcoco(tmp_path / 'data')
+    assert main(['calibrate', 'dataset', 'refcoco', '--root', str(root), '--split', 'val', *FAST,
+                 '--out', str(out)]) == 0
+    file = read_calibration(out)
+    assert (file.data['name'], file.data['split']) == ('refcoco', 'val')
+    assert file.data['FOUND'] == 36 and file.data['NOT_FOUND'] >= 14
+    capsys.readouterr()
+    assert main(['calibrate', 'dataset', 'refcoco', '--root', str(root), '--split', 'nothing',
+                 *FAST]) == 2
+    assert "'nothing'" in capsys.readouterr().err
+    assert main(['calibrate', 'dataset', 'refcoco', '--root', str(tmp_path / 'none'), *FAST]) == 2
+    assert 'none' in capsys.readouterr().err

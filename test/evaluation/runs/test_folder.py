@@ -19,6 +19,7 @@ from refdiff_ros.evaluation.runs.record import (
     parse_answers,
     samples_sha256,
 )
+from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.models.store import SHIPPED, TABLETOP
 from refdiff_ros.models.weights_digest import weights_sha256
@@ -180,6 +181,9 @@ def test_the_digest_of_weights_is_of_the_files_or_of_the_tensors():
     first = weights_sha256('untrained_mini', models)
     assert first == weights_sha256('untrained_mini', tiny_model_set())
     assert first != weights_sha256('untrained_mini', tiny_model_set(seed=1))
+    whole = weights_sha256('untrained_mini', load_bundle('untrained_mini', device='cpu'))
+    assert whole == weights_sha256('untrained_mini', load_bundle(
+        'untrained_mini', device='cpu', mode='G'))
     shipped = weights_sha256(TABLETOP, ModelSet('', True, None, None, None, None, None))
     assert len(shipped) == 64 and shipped != first
     assert weights_sha256(str(SHIPPED / TABLETOP), models) == shipped
