@@ -21,7 +21,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 GRIPPER = '/robot'
 ROOT = Path(__file__).resolve().parents[1]
 _PASSED_ON = ('params_file', 'bundle', 'preset', 'device', 'web_port', 'autostart',
-              'image_transport', 'rectified', 'use_sim_time', 'log_level', 'respawn')
+              'image_transport', 'rectified', 'use_sim_time', 'log_level', 'respawn',
+              'step_timeout')
 # What the node that follows is told as well.
 _SHARED = ('rectified', 'use_sim_time')
 _TOPICS = ('image', 'depth', 'camera_info')

@@ -31,7 +31,8 @@ DRIVERS = {
 # Arguments that a driver brings with it, unless they are given.
 _OF_DRIVER = {'ros_gz_bridge': {'use_sim_time': 'true'}, 'zed_wrapper': {'rectified': 'true'}}
 _PASSED_ON = ('namespace', 'params_file', 'bundle', 'preset', 'device', 'web_port', 'autostart',
-              'image_transport', 'rectified', 'use_sim_time', 'log_level', 'respawn')
+              'image_transport', 'rectified', 'use_sim_time', 'log_level', 'respawn',
+              'step_timeout')
 
 
 def generate_launch_description() -> LaunchDescription:

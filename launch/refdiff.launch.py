@@ -7,11 +7,12 @@ An argument that is left empty keeps the value of `params_file`. `expression` is
 topic; what is asked is published there, or asked of the service.
 """
 
+import difflib
 from pathlib import Path
 import re
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -30,14 +31,18 @@ _PARAMETERS = {
     'rectified': ('true: the images are rectified; take P of camera_info.', bool),
     'web_port': ('Port of the operator page on this machine; 0 for none.', int),
     'autostart': ('true: configure and activate by itself.', bool),
+    'step_timeout': ('Seconds that one step of an answer may take; see respawn.', float),
     'use_sim_time': ("true: time from /clock, for simulators and 'ros2 bag play --clock'.", bool),
 }
 # How the process is run: default and description.
 _PROCESS = {
     'log_level': ('info', 'debug, info, warn or error.'),
     'respawn': ('false', 'true: start the node again, 2 s after it has ended by itself; a node '
-                'whose step hangs then ends (on_hang).'),
+                'whose step takes longer than step_timeout then ends (on_hang).'),
 }
+_NAMES = ('namespace', 'name', 'params_file', *_TOPICS, *_PARAMETERS, *_PROCESS)
+# From this likeness on a name is a slip of the pen: 'bundel' and 'bundle' have 0.83.
+_LIKENESS = 0.8
 _TOPIC = re.compile(r'[~/]?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*|~?/?')
 _PARAMS_FILE = Path(__file__).absolute().parents[1] / 'config' / 'refdiff.yaml'
 
@@ -59,7 +64,7 @@ def generate_launch_description() -> LaunchDescription:
     ])
 
 
-def _node(context: LaunchContext) -> list[Node]:
+def _node(context: LaunchContext) -> list[LogInfo | Node]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
@@ -68,7 +73,7 @@ def _node(context: LaunchContext) -> list[Node]:
     respawn = value('respawn').lower() in ('true', '1', 'yes')
     if respawn:
         given['on_hang'] = 'exit'
-    return [Node(
+    return [*_slips(context), Node(
         package='refdiff_ros', executable='refdiff_node', name=value('name'),
         namespace=value('namespace'), output='screen', emulate_tty=True,
         parameters=[_params_file(value('params_file')), given],
@@ -76,6 +81,14 @@ def _node(context: LaunchContext) -> list[Node]:
                     for name in _TOPICS if value(name) not in ('', name)],
         ros_arguments=['--log-level', value('log_level') or 'info'],
         respawn=respawn, respawn_delay=2.0)]
+
+
+def _slips(context: LaunchContext) -> list[LogInfo]:
+    """Arguments that nobody declared and that look like one of ours: launch says nothing."""
+    given = [name for name in context.launch_configurations if name not in _NAMES]
+    near = {name: difflib.get_close_matches(name, _NAMES, 1, _LIKENESS) for name in given}
+    return [LogInfo(msg=f"launch argument '{name}' has no effect: did you mean '{meant[0]}'?")
+            for name, meant in near.items() if meant]
 
 
 def _params_file(name: str) -> str:

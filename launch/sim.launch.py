@@ -15,7 +15,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 _PASSED_ON = ('namespace', 'params_file', 'bundle', 'preset', 'device', 'web_port', 'autostart',
-              'use_sim_time', 'log_level', 'respawn')
+              'use_sim_time', 'log_level', 'respawn', 'step_timeout')
 
 
 def generate_launch_description() -> LaunchDescription:

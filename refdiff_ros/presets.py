@@ -154,7 +154,7 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
                 raise BadRequestError(f'expected one value or a group in {group!r}, got both')
         try:
             inside[name] = json.loads(written)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, or none to be kept busy by
             inside[name] = written
     return values
 

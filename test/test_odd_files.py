@@ -8,13 +8,24 @@ from odd_values import BROKEN, documents
 import pytest
 from run_folders import answer, keep, QUESTION
 
+from refdiff_ros.config import CalibrationConfig, FitWeights
 from refdiff_ros.errors import BadRequestError, BundleError, RefDiffError
 from refdiff_ros.evaluation.bags.labels import read_labels
+from refdiff_ros.evaluation.html.cases import read_run as read_report
+from refdiff_ros.evaluation.online.answer_bag import SETTINGS
+from refdiff_ros.evaluation.online.cli import read_settings
+from refdiff_ros.evaluation.online.topics import parse_frame, PlayedFrame
 from refdiff_ros.evaluation.runs.folder import read_run
 from refdiff_ros.evaluation.runs.record import answer_line
+from refdiff_ros.matching.calibration_file import (
+    CalibrationFile,
+    read_calibration,
+    write_calibration,
+)
 from refdiff_ros.models.bundle import read_manifest
 from refdiff_ros.models.lock_file import LOCK, read_lock
 from refdiff_ros.pictures.files import read_camera
+from refdiff_ros.presets import parse_overrides
 
 SHA = 'ab' * 32
 MANIFEST = {
@@ -85,6 +96,39 @@ def test_answers_of_runs(tmp_path, summed):
         path.write_bytes(path.read_bytes() + b'\n')
         read_run(tmp_path, True)
     never_a_traceback(path, whole, read, BadRequestError)
+
+
+def test_reports(tmp_path):
+    path = tmp_path / 'run.json'
+    whole = {'bundle': 'b', 'results': [json.loads(answer_line(answer('a')))]}
+    never_a_traceback(path, whole, lambda: read_report(path), BadRequestError)
+
+
+def test_calibrations(tmp_path):
+    path = tmp_path / 'calibration.json'
+    write_calibration(path, CalibrationFile(
+        'tiny', SHA, 'onboard', 'full', {'kind': 'bag', 'cases': 3},
+        CalibrationConfig('full', FitWeights(bias=-3.0), 0.1, 0.9, 0.4, 0.6), {'macro_f1': 0.8}))
+    whole = json.loads(path.read_text())
+    never_a_traceback(path, whole, lambda: read_calibration(path), BadRequestError)
+
+
+@pytest.mark.parametrize('whole, read', [
+    ({'bag': 'b', 'labels': 'l', 'rate': 1.0, 'parameters': {'seed': 1}, 'trained': True},
+     lambda text: read_settings({SETTINGS: text})),
+    (asdict(PlayedFrame(1, '/image', 1, 'the mug', 0.5)), parse_frame)])
+def test_what_an_answer_bag_says_of_itself(whole, read):
+    for text in documents(whole):
+        with contextlib.suppress(BadRequestError):
+            read(text)
+    for text in BROKEN:
+        with pytest.raises(BadRequestError):
+            read(text)
+
+
+def test_values_of_the_command_line():
+    for text in BROKEN:
+        assert isinstance(parse_overrides([f'selection.alpha={text}']), dict)
 
 
 def test_locks(tmp_path):

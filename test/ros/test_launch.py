@@ -9,7 +9,7 @@ launch_ros = pytest.importorskip(
     'launch_ros', reason='launch_ros is not installed: it comes with a full ROS installation')
 launch_testing = pytest.importorskip('launch_testing', reason='launch_testing is not installed')
 from launch import LaunchContext, LaunchDescription  # noqa: E402
-from launch.actions import IncludeLaunchDescription  # noqa: E402
+from launch.actions import IncludeLaunchDescription, LogInfo  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 
 LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
@@ -108,6 +108,21 @@ def test_log_level_and_respawn_reach_the_process():
     context, node = node_of('refdiff')
     assert node._ExecuteLocal__respawn is False
     assert {'on_hang': 'exit'} not in values_of(context, node)
+
+
+def test_a_step_may_take_as_long_as_is_said():
+    context, node = node_of('refdiff', step_timeout='3')
+    assert {'step_timeout': 3.0} in values_of(context, node)
+    _, entities = loaded('sim', step_timeout='3')
+    include = next(e for e in entities if isinstance(e, IncludeLaunchDescription))
+    assert dict(include.launch_arguments)['step_timeout'] == '3'
+
+
+def test_an_argument_with_a_slip_of_the_pen_is_told():
+    context, entities = loaded('refdiff', bundel='x', robot='sim', camera='/left')
+    said = [''.join(part.perform(context) for part in entity.msg)
+            for entity in entities if isinstance(entity, LogInfo)]
+    assert said == ["launch argument 'bundel' has no effect: did you mean 'bundle'?"]
 
 
 def values_of(context, node) -> list:

@@ -14,6 +14,7 @@ def measure(effort: Effort) -> Outcome:
     node = NodeProcess({'service_timeout': 300.0}, HANGING)
     client = GraphClient()
     trials: list[dict] = []
+    pictures = 0
     try:
         client.wait_until('active')
         names = stages(client, node)
@@ -21,7 +22,10 @@ def measure(effort: Effort) -> Outcome:
         right = client.call('the blue box on the right', asked)
         while len(trials) < TIMES and effort.left_s > 30.0:
             stage = names[len(trials) % len(names)]
-            failed = client.call(f'fault memory {stage}', picture_message(len(trials) + 1))
+            seen, pictures = len(node.lines), pictures + 1
+            failed = client.call(f'fault memory {stage}', picture_message(pictures))
+            if not any(line.startswith('fault memory') for line in node.lines[seen:]):
+                continue  # nothing was found in this picture before the stage was reached
             again = client.call('the blue box on the right', asked)
             trials.append({
                 'stage': stage, 'status': int(failed.status),

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-import json
 import math
 from pathlib import Path
 from typing import Any
 
+from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.run import Answer
 
@@ -37,7 +37,7 @@ def read_run(path: Path) -> ReportedRun:
         BadRequestError: no such file, or it holds something else.
     """
     try:
-        written = json.loads(path.read_text(encoding='utf-8'))
+        written = from_json(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
         raise BadRequestError(
             f"expected the JSON that 'refdiff evaluate ... --json' writes in {path}, got: {error}"
@@ -67,7 +67,7 @@ def as_run(written: Any, name: str) -> ReportedRun:
     for number, row in enumerate(results, 1):
         try:
             answers.append(_answer(row, seen))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise BadRequestError(f'expected a case with its figures as result {number}, got: '
                                   f'{type(error).__name__} {error}') from error
     settings = {key: value for key, value in written.items() if key != 'results'}

@@ -2,12 +2,12 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-import json
 import math
 from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
+from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError, require
 from refdiff_ros.evaluation.baselines import BASELINES
 from refdiff_ros.evaluation.request import BagRequest
@@ -148,8 +148,12 @@ def read_settings(custom: Mapping[str, str]) -> dict[str, Any]:
     """
     from refdiff_ros.evaluation.online.answer_bag import SETTINGS
     try:
-        return dict(json.loads(custom[SETTINGS]))
-    except (KeyError, ValueError) as error:
+        settings = from_json(custom[SETTINGS])
+        parameters = settings.get('parameters', {})
+        if not isinstance(parameters, dict):
+            raise TypeError(f'parameters are no group of values: {parameters!r:.80}')
+        return {**settings, 'rate': float(settings['rate'])}
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise BadRequestError(
             "expected a folder that 'refdiff evaluate bag --online --out FOLDER' wrote, got a bag "
             'that says nothing of what was played') from error

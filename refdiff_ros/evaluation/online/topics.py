@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from refdiff_ros.console import from_json
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.optional import require_package
 
@@ -52,7 +53,7 @@ def parse_frame(text: str) -> PlayedFrame:
         BadRequestError: it is none.
     """
     try:
-        return PlayedFrame(**json.loads(text))
+        return PlayedFrame(**from_json(text))
     except (ValueError, TypeError) as error:
         raise BadRequestError(f'expected a picture that was played as JSON on {FRAME}, got '
                               f'{text[:80]!r}') from error

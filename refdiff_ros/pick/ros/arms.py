@@ -221,6 +221,10 @@ class MoveGroupArm:
             request.cartesian_speed_limited_link = self._link
         request.goal_constraints = [self._msgs.Constraints(
             position_constraints=[position], orientation_constraints=[turn])]
+        # Changes to what MoveIt knows, and none are given. A whole state or scene would say that
+        # the hand holds nothing and the table is empty.
+        scene = goal.planning_options.planning_scene_diff
+        request.start_state.is_diff = scene.is_diff = scene.robot_state.is_diff = True
         return goal
 
 
