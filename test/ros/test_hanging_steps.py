@@ -75,7 +75,7 @@ def test_a_step_that_hangs_is_reported_and_its_call_answered(client, hanging):
 def test_a_signal_ends_a_node_whose_step_hangs(client, hanging, number):
     assert client.set_parameter('step_timeout', 600.0).successful
     asked = client.call_async('fault hang vae', other())
-    client.fresh('answers', lambda values: values['calls waiting'] == '0')
+    hanging.wait_for_output('fault hang vae begins')
     hanging.signal(number)
     assert hanging.wait(END_S) == 0
     ended = client.result(asked)
@@ -116,7 +116,7 @@ def test_a_step_that_holds_the_interpreter_ends_the_process(client, hanging):
 def test_a_signal_ends_a_node_whose_step_holds_the_interpreter(client, hanging, number):
     assert client.set_parameter('step_timeout', 600.0).successful
     client.call_async('fault lock unet', other())
-    time.sleep(1.0)  # nothing of the node can say that it is there
+    hanging.wait_for_output('fault lock unet begins')
     began_s = time.monotonic()
     hanging.signal(number)
     assert hanging.wait(END_S) in GUARDED

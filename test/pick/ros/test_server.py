@@ -259,7 +259,8 @@ def test_a_silent_robot_and_a_missing_refdiff_node_are_named(idle):
     mute = NodeProcess({**values, 'node_timeout': 120.0}, script, remaps)
     alone = NodeProcess(values, script, ('-r', '__ns:=/alone'))
     try:
-        result = _ask_another(mute, '/mute', 'the white ball')
+        # Nothing has touched it, and nothing can have rolled it away.
+        result = _ask_another(mute, '/mute', 'the orange bowl')
         assert result.status == PickReferred.Result.ROBOT_FAILED, result.reason
         assert "'joint_states'" in result.reason
         result = _ask_another(alone, '/alone', 'the white ball')
