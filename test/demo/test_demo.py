@@ -52,8 +52,8 @@ def _wait(predicate, what):
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp('demo')
     done = subprocess.run(
-        _command(out, '--timeout', '280'), capture_output=True, text=True, timeout=300, check=False,
-        env={**os.environ, 'DEMO_TEST': str(out)})
+        _command(out, '--timeout', '280'), capture_output=True, text=True, timeout=300,
+        check=False, env={**os.environ, 'DEMO_TEST': str(out)})
     return out, done
 
 
