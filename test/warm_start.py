@@ -86,9 +86,12 @@ def warm_start(
 
     Returns:
         The process; None where the environment says something that libraries read when they are
-        imported, so that the program has to be started as a whole.
+        imported, so that the program has to be started as a whole. The same where torch may have
+        several threads, which no fork inherits.
     """
     global _SERVER
+    if environment.get('OMP_NUM_THREADS') != '1':
+        return None
     if _SERVER is None:
         _SERVER = _Server()
     changed = {name for name in {*environment, *_SERVER.environment}
