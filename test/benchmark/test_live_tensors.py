@@ -72,29 +72,28 @@ def test_products_in_float_are_those_of_16_bit_but_rounded_once(half_memory, wor
             torch.testing.assert_close(work(values), work(values), rtol=0, atol=0)
 
 
-def test_lighter_segmentors_are_counted_too(half_memory, tmp_path, monkeypatch):
-    found = []
-    for segmentor in ('vit_h', 'sam2_tiny'):
-        path = tmp_path / f'{segmentor}.json'
+@pytest.fixture
+def counted(half_memory, tmp_path, monkeypatch):
+    """What the command writes of small models for an option."""
+    def count(option, value):
+        path = tmp_path / f'{value}.json'
         monkeypatch.setattr('sys.argv', [
-            'half_memory', '--size', 'mini', '--segmentor', segmentor, '--proposals', '6',
+            'half_memory', '--size', 'mini', option, value, '--proposals', '6',
             '--json', str(path)])
         half_memory.main()
-        found.append(json.loads(path.read_text())[0])
+        return json.loads(path.read_text())
+    return count
+
+
+def test_lighter_segmentors_are_counted_too(counted):
+    found = [counted('--segmentor', segmentor)[0] for segmentor in ('vit_h', 'sam2_tiny')]
     assert found[0]['weights']['sam'] != found[1]['weights']['sam']
     assert all(each['peak_bytes'] > sum(each['weights'].values()) for each in found)
 
 
 def test_16_bit_is_half_of_the_weights_and_the_copies_are_not_counted(
-        half_memory, tmp_path, monkeypatch, capsys):
-    found = {}
-    for dtype in ('float32', 'bfloat16'):
-        path = tmp_path / f'{dtype}.json'
-        monkeypatch.setattr('sys.argv', [
-            'half_memory', '--size', 'mini', '--dtype', dtype, '--proposals', '6',
-            '--json', str(path)])
-        half_memory.main()
-        found[dtype] = json.loads(path.read_text())
+        counted, capsys):
+    found = {dtype: counted('--dtype', dtype) for dtype in ('float32', 'bfloat16')}
     wide, half = found['float32'][0], found['bfloat16'][0]
     assert [each['part'] for each in found['bfloat16']] == ['first', 'next']
     for name in ('vae', 'unet', 'text_encoder', 'clip'):
