@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import numpy as np
-from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import RegionOfInterest
@@ -17,6 +16,7 @@ from refdiff_ros.errors import require
 from refdiff_ros.follow.results import State
 from refdiff_ros.msg import FollowQuestion, FollowState
 from refdiff_ros.pick.ros.client import Event, PickClient
+from refdiff_ros.ros.action_client import ActionClient
 from refdiff_ros.srv import AnswerQuestion
 
 _LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,

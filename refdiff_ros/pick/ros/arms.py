@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from geometry_msgs.msg import PoseStamped
 import numpy as np
-from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -18,6 +17,7 @@ from std_msgs.msg import Header
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.robot import RobotError
+from refdiff_ros.ros.action_client import ActionClient
 from refdiff_ros.ros.messages import pose_message
 
 ARMS = ('topic', 'move_group')

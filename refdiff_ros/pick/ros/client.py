@@ -14,7 +14,6 @@ from lifecycle_msgs.srv import GetState
 import numpy as np
 from rcl_interfaces.srv import SetParameters
 import rclpy
-from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -30,6 +29,7 @@ from refdiff_ros.masks import mask_pixels
 from refdiff_ros.pick.ros.frames import pose_from
 from refdiff_ros.pick.stages import Stage
 from refdiff_ros.pick.verdict import disturbed
+from refdiff_ros.ros.action_client import ActionClient
 from refdiff_ros.ros.conversions import rgb_from_image
 
 _LOOK_S = 0.02

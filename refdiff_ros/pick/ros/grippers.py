@@ -5,7 +5,6 @@ import math
 import threading
 from typing import Any, Protocol
 
-from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -14,6 +13,7 @@ from std_msgs.msg import Float64
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.pick.robot import RobotError
 from refdiff_ros.pick.ros.arms import ros_module
+from refdiff_ros.ros.action_client import ActionClient
 
 GRIPPERS = ('topic', 'parallel_gripper_command', 'gripper_command')
 _PATIENCE_S = 5.0

@@ -16,7 +16,6 @@ import uuid
 from weakref import WeakKeyDictionary
 
 from action_msgs.srv import CancelGoal
-from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -28,6 +27,7 @@ from unique_identifier_msgs.msg import UUID
 from refdiff_ros.action import FollowInstruction
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.msg import FollowQuestion, FollowState
+from refdiff_ros.ros.action_client import ActionClient
 from refdiff_ros.srv import AnswerQuestion
 
 # By the numbers of the messages.

@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 import pytest
 import rclpy
-from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
@@ -24,6 +23,7 @@ from refdiff_ros.pick.graph import GraphOptions, GRIPPER, show_scene, start
 from refdiff_ros.pick.ros.parameters import pose_of
 from refdiff_ros.pick.stages import Stage
 from refdiff_ros.results import Status
+from refdiff_ros.ros.action_client import ActionClient
 from refdiff_ros.sim.gripper_sim import camera_in_base
 from refdiff_ros.sim.scene import random_scene
 from refdiff_ros.srv import ReferSegmentation
