@@ -580,7 +580,7 @@ class Follower:
         entity.radius_m = held.radius_m
         go_home(self._robot, spot.clear_z_m)
         self._say(State.VERIFYING, f'looking whether {entity.name} is there')
-        if not stands_there(self._world.look().space(), spot, held):
+        if not stands_there(self._world.look(), spot, held):
             raise EndError(FollowStatus.FAILED,
                            f'{entity.name} does not stand where it was put', 'place')
         return task.sentence

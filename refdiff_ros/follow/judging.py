@@ -123,9 +123,17 @@ def holds(goal: Goal, sim: GripperSim, start_m: np.ndarray) -> bool:
     return bool(near and abs(angle) < _SIDE_DEGREES)
 
 
-def judge(case: OrderCase, outcome: FollowOutcome, watch: Watch, answered: int,
-          ) -> dict[str, Any]:
-    """The figures of one order, but for its name and time."""
+def judge(case: OrderCase, outcome: FollowOutcome, watch: Watch, asked: int,
+          answered: int) -> dict[str, Any]:
+    """The figures of one order, but for its name and time.
+
+    Args:
+        case: the order.
+        outcome: of what was followed last, which an answer may have ordered instead.
+        watch: what happened to the objects.
+        asked: how many questions were put, of the orders before as well.
+        answered: how many answers were understood; -1 where none was given.
+    """
     sim = watch.sim
     goals = [holds(goal, sim, watch._start) for goal in case.goals]
     things = sim.scene.things
@@ -145,4 +153,4 @@ def judge(case: OrderCase, outcome: FollowOutcome, watch: Watch, answered: int,
         'steps_right': sum(goals), 'steps': len(goals), 'wrong_touched': wrong,
         'forbidden_moved': forbidden, 'others_moved': bool(others),
         'dropped': bool(watch.dropped), 'needed_question': case.ambiguous,
-        'asked': outcome.asked, 'understood': answered}
+        'asked': asked, 'understood': answered}

@@ -32,16 +32,25 @@ class Oracle:
         case: the order.
         seen: the truth.
         seed: which of the words are taken.
+        speaks: whether it answers at all.
+
+    Attributes:
+        asked: how many questions were put to it.
+        given, understood: how many were answered by words for an option, and of these how many
+            were read as that option.
     """
 
-    def __init__(self, case: OrderCase, seen: SceneView, seed: int):
-        self._case, self._seen = case, seen
+    def __init__(self, case: OrderCase, seen: SceneView, seed: int, speaks: bool = True):
+        self._case, self._seen, self._speaks = case, seen, speaks
         self._rng = np.random.default_rng([seed, 17])
         self._said_first = False
-        self.given = self.understood = 0
+        self.asked = self.given = self.understood = 0
 
     def __call__(self, question: FollowQuestion) -> str | None:
         """An answer; None where the meant object is not among the choices."""
+        self.asked += 1
+        if not self._speaks:
+            return None
         if self._case.answer and not self._said_first:
             self._said_first = True
             return self._case.answer
@@ -120,15 +129,14 @@ class OrderEpisode:
         def check() -> None:
             watch.look()
             stop.check()
-        answers = Oracle(self.case, self.view, self.seed)
+        answers = Oracle(self.case, self.view, self.seed, oracle)
         with open_renderer(self._sim.mujoco, self._sim.model, self._size) as renderer:
             robot.start(check)
             outcome = Follower(
                 SimWorld(self._sim, renderer, grounder, self.seed), robot, FollowSettings(),
-                self._read, answers if oracle else (lambda _question: None)).follow(
-                    self.case.text)
+                self._read, answers).follow(self.case.text)
         moved_mm, moved_ms = self._after(watch, outcome)
-        figures = judge(self.case, outcome, watch,
+        figures = judge(self.case, outcome, watch, answers.asked,
                         answers.understood if answers.given else -1)
         return OrderTrial(
             self.seed, self.case.kind, self.case.text, outcome.status.name, outcome.reason,

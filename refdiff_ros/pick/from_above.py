@@ -2,8 +2,9 @@
 
 A camera that looks down at an angle sees the whole top of a thing and its front. The top's middle
 is the thing's middle, be it a box, a can or the rim of a mug, while the middle of all that is seen
-lies too near to the camera. How wide the fingers must open, along each direction, say the points
-at their height, mirrored about that middle, since the back is hidden.
+lies too near to the camera. A ball has no flat top, and its far side is hidden almost from the
+top on: it is the sphere through its points. How wide the fingers must open, along each direction,
+say the points at their height, mirrored about that middle, since the back is hidden.
 
 Letters: K points of the object.
 """
@@ -21,6 +22,11 @@ from refdiff_ros.pick.space import Space
 _TOP_M = 0.012
 _TOP_POINTS = 12
 _TAIL = 2.0  # percent of the points that are left out at either end
+# So many of a ball's points are this near to a sphere, in shares of its radius, of which they show
+# the highest point and half or more of the height. Those of bottles, bowls, cans and plates are
+# not. A mask may hold some of what is around.
+_ROUND_SHARE, _ROUND, _ROUND_TOP, _ROUND_ASIDE = 0.8, 0.06, 0.15, 0.5
+_ROUNDS = 4
 # A top longer than wide by this factor is closed on across.
 _LONG = 1.2
 # Places along a long top, in shares of its length, the best first.
@@ -100,10 +106,40 @@ def find_top(space: Space, reach: Reach) -> Top | None:
     if len(top) < _TOP_POINTS:
         return None
     pixel_m = math.sqrt(float(np.median(space.area_m2[space.own])))
+    ball = _ball(points, z)
+    if ball is not None:
+        centre, radius = ball[0][:2], ball[1]
+        return Top(centre, np.array([1.0, 0.0]), 2 * radius, 2 * radius, z,
+                   _support(space, centre, radius + pixel_m, reach.table_z_m), radius + pixel_m)
     centre, axis, length, width = _rectangle(top[:, :2])
     radius = float(np.percentile(np.hypot(*(points[:, :2] - centre).T), 100 - _TAIL))
     return Top(centre, axis, length + 2 * pixel_m, width + 2 * pixel_m, z,
                _support(space, centre, radius + pixel_m, reach.table_z_m), radius + pixel_m)
+
+
+def _ball(points: np.ndarray, top_z: float) -> tuple[np.ndarray, float] | None:
+    """Middle (3,) and radius of the sphere through points (K, 3); None where they are no ball's.
+
+    The squared distance to the origin is linear in the middle, so that least squares find it; what
+    lies far off is left out in the next round.
+    """
+    kept = np.ones(len(points), bool)
+    for _ in range(_ROUNDS):
+        design = np.column_stack([2 * points[kept], np.ones(kept.sum())])
+        found, _, rank, _ = np.linalg.lstsq(design, np.sum(points[kept] ** 2, axis=1), rcond=None)
+        middle, square = found[:3], float(found[3] + found[:3] @ found[:3])
+        if rank < 4 or square <= 0:
+            return None
+        radius = math.sqrt(square)
+        off = np.abs(np.linalg.norm(points - middle, axis=1) - radius)
+        kept = off < max(3 * float(np.median(off)), 0.5 * _ROUND * radius)
+    high = float(middle[2]) + radius - top_z
+    aside = np.linalg.norm(points[points[:, 2] > top_z - _TOP_M, :2].mean(axis=0) - middle[:2])
+    if (kept.mean() < _ROUND_SHARE or np.sqrt(np.mean(off[kept] ** 2)) > _ROUND * radius
+            or abs(high) > _ROUND_TOP * radius or aside > _ROUND_ASIDE * radius
+            or np.ptp(points[kept, 2]) < radius):
+        return None
+    return middle, radius
 
 
 def _support(space: Space, centre: np.ndarray, radius_m: float, table_z_m: float) -> float:

@@ -16,7 +16,7 @@ from refdiff_ros.pick.robot import (
     RobotError,
     travel,
 )
-from refdiff_ros.pick.space import Space
+from refdiff_ros.pick.space import Space, View
 
 # A hand that meets something this far above its place has set the object down on it.
 _EARLY_M = 0.035
@@ -58,19 +58,25 @@ def set_down(robot: Robot, held: Held, spot: Spot) -> None:
     robot.move(over(spot.pose, spot.clear_z_m))
 
 
-def stands_there(space: Space, spot: Spot, held: Held) -> bool:
+def stands_there(view: View, spot: Spot, held: Held) -> bool:
     """Whether what is seen at a spot is as high as the object that was put there.
 
+    Of an object whose top is above the picture, as much as the picture can show must be seen.
+
     Args:
-        space: what is seen afterwards.
+        view: what is seen afterwards.
         spot: where it was put.
         held: what was put there.
     """
     middle = middle_at(spot, held)
     expected = spot.pose.position[2] + held.top_m
-    seen = space.highest_around(middle, max(held.radius_m, 0.02))
+    heights = np.linspace(spot.support_z, expected, 20)
+    shown = view.shows(np.column_stack([np.tile(middle, (len(heights), 1)), heights]))
+    if not shown.any():
+        return False
+    seen = view.space().highest_around(middle, max(held.radius_m, 0.02))
     # Something that stands in front of a higher thing may look higher, a sunken one lower.
-    return bool(abs(seen - expected) < _VERIFY_M)
+    return bool(heights[shown].max() - _VERIFY_M < seen < expected + _VERIFY_M)
 
 
 def middle_at(spot: Spot, held: Held) -> np.ndarray:

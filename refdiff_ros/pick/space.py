@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.grasp.lens import rays
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.grasp.surface import back_project
 from refdiff_ros.pick.reach import Reach
@@ -55,6 +56,18 @@ class View:
         if without is not None:
             depth_m = np.where(_grown(_grown(without)), 0.0, depth_m)
         return Space.seen(depth_m, self.camera, self.pose, mask)
+
+    def shows(self, points: np.ndarray) -> np.ndarray:
+        """(K,) bool: which of (K, 3) points in the base lie within the picture's edges."""
+        seen = (points - np.array(self.pose.position)) @ self.pose.rotation
+        height, width = self.depth_m.shape
+        camera = self.camera
+        edges = ((0, camera.cy), (camera.cx, 0), (width - 1, camera.cy), (camera.cx, height - 1))
+        (left, _), (_, top), (right, _), (_, bottom) = (
+            rays(np.array(u), np.array(v), camera) for u, v in edges)
+        ahead = seen[:, 2] > 0
+        x, y = (seen[:, :2] / np.where(ahead, seen[:, 2], 1.0)[:, None]).T
+        return ahead & (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
 
     def standing(self, xy: np.ndarray, radius_m: float, above_m: float) -> np.ndarray:
         """(H, W) bool: what is seen within a radius of a place, and higher than that.

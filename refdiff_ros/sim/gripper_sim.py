@@ -28,6 +28,8 @@ _CLOSING_SPEED = 0.25  # of the opening, m/s
 _LAG_M, _LAG_S = 0.005, 0.025  # at rest, and for each m/s more
 _BLOCKED_S = 0.5
 _SETTLE_S = 0.6
+_ROUND = ('ball', 'apple', 'lemon')
+_UP = np.array([0.0, 0.0, 1.0])
 # What leans or has shifted more than this after settling was not laid well.
 _LEAN, _SHIFT_M = math.radians(15), 0.02
 JOINTS = ('hand_x', 'hand_y', 'hand_z', 'finger_left', 'finger_right')
@@ -65,6 +67,9 @@ class GripperSim:
         show_scene(self.mujoco, self.model, [scene], 0)
         self.data = self.mujoco.MjData(self.model)
         self._things = [self.data.body(f'thing_0_{row}') for row in range(len(scene.things))]
+        # A body's own origin is where it stood at first: a ball that rolls turns it upwards.
+        self._radii = [0.5 * thing.form.extents[2] if thing.shape in _ROUND else 0.0
+                       for thing in scene.things]
         self._hand, self._grip = self.data.body('hand'), self.data.actuator('grip')
         self._fingers = [self.data.joint(f'finger_{side}') for side in ('left', 'right')]
         self.target, self._speed, self._halted_s = HOME, 0.0, 0.0
@@ -138,13 +143,14 @@ class GripperSim:
                     quaternion(self._hand.xmat.reshape(3, 3)))
 
     def poses(self) -> list[Pose]:
-        """Where the N objects are."""
-        return [Pose(tuple(thing.xpos.tolist()), quaternion(thing.xmat.reshape(3, 3)))
-                for thing in self._things]
+        """Where the N objects' bases are, and how they are turned."""
+        return [Pose(tuple(base.tolist()), quaternion(thing.xmat.reshape(3, 3)))
+                for base, thing in zip(self.positions(), self._things, strict=True)]
 
     def positions(self) -> np.ndarray:
-        """(N, 3) where the objects' bases are."""
-        return np.array([thing.xpos for thing in self._things])
+        """(N, 3) where the objects' bases are; of a ball, which rolls, the lowest point."""
+        return np.array([thing.xpos + over * (thing.xmat.reshape(3, 3)[:, 2] - _UP)
+                         for thing, over in zip(self._things, self._radii, strict=True)])
 
     def upright(self) -> np.ndarray:
         """(N, 3) unit vectors in the base, upright in each object."""

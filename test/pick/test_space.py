@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from refdiff_ros.grasp.region import grasp_region
-from refdiff_ros.grasp.results import Pose
+from refdiff_ros.grasp.results import Pose, quaternion
 from refdiff_ros.pick.from_above import find_top, grips
-from refdiff_ros.pick.place import Anchor, find_spot, free_spot, NoPlaceError
+from refdiff_ros.pick.place import Anchor, find_spot, free_spot, NoPlaceError, Spot
 from refdiff_ros.pick.plan import NoGraspError, plan_grasp
 from refdiff_ros.pick.reach import Reach
 from refdiff_ros.pick.robot import Held
+from refdiff_ros.pick.skills import stands_there
 from refdiff_ros.pick.space import Space, View
 from refdiff_ros.results import Camera
 
@@ -169,3 +170,48 @@ def test_too_small_a_gripper_is_told_with_both_widths():
         plan_grasp(grasp_region(mask, view.depth_m, CAMERA), ABOVE, REACH, space)
     assert math.isfinite(space.highest_m)
     assert isinstance(space, Space)
+
+
+def test_what_was_put_down_is_seen_to_stand_there_as_far_as_the_picture_goes():
+    # The camera sees a square of 1 m at the table, and less of it higher up.
+    spot = Spot(Pose((0.0, 0.0, 0.08), DOWN), 0.0, 0.08, 0.3)
+    held = replace(_HELD, top_m=0.12)
+    there, _ = _table((0.0, 0.0, 0.03, 0.03, 0.2))
+    low, _ = _table((0.0, 0.0, 0.03, 0.03, 0.05))
+    bare, _ = _table()
+    assert stands_there(there, spot, held)
+    assert not stands_there(low, spot, held) and not stands_there(bare, spot, held)
+    # At the edge only the lower half of it is in the picture.
+    edge = replace(spot, pose=replace(spot.pose, position=(0.45, 0.0, 0.08)))
+    half, _ = _table((0.45, 0.0, 0.03, 0.03, 0.1))
+    assert stands_there(half, edge, held)
+    assert not stands_there(bare, edge, held)
+    assert not stands_there(there, replace(spot, pose=replace(
+        spot.pose, position=(0.8, 0.0, 0.08))), held)
+
+
+def test_the_middle_of_a_ball_is_that_of_the_sphere():
+    # Seen at 45 degrees, a ball of 4 cm shows its near side.
+    pose = _turned_down(45.0)
+    u, v = np.meshgrid(np.arange(200), np.arange(200))
+    rays = np.stack([(u - 99.5) / 200, (v - 99.5) / 200, np.ones(u.shape)], -1)
+    middle = np.array([0.0, 0.0, 0.04])
+    offset = pose.rotation.T @ (middle - np.array(pose.position))
+    square, along = np.sum(rays ** 2, -1), rays @ offset
+    root = along ** 2 - square * (offset @ offset - 0.04 ** 2)
+    mask = root > 0
+    world = rays @ pose.rotation.T
+    table = -pose.position[2] / np.where(world[..., 2] < 0, world[..., 2], np.nan)
+    depth = np.where(mask, (along - np.sqrt(np.maximum(root, 0))) / square, table)
+    top = find_top(View(depth.astype(np.float32), CAMERA, pose).space(mask), REACH)
+    np.testing.assert_allclose(top.centre, (0, 0), atol=0.002)
+    assert top.radius_m == pytest.approx(0.04, abs=0.004)
+    assert top.z == pytest.approx(0.08, abs=0.003)
+
+
+def _turned_down(degrees: float) -> Pose:
+    """A camera 0.7 m from the origin of the base, which it looks at, so far above the table."""
+    angle = math.radians(degrees)
+    z = np.array([0.0, math.cos(angle), -math.sin(angle)])
+    x = np.array([1.0, 0.0, 0.0])
+    return Pose(tuple(-0.7 * z), quaternion(np.column_stack([x, np.cross(z, x), z])))

@@ -1,7 +1,7 @@
 """An action's answers all reach who waits for them, however fast they come."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import sys
 import threading
 import time
@@ -10,9 +10,9 @@ import pytest
 import rclpy
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
 from refdiff_ros.action import PointAt
 from refdiff_ros.ros.action_client import ActionClient
-
 from test.ros_graph import wait_for
 
 _LINE_S = 0.003
@@ -48,10 +48,8 @@ def client() -> Iterator[ActionClient]:
 
 
 def _spin(executor: SingleThreadedExecutor) -> None:
-    try:
+    with suppress(ExternalShutdownException):
         executor.spin()
-    except ExternalShutdownException:
-        pass
 
 
 @contextmanager

@@ -75,5 +75,5 @@ def judged(
         source=_SOURCES[found.truth[case]], truth=DECISIONS[found.truth[case]],
         status=DECISIONS[given[case]], confidence=right_probability(fits[case], config),
         presence=float(fits[case].max()), chosen_iou=float(drawn[case]), candidates=0,
-        offered=False, question='', tells_apart=False, question_holds=None, seconds=0.0,
+        fitting=0, offered=False, question='', tells_apart=False, question_holds=None, seconds=0.0,
     ) for case in range(len(fits))]

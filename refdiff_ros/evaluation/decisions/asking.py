@@ -31,6 +31,7 @@ class DecisionResult:
         chosen_iou: of the best region with the object that is meant, whatever the decision; 0
             where none is meant.
         candidates: how many regions the answer offers.
+        fitting: how many of them show an object that the expression is true of.
         offered: whether the object that is meant is among them.
         question: text of the answer's question, or ''.
         tells_apart: whether its words differ from candidate to candidate.
@@ -51,6 +52,7 @@ class DecisionResult:
     presence: float | None
     chosen_iou: float
     candidates: int
+    fitting: int
     offered: bool
     question: str
     tells_apart: bool
@@ -95,7 +97,7 @@ def _result(case: DecisionCase, reply: Reply) -> DecisionResult:
     failed = DecisionResult(
         scene=case.scene, expression=case.text, kind=case.kind, sense=case.sense,
         source=case.source, truth=case.truth.name, status=reply.status, confidence=0.0,
-        presence=None, chosen_iou=0.0, candidates=0, offered=False, question='',
+        presence=None, chosen_iou=0.0, candidates=0, fitting=0, offered=False, question='',
         tells_apart=False, question_holds=None, seconds=reply.seconds, error=reply.trouble)
     if answer is None:
         return failed
@@ -105,10 +107,16 @@ def _result(case: DecisionCase, reply: Reply) -> DecisionResult:
         failed, error='', confidence=answer.confidence,
         presence=answer.presence if math.isfinite(answer.presence) else None,
         chosen_iou=_iou(case, answer, answer.index), candidates=len(rows),
+        fitting=sum(_fits(case, answer, row) for row in rows),
         offered=max(ious, default=0.0) >= RIGHT_IOU,
         question='' if answer.question is None else answer.question.text,
         tells_apart=answer.question is not None and all(answer.question.told),
         question_holds=question_holds(case, answer))
+
+
+def _fits(case: DecisionCase, answer: Segmentation, row: int) -> bool:
+    return any(iou(*overlap(answer.proposals[row], case.view.masks[one])) >= RIGHT_IOU
+               for one in case.rows)
 
 
 def _iou(case: DecisionCase, answer: Segmentation, row: int) -> float:

@@ -145,6 +145,8 @@ def _questions(results: Sequence[DecisionResult]) -> dict[str, Any]:
     asked = [result for result in results if result.status == result.truth == 'AMBIGUOUS']
     judged = [result.question_holds for result in asked if result.question_holds is not None]
     return {'asked': len(asked), 'meant_is_offered': _mean([result.offered for result in asked]),
+            'candidates': sum(result.candidates for result in asked),
+            'fitting': sum(result.fitting for result in asked),
             'tells_apart': _mean([result.tells_apart for result in asked]),
             'judged': len(judged), 'holds': _mean(judged)}
 
@@ -177,7 +179,8 @@ def decision_table(found: dict[str, Any]) -> str:
         f'{shown(mean_iou["answer"])} with empty masks of NOT_FOUND',
         '', *aligned(lines_of_confidence), '',
         f'{asked["asked"]} questions asked where several fit: the object meant is offered in '
-        f'{shown(asked["meant_is_offered"])}, candidates are told apart in '
+        f'{shown(asked["meant_is_offered"])}, {asked["fitting"]} of {asked["candidates"]} '
+        f'candidates are objects that fit, candidates are told apart in '
         f'{shown(asked["tells_apart"])}, the words hold in {shown(asked["holds"])} of '
         f'{asked["judged"]} that show objects'])
 

@@ -17,8 +17,8 @@ def _result(truth, status, confidence=0.5, chosen_iou=0.0, **changes):
     values = {
         'scene': 0, 'expression': 'the mug', 'kind': 'plain', 'sense': '',
         'source': _SOURCE[truth], 'presence': 0.5, 'candidates': int(status != 'NOT_FOUND'),
-        'offered': False, 'question': '', 'tells_apart': False, 'question_holds': None,
-        'seconds': 0.1} | changes
+        'fitting': 0, 'offered': False, 'question': '', 'tells_apart': False,
+        'question_holds': None, 'seconds': 0.1} | changes
     return DecisionResult(
         truth=truth, status=status, confidence=confidence, chosen_iou=chosen_iou, **values)
 
@@ -31,8 +31,9 @@ def results():
         _result('FOUND', 'FOUND', 0.9, 0.1, scene=2),
         _result('NOT_FOUND', 'NOT_FOUND', 0.1),
         _result('NOT_FOUND', 'FOUND', 0.7, source='elsewhere', scene=3),
-        _result('AMBIGUOUS', 'AMBIGUOUS', 0.45, 0.7, offered=True, tells_apart=True,
-                question='Do you mean the left one or the right one?', question_holds=True),
+        _result('AMBIGUOUS', 'AMBIGUOUS', 0.45, 0.7, candidates=2, fitting=2, offered=True,
+                tells_apart=True, question='Do you mean the left one or the right one?',
+                question_holds=True),
         _result('AMBIGUOUS', 'AMBIGUOUS', 0.45, scene=4, question='<b>2 regions</b> fit'),
         _result('AMBIGUOUS', 'INTERNAL', 0.0, scene=5, error='broken')]
 
@@ -83,7 +84,8 @@ def test_refusals_cost_mean_iou_only_where_they_are_counted(results):
 
 def test_questions_are_judged_where_several_fit(results):
     assert decision_figures(results)['questions'] == {
-        'asked': 2, 'meant_is_offered': 0.5, 'tells_apart': 0.5, 'judged': 1, 'holds': 1.0}
+        'asked': 2, 'meant_is_offered': 0.5, 'candidates': 3, 'fitting': 2, 'tells_apart': 0.5,
+        'judged': 1, 'holds': 1.0}
 
 
 def test_the_table_shows_it_all(results):
