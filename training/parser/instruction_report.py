@@ -36,7 +36,7 @@ DATA = Path(__file__).parents[2] / 'test' / 'data'
 DEVELOPMENT, HELD_OUT = DATA / 'instructions.jsonl', DATA / 'instructions_held_out.jsonl'
 ORDERS, ORDERS_HELD_OUT = DATA / 'orders.jsonl', DATA / 'orders_held_out.jsonl'
 # Written before the rules were read, and never to be tuned by.
-ORDERS_UNSEEN = DATA / 'orders_unseen.jsonl', DATA / 'orders_unseen_2.jsonl'
+ORDERS_UNSEEN = tuple(DATA / f'orders_unseen{part}.jsonl' for part in ('', '_2', '_3'))
 _PARTS = ('right', 'actions', 'expressions', 'silent')
 
 

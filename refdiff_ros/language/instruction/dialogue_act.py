@@ -32,7 +32,7 @@ _WORDS = {
                      'affirmative|ok|okay|alright|all right|fine|do it|do that|go ahead|go for it|'
                      'yes do it|please do|yes go ahead|sounds good|i agree|perfect|yes that one|'
                      'confirmed|confirm|indeed|definitely|y|sure thing|why not|yes exactly|'
-                     'yes correct|yes sure|yes of course|yes i am sure|i am sure|good',
+                     'yes correct|yes sure|yes of course|yes i am sure|i am sure|good|go',
     DialogueAct.NO: 'no|nope|no no|n|negative|neither|none|neither of them|none of them|'
                     'none of these|none of those|neither of these|neither of those|'
                     'none of that|not any of them|not those|not these|neither one|'
