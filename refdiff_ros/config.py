@@ -137,6 +137,8 @@ class ProposalConfig:
         pad_square: SAM sees the whole square; False leaves out the part below or beside the
             picture, which is black.
         points_per_side: SAM's grid of prompts.
+        points_kept: share of the grid that is asked, where the picture departs most from a smooth
+            background, such as a table; 1 asks about all of it.
         points_per_batch: prompts decoded at once; lower it when memory is short.
         pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
             segment-anything's SamAutomaticMaskGenerator.
@@ -154,6 +156,7 @@ class ProposalConfig:
     image_side: int = 0
     pad_square: bool = True
     points_per_side: int = 32
+    points_kept: float = 1.0
     points_per_batch: int = 64
     pred_iou_thresh: float = 0.88
     stability_score_thresh: float = 0.95
@@ -173,6 +176,8 @@ class ProposalConfig:
         require(self.image_side >= 0, 'proposals.image_side >= 0', self.image_side)
         require(self.points_per_side >= 1, 'proposals.points_per_side >= 1',
                 self.points_per_side)
+        require(0 < self.points_kept <= 1, 'proposals.points_kept in (0, 1]',
+                self.points_kept)
         require(self.points_per_batch >= 1, 'proposals.points_per_batch >= 1',
                 self.points_per_batch)
         require(self.judged_at in ('picture', 'model'),

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from refdiff_ros.presets import ProposalConfig
+from refdiff_ros.proposals.points import point_grid
 from refdiff_ros.proposals.segmentor import Embedding, Segmentor, segmentor_of
 from refdiff_ros.results import Frame
 
@@ -96,4 +97,6 @@ def _draw(
     segmentor: Segmentor, embedding: Embedding, config: ProposalConfig = _CONFIG,
 ) -> torch.Tensor:
     """Low-resolution logits of all masks: (3*B, q, q) float32."""
-    return torch.cat([logits.float() for logits, _ in segmentor.decode(embedding, config)])
+    points = point_grid(config.points_per_side)
+    return torch.cat([logits.float() for logits, _ in segmentor.decode(
+        embedding, points, config)])

@@ -24,6 +24,7 @@ from refdiff_ros.proposals.mask_figures import (
     mask_figures,
     scaled_axis,
 )
+from refdiff_ros.proposals.points import prompt_points
 from refdiff_ros.proposals.segmentor import Embedding, Segmentor, segmentor_of
 from refdiff_ros.proposals.weight_free import largest_parts
 from refdiff_ros.results import Frame
@@ -78,8 +79,9 @@ def propose(
     nms = require_package('torchvision.ops', 'models').nms
     segmentor = segmentor_of(sam)
     embedding = segmentor.embed(frame, config) if embedding is None else embedding
+    points = prompt_points(frame.image_rgb, config)
     batches = [_good_masks(segmentor, embedding, logits, quality, config)
-               for logits, quality in segmentor.decode(embedding, config)]
+               for logits, quality in segmentor.decode(embedding, points, config)]
     found = _Candidates(*(
         torch.cat([getattr(batch, name) for batch in batches])
         for name in ('logits', 'predicted_iou', 'stability', 'boxes_xyxy')))

@@ -12,7 +12,6 @@ import torch
 
 from refdiff_ros.presets import ProposalConfig
 from refdiff_ros.proposals import sam_decoder, sam_encoder
-from refdiff_ros.proposals.points import point_grid
 from refdiff_ros.proposals.sam_embedding import embed, SamEmbedding
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import stage
@@ -33,17 +32,17 @@ class Sam1:
         return embed(self._sam, frame, config)
 
     def decode(
-        self, embedding: SamEmbedding, config: ProposalConfig,
+        self, embedding: SamEmbedding, points: np.ndarray, config: ProposalConfig,
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Per batch of prompts: logits (3*B, Q, Q) and predicted quality (3*B,) float32."""
         sam = self._sam
         encoder = _float_prompt_encoder(sam)
         dtype = sam.mask_decoder.iou_token.weight.dtype
-        points = _input_points(sam, embedding, config.points_per_side)
+        pixels = _input_points(sam, embedding, points)
         seen = sam_decoder.picture(
             embedding.features.to(dtype), _grid_positions(sam, encoder, embedding).to(dtype),
             encoder.no_mask_embed.weight.to(dtype))
-        for batch in points.split(prompts_at_once(seen, config)):
+        for batch in pixels.split(prompts_at_once(seen, config)):
             labels = torch.ones(batch.shape[:2], dtype=torch.int, device=sam.device)
             sparse, _ = encoder(points=(batch, labels), boxes=None, masks=None)
             yield _decode(sam.mask_decoder, seen, sparse.to(dtype), config.pred_iou_thresh)
@@ -57,14 +56,14 @@ def prompts_at_once(seen: sam_decoder.Picture, config: ProposalConfig) -> int:
     return max(1, min(config.points_per_batch, fits))
 
 
-def _input_points(sam: Any, embedding: SamEmbedding, points_per_side: int) -> torch.Tensor:
-    """The grid's points in pixels of the model's own square, (n*n, 1, 2) float64."""
+def _input_points(sam: Any, embedding: SamEmbedding, points: np.ndarray) -> torch.Tensor:
+    """Points (K, 2) of the unit square in pixels of the model's own, (K, 1, 2) float64."""
     height, width = embedding.size_hw
     # First to pixels of the frame, then of SAM's input, in double precision like the original.
-    points = point_grid(points_per_side) * np.array([width, height])
-    points *= np.array([embedding.input_hw[1] / width, embedding.input_hw[0] / height])
-    points *= sam.image_encoder.img_size / embedding.side
-    return torch.from_numpy(points).to(sam.device)[:, None]
+    pixels = points * np.array([width, height])
+    pixels *= np.array([embedding.input_hw[1] / width, embedding.input_hw[0] / height])
+    pixels *= sam.image_encoder.img_size / embedding.side
+    return torch.from_numpy(pixels).to(sam.device)[:, None]
 
 
 def _grid_positions(sam: Any, encoder: Any, embedding: SamEmbedding) -> torch.Tensor:

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.presets import ProposalConfig
 from refdiff_ros.proposals import sam1, sam_decoder
-from refdiff_ros.proposals.points import point_grid
 from refdiff_ros.proposals.sam2_decoder import as_sam, in_drawing_order
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import stage
@@ -109,18 +109,18 @@ class Sam2:
         return ((pixels - mean) / std).to(dtype)
 
     def decode(
-        self, embedding: Sam2Embedding, config: ProposalConfig,
+        self, embedding: Sam2Embedding, points: np.ndarray, config: ProposalConfig,
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Per batch of prompts: logits (3*B, 4*h, 4*w) and predicted quality (3*B,) float32."""
-        points = torch.from_numpy(point_grid(config.points_per_side) * embedding.side)
-        points = points.to(self._device, torch.float32)[None, :, None]  # (1, n*n, 1, 2)
+        pixels = torch.from_numpy(points * embedding.side)
+        pixels = pixels.to(self._device, torch.float32)[None, :, None]  # (1, K, 1, 2)
         model = self._model
         seen = sam_decoder.picture(
             embedding.features, model.get_image_wide_positional_embeddings(),
             model.prompt_encoder.no_mask_embed.weight)
         decoder, fine = as_sam(model.mask_decoder), in_drawing_order(embedding.fine)
         fits = max(1, _VALUES_AT_ONCE // fine[1].numel())
-        for batch in points.split(min(sam1.prompts_at_once(seen, config), fits), dim=1):
+        for batch in pixels.split(min(sam1.prompts_at_once(seen, config), fits), dim=1):
             yield self._decode(decoder, seen, fine, batch, config.pred_iou_thresh)
 
     @stage('sam_prompts')

@@ -8,6 +8,7 @@ Letters: B prompts of a batch, q side of the low-resolution logits, H W image he
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from refdiff_ros.models.sam_config import is_sam2
@@ -59,9 +60,9 @@ class Segmentor(Protocol):
         """
 
     def decode(
-        self, embedding: Any, config: ProposalConfig,
+        self, embedding: Any, points: np.ndarray, config: ProposalConfig,
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """For the points of a regular grid, batch by batch: logits (3*B, q, q), quality (3*B,).
+        """For points (K, 2) of the unit square: per batch logits (3*B, q, q) and quality (3*B,).
 
         Prompts of which no mask has a quality above `config.pred_iou_thresh` may be left out.
         """

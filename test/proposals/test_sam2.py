@@ -54,7 +54,8 @@ def test_logits_and_quality_are_the_librarys(sam2, frame, batch):
     _, expected = own_output(sam2, frame, 4)
     segmentor = segmentor_of(sam2)
     config = ProposalConfig(points_per_side=4, points_per_batch=batch, pred_iou_thresh=0.0)
-    batches = list(segmentor.decode(segmentor.embed(frame, config), config))
+    batches = list(segmentor.decode(
+        segmentor.embed(frame, config), point_grid(config.points_per_side), config))
     assert len(batches) == -(-16 // batch)
     logits, quality = (torch.cat(parts) for parts in zip(*batches, strict=True))
     assert logits.std() > 0.1
