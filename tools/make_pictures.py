@@ -2,114 +2,43 @@
 
     . tools/env.sh && python tools/make_pictures.py          # or: make pictures
 
-The simulated gripper runs in this process, without a ROS graph. The program ends with status 1,
-and writes nothing, when the object that is meant was not found or not lifted. Run it again when
-the weights or the look of an answer change.
+The film is that of `refdiff follow`, on a ROS graph. The program ends with status 1 when a picture
+would show a mistake. Run it again when the weights or the look of an answer change, on a machine
+that does nothing else: the film shows how long things took.
 """
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+import subprocess
 import sys
+import tempfile
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
 from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.grasp.results import GraspRegion
-from refdiff_ros.language.instruction.reader import read_instruction
 from refdiff_ros.models.manager import load_bundle
-from refdiff_ros.pick.plan import Reach
-from refdiff_ros.pick.sim_robot import SimRobot
-from refdiff_ros.pick.stages import Grounding, pick, PickSettings, PickStatus, Stage
-from refdiff_ros.pick.verdict import Verdict, verdict
 from refdiff_ros.pictures.overlay import attention_image, draw
 from refdiff_ros.results import Segmentation
 from refdiff_ros.sim.expressions import expressions
-from refdiff_ros.sim.gripper_sim import camera_in_base, GripperSim
-from refdiff_ros.sim.mjcf import camera_name
-from refdiff_ros.sim.render import generate, open_renderer, SceneView
-from refdiff_ros.sim.scene import random_scene, Scene
+from refdiff_ros.sim.render import generate, SceneView
 
 FOLDER = Path(__file__).resolve().parents[1] / 'docs' / 'images'
-# Scenes in which each sentence has a rival that only its place rules out.
-_FILM_SEED, _ORDER = 60_000_340, 'pick up the ball to the right of the blue ball'
+# A scene in which the sentence has a rival that only its place rules out.
 _STILL_SEED, _EXPRESSION = 60_000_140, 'the mug left of the purple can'
 _SIZE_HW = (360, 480)
-_FRAME_S = 0.1
-_BAND_PX, _PANEL_WIDTH, _GAP_PX = 34, 288, 8
+_PANEL_WIDTH, _GAP_PX = 288, 8
 # The caption that `draw` writes is too small to be read here, where lines below say the same.
 _CAPTION_PX = 40
 _DARK, _LIGHT, _GREY = (24, 26, 30), (240, 240, 240), (160, 165, 172)
-_MASK = np.array([86, 180, 233])
 # Okabe and Ito's, as in `pictures.overlay`: they stay apart for colour-blind eyes.
 _COLOURS = ((230, 159, 0), (0, 158, 115), (204, 121, 167), (0, 114, 178), (213, 94, 0),
             (240, 228, 66), (148, 103, 189), (140, 140, 140))
-_STAGES = {
-    Stage.GROUNDING: 'Where is it?', Stage.APPROACH: 'Approach', Stage.GRASP: 'Grasp',
-    Stage.LIFT: 'Lift', Stage.VERIFY: 'Verify: is it still held?', Stage.RETREAT: 'Retreat'}
-
-
-class FilmedGripper(GripperSim):
-    """A simulated gripper whose camera takes a picture every tenth of a second."""
-
-    def __init__(self, scene: Scene, size_hw: tuple[int, int]):
-        self._shoot: Callable[[], None] | None = None
-        self._left_s = 0.0
-        super().__init__(scene, size_hw)
-
-    def film(self, renderer: Any, shoot: Callable[[np.ndarray], None]) -> None:
-        """From now on hand `shoot` a picture (H, W, 3) uint8 for each `_FRAME_S` of time."""
-        def picture() -> None:
-            renderer.update_scene(self.data, camera_name(0))
-            shoot(renderer.render().copy())
-        self._shoot = picture
-
-    def run(self, seconds: float) -> None:
-        """Let that much time pass."""
-        while self._shoot is not None and seconds >= self._left_s:
-            if self._left_s > 0:
-                super().run(self._left_s)
-                seconds -= self._left_s
-            self._left_s = _FRAME_S
-            self._shoot()
-        if seconds > 1e-6:
-            super().run(seconds)
-            self._left_s = max(self._left_s - seconds, 0.0)
-
-
-class Film:
-    """Pictures with a line above (the order) and a line below (what happens).
-
-    Args:
-        order: as it was said.
-    """
-
-    def __init__(self, order: str):
-        self._order = order
-        self._frames: list[tuple[Image.Image, int]] = []
-
-    def add(self, image_rgb: np.ndarray, line: str, seconds: float = _FRAME_S,
-            order: str | None = None) -> None:
-        """Add a picture (H, W, 3) uint8 that stays for `seconds`."""
-        height, width = image_rgb.shape[:2]
-        canvas = Image.new('RGB', (width, height + 2 * _BAND_PX), _DARK)
-        canvas.paste(Image.fromarray(image_rgb), (0, _BAND_PX))
-        pen = ImageDraw.Draw(canvas)
-        order = self._order if order is None else order
-        pen.text((10, _BAND_PX // 2), f'\u201c{order}\u201d', _LIGHT, _font(18), anchor='lm')
-        pen.text((10, height + _BAND_PX * 3 // 2), line, _LIGHT, _font(16), anchor='lm')
-        self._frames.append((canvas, round(seconds * 1000)))
-
-    def write(self, path: Path) -> None:
-        """Write an animated WebP that starts again for ever."""
-        first, *others = (picture for picture, _ in self._frames)
-        first.save(path, save_all=True, append_images=others, loop=0, quality=55, method=6,
-                   duration=[duration for _, duration in self._frames])
 
 
 @dataclass(frozen=True)
@@ -139,23 +68,37 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--out', type=Path, default=FOLDER, help='default: docs/images')
     folder = parser.parse_args().out
+    folder.mkdir(parents=True, exist_ok=True)
     models = load_bundle('tabletop_mini')
     engine = Engine(models, resolve_preset(models, 'onboard'))
-    names = [reference.expression for step in read_instruction(_ORDER, models.nlp).steps
-             for reference in step.references]
-    film, truth = shoot(engine, names[0])
     answered = answer(engine, _EXPRESSION, generate(_STILL_SEED, _SIZE_HW))
     overlap = overlap_with_truth(answered)
-    print(f'film: {truth.value}; still: IoU {overlap:.2f}')
-    if truth is not Verdict.RIGHT or overlap < 0.5:
-        print('nothing written: a picture would show a mistake', file=sys.stderr)
+    print(f'still: IoU {overlap:.2f}')
+    if overlap < 0.5:
+        print('the still is not written: it would show a mistake', file=sys.stderr)
         return 1
-    folder.mkdir(parents=True, exist_ok=True)
-    film.write(folder / 'pick.webp')
     still(answered).save(folder / 'stages.webp', quality=85, method=6)
-    for name in ('pick.webp', 'stages.webp'):
+    with tempfile.TemporaryDirectory() as name:
+        ended = subprocess.run([sys.executable, '-m', 'refdiff_ros.cli', 'follow', '--out', name],
+                               check=False)
+        if ended.returncode:
+            print('the film is not written: the order was not done', file=sys.stderr)
+            return 1
+        write_film(Path(name, 'follow.gif'), folder / 'follow.webp')
+    for name in ('follow.webp', 'stages.webp'):
         print(f'{folder / name}: {(folder / name).stat().st_size / 1000:.0f} kB')
     return 0
+
+
+def write_film(gif: Path, path: Path) -> None:
+    """The film of an order as an animated WebP, a tenth of the size; it starts again for ever."""
+    with Image.open(gif) as film:
+        pictures, milliseconds = [], []
+        for picture in ImageSequence.Iterator(film):
+            pictures.append(picture.convert('RGB'))
+            milliseconds.append(film.info['duration'])
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], loop=0, quality=45,
+                     method=6, duration=milliseconds)
 
 
 def answer(engine: Engine, expression: str, view: SceneView) -> Answered:
@@ -177,44 +120,6 @@ def overlap_with_truth(answered: Answered) -> float:
     """IoU of the answered mask with that of the object that is meant."""
     mask, truth = answered.found.mask, answered.view.masks[answered.row]
     return float((mask & truth).sum() / (mask | truth).sum())
-
-
-def shoot(engine: Engine, expression: str) -> tuple[Film, Verdict]:
-    """Do the order on film: what was said, what was understood, and every motion."""
-    film, sim = Film(_ORDER), FilmedGripper(random_scene(_FILM_SEED), _SIZE_HW)
-    with open_renderer(sim.mujoco, sim.model, _SIZE_HW) as renderer:
-        answered = answer(engine, expression, sim.look(renderer))
-        image, found = answered.image_rgb, answered.found
-        words = _ORDER.split()
-        for count in range(1, len(words) + 1):
-            film.add(image, '', 0.16, ' '.join(words[:count]))
-        film.add(image, _STAGES[Stage.GROUNDING], 0.8)
-        film.add(_drawn(answered),
-                 f'{found.status.name}, confidence {found.confidence:.2f}: mask and grip', 2.2)
-        return film, _act(answered, sim, renderer, film)
-
-
-def _act(answered: Answered, sim: FilmedGripper, renderer: Any, film: Film) -> Verdict:
-    image, found = answered.image_rgb, answered.found
-    line = ''
-
-    def tell(stage: Stage, note: str, _grounding: Grounding | None) -> None:
-        nonlocal line
-        line = _STAGES[stage]
-        print(f'{stage.name}: {note}')
-
-    robot = SimRobot(sim)
-    sim.film(renderer, lambda picture: film.add(tinted(picture, image, found.mask), line))
-    outcome = pick(
-        lambda: Grounding(found.status, found.reason, answered.grasp), robot,
-        PickSettings(Reach(), camera_in_base(sim.scene.view)), tell)
-    truth = verdict(
-        answered.row, outcome.status is PickStatus.REFUSED, sim.raised_m(), robot.peak_m,
-        tuple(thing.on for thing in sim.scene.things))
-    sim.film(renderer, lambda picture: film.add(
-        picture, f'{outcome.status.name}. In truth: {truth.value}.', 2.5))
-    sim.run(_FRAME_S)
-    return truth
 
 
 def still(answered: Answered) -> Image.Image:
@@ -277,19 +182,6 @@ def _drawn(answered: Answered) -> np.ndarray:
 def _heat(image: np.ndarray, correlation: np.ndarray) -> np.ndarray:
     weight = 0.25 + 0.55 * np.clip(correlation, 0, 1)[:, :, None]
     return (image * (1 - weight) + attention_image(correlation) * weight).astype(np.uint8)
-
-
-def tinted(picture: np.ndarray, answered: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The mask's outline and a tint, where the picture is still the one that was answered.
-
-    So both go away under the hand, and when the object leaves its place.
-    """
-    same = np.abs(picture.astype(int) - answered).max(axis=2) < 24
-    inner = mask.copy()
-    for shift, axis in ((2, 0), (-2, 0), (2, 1), (-2, 1)):
-        inner &= np.roll(mask, shift, axis)
-    weight = np.where(inner, 0.25, 0.9) * (mask & same)
-    return (picture * (1 - weight[..., None]) + _MASK * weight[..., None]).astype(np.uint8)
 
 
 def _font(size: int) -> Any:

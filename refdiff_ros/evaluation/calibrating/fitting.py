@@ -170,12 +170,17 @@ def decisions(fits: np.ndarray, below: float, start: float) -> np.ndarray:
 def thresholds(
     fits: np.ndarray, truth: np.ndarray, least_found: float,
 ) -> tuple[float, float]:
-    """`not_found_below` and `fits_from` of the highest macro F1 of the three decisions.
+    """`not_found_below` and `fits_from` of a high macro F1, with refusals in balance.
+
+    The macro F1 of the three decisions hardly depends on `not_found_below` over a wide range. Of
+    what comes within one standard error of the highest, that is taken of which the smaller of
+    precision and recall of NOT_FOUND is largest: refusing what is there is as bad as accepting
+    what is not.
 
     Args:
         fits: (C, R).
         truth: (C,) places in `DECISIONS`.
-        least_found: recall of FOUND that must be kept; of what keeps it the best is taken.
+        least_found: recall of FOUND that must be kept.
 
     Raises:
         BadRequestError: nothing keeps it.
@@ -194,7 +199,16 @@ def thresholds(
         raise BadRequestError(
             f'expected thresholds that keep {least_found:.0%} FOUND, there are none: '
             'lower --least-found')
-    return max(tried)[2:]
+    best = max(tried)[0]
+    enough = best - math.sqrt(best * (1 - best) / len(truth))
+    return max((_balance(fits, truth, below), score, kept, below, start)
+               for score, kept, below, start in tried if score >= enough)[3:]
+
+
+def _balance(fits: np.ndarray, truth: np.ndarray, below: float) -> float:
+    """The smaller of precision and recall of NOT_FOUND; 0 where nothing is absent or refused."""
+    refused, absent = fits.max(axis=1) < below, truth == DECISIONS.index('NOT_FOUND')
+    return float((refused & absent).sum() / max(refused.sum(), absent.sum(), 1))
 
 
 def steady_thresholds(

@@ -87,6 +87,21 @@ def test_thresholds_are_the_best_of_those_that_keep_enough():
         fitting.thresholds(np.zeros((1, 2)), np.array([0]), 1.0)
 
 
+def test_of_thresholds_as_good_those_whose_refusals_are_in_balance_are_taken():
+    # Of what is absent a tenth looks present; refusing a tenth more of what is there hardly costs
+    # macro F1, and is not done.
+    rng = np.random.default_rng(2)
+    best = np.concatenate([
+        rng.uniform(0.75, 1.0, 270), rng.uniform(0.3, 0.7, 30),
+        rng.uniform(0.0, 0.3, 270), rng.uniform(0.3, 0.7, 30)])
+    truth = np.repeat([0, 1], 300)
+    below, start = fitting.thresholds(np.column_stack([best, np.zeros(600)]), truth, 0.5)
+    refused = best < below
+    precision, recall = truth[refused].mean(), refused[truth == 1].mean()
+    assert abs(precision - recall) < 0.01
+    assert start == 0.5
+
+
 def test_the_summary_tells_what_each_evidence_is_worth(found):
     told = fitting.summary(found, fitting.calibrated(found, 0.0))
     worth = told['loss_more_without']
