@@ -17,11 +17,13 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from refdiff_ros.cli import main
 from refdiff_ros.engine import Engine
@@ -46,6 +48,8 @@ def _run(arguments: list[str], output: str, hold: int | None) -> None:
     stream = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(stream, 1)
     os.dup2(stream, 2)
+    # tqdm's own lock is one of all processes: who is killed holding it would leave it shut.
+    tqdm.set_lock(threading.RLock())
     if hold is not None:
         _hold(hold)
     status = 70  # of a fault, which Python prints

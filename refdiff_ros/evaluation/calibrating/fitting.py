@@ -193,7 +193,8 @@ def thresholds(
             given = decisions(fits, below, start)
             kept = np.mean(given[truth == 0] == 0)
             if kept >= least_found:
-                score = macro_f1(truth.tolist(), given.tolist(), range(len(DECISIONS)))
+                score = macro_f1(
+                    truth.tolist(), given.tolist(), range(len(DECISIONS))) or 0.0
                 tried.append((score, kept, float(below), float(start)))
     if not tried:
         raise BadRequestError(

@@ -111,6 +111,7 @@ class FollowClient(PickClient):
         Raises:
             RefDiffError: the server does not take it.
         """
+        self.meet('server', 30.0)
         self._wait(self._answer.service_is_ready, 30.0, 'the service ~/answer')
         future = self._answer.call_async(AnswerQuestion.Request(
             id=number, text=text, option=option, u=pixel[0], v=pixel[1]))
@@ -127,6 +128,7 @@ class FollowClient(PickClient):
         return list(self._frames), time.monotonic() - self._began_s
 
     def _begin(self, client: ActionClient, goal: Any, timeout_s: float) -> ClientGoalHandle:
+        self.meet('server', timeout_s)
         self._wait(client.server_is_ready, timeout_s, 'the action server')
         self._watch_from_now()
         sent = client.send_goal_async(goal, self._state_came)

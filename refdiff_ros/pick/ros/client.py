@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 import json
+import math
 import threading
 import time
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from geometry_msgs.msg import PoseArray
 from lifecycle_msgs.srv import GetState
 import numpy as np
-from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.srv import GetParameters, SetParameters
 import rclpy
 from rclpy.action.client import ClientGoalHandle
 from rclpy.context import Context
@@ -36,6 +37,8 @@ _LOOK_S = 0.02
 # Frames after a new scene's first, until the refdiff node has one of them for certain.
 _FRESH = 3
 _STILL_REPORTS = 10
+# What may be asked twice is asked again after so long without an answer.
+_AGAIN_S = 2.0
 
 
 _POSES = 'poses of the objects'
@@ -131,6 +134,11 @@ class PickClient:
         self._frames: list[tuple[float, np.ndarray]] = []
         self.events: list[Event] = []
         self.join(node)
+        # Made last: a node that knows these knows all the others.
+        self._introductions: dict[str, Any] = {
+            name: node.create_client(GetParameters, f'{target}/get_parameters')
+            for name, target in (('gripper', truth), ('server', self.server))}
+        self._met: set[str] = set()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
         self._stopping = threading.Event()
@@ -164,9 +172,9 @@ class PickClient:
         def active() -> bool:
             if not self._state.service_is_ready():
                 return False
-            future = self._state.call_async(GetState.Request())
-            self._wait(future.done, 10.0, 'an answer of the refdiff node')
-            return future.result().current_state.label == 'active'
+            answer = self._ask(
+                self._state, GetState.Request(), timeout_s, 'an answer of the refdiff node')
+            return answer.current_state.label == 'active'
         self._wait(active, timeout_s, 'the refdiff node to be active')
         # It has subscribed just now: what came before, it has not heard.
         self._frames_since_scene = 0
@@ -178,6 +186,7 @@ class PickClient:
             RefDiffError: it does not answer, or refuses.
         """
         client = self._set[target]
+        self.meet(target, timeout_s)
         self._wait(client.service_is_ready, timeout_s, f'the {target} to be there')
         future = client.call_async(SetParameters.Request(
             parameters=[Parameter(name, value=value).to_parameter_msg()]))
@@ -185,6 +194,22 @@ class PickClient:
         result = future.result().results[0]
         if not result.successful:
             raise RefDiffError(f'the {target} refuses {name}={value}: {result.reason}')
+
+    def meet(self, target: str, timeout_s: float) -> None:
+        """Until the 'gripper' or the 'server' knows this node.
+
+        A server has discovered a caller a little later than the caller the server, and rclpy's
+        services drop the answer to one whom they do not know after 0.1 s.
+
+        Raises:
+            RefDiffError: it does not answer.
+        """
+        if target not in self._met:
+            client = self._introductions[target]
+            self._wait(client.service_is_ready, timeout_s, f'the {target} to be there')
+            self._ask(client, GetParameters.Request(names=['use_sim_time']), timeout_s,
+                      f'the {target} to answer')
+            self._met.add(target)
 
     def wait_for_scene(self, seed: int, timeout_s: float) -> None:
         """Until the scene of that seed is laid and seen.
@@ -217,6 +242,7 @@ class PickClient:
         Raises:
             RefDiffError: the server is not there.
         """
+        self.meet('server', timeout_s)
         self._wait(self._action.server_is_ready, timeout_s, 'the action server')
         self._watch_from_now()
         sent = self._action.send_goal_async(
@@ -247,6 +273,7 @@ class PickClient:
             RefDiffError: it does not answer.
         """
         client = self._triggers[name]
+        self.meet('server', timeout_s)
         self._wait(client.service_is_ready, timeout_s, f"the service '{client.srv_name}'")
         future = client.call_async(Trigger.Request())
         self._wait(future.done, timeout_s, f"an answer of '{client.srv_name}'")
@@ -287,6 +314,20 @@ class PickClient:
         with suppress(ExternalShutdownException):
             while not self._stopping.is_set():
                 self._executor.spin_once(0.1)
+
+    def _ask(self, client: Any, request: Any, timeout_s: float, what: str) -> Any:
+        """The answer to what may be asked twice."""
+        asked: list[Any] = []
+        asked_s = -math.inf
+
+        def answered() -> bool:
+            nonlocal asked_s
+            if time.monotonic() > asked_s + _AGAIN_S:
+                asked.append(client.call_async(request))
+                asked_s = time.monotonic()
+            return any(future.done() for future in asked)
+        self._wait(answered, timeout_s, what)
+        return next(future for future in asked if future.done()).result()
 
     def _wait(self, ready: Callable[[], Any], timeout_s: float, what: str) -> None:
         end = time.monotonic() + timeout_s
