@@ -677,8 +677,7 @@ class Follower:
                       else StepResult(StepStatus.LEFT_OUT, 'not begun')
                       for step in self._progress.steps)
         self._progress = replace(self._progress, steps=steps, question=None)
-        return FollowOutcome(status, reason, steps, self.talk.held, self._touched, self._asked,
-                             fault)
+        return FollowOutcome(status, reason, steps, self.talk.held, self._touched, fault)
 
     def _at(self, row: int, status: StepStatus, reason: str = '') -> None:
         steps = list(self._progress.steps)

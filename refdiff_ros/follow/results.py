@@ -153,7 +153,6 @@ class FollowOutcome:
         steps: one a step, also for those that were not begun.
         held: what the hand holds at the end.
         touched: whether anything was touched.
-        asked: how many questions were put.
         fault: whose it is, '' for nobody: parse, ground, ask, grasp, place.
     """
 
@@ -162,7 +161,6 @@ class FollowOutcome:
     steps: tuple[StepResult, ...] = ()
     held: Held | None = None
     touched: bool = False
-    asked: int = 0
     fault: str = ''
 
 
