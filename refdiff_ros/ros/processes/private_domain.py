@@ -1,6 +1,6 @@
 """A ROS graph of one's own on this machine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import os
 from pathlib import Path
@@ -10,29 +10,33 @@ import weakref
 
 from refdiff_ros.errors import RefDiffError
 
-# Domains above 101 may collide with the ports that Linux hands out to any program.
-_DOMAINS = range(1, 101)
+# Domains above 101 may collide with the ports that Linux hands out to any program. Those from 97
+# to 100 are left to whoever asks for one by its number.
+_DOMAINS = range(1, 97)
 _FIRST_PORT = 51000
 # DDS: a domain's participants listen on UDP ports from 7400 + 250 * domain on.
 _DDS_FIRST_PORT, _DDS_PORTS = 7400, 250
 _claims: 'weakref.WeakSet[socket.socket]' = weakref.WeakSet()
 
 
-def claim_domain() -> tuple[int, socket.socket]:
+def claim_domain(domains: Sequence[int] = _DOMAINS) -> tuple[int, socket.socket]:
     """A ROS domain that nobody else on this machine uses.
 
     Nobody who asks this function is given the same one, and no program of any origin listens on
     its ports: nodes of a killed test run or a robot's own graph stay alone.
+
+    Args:
+        domains: those to choose from, each in 1..101.
 
     Returns:
         The domain's number and the claim: a bound UDP port, which lasts until it is closed here
         and in every process that was given `claim_descriptors`, however those end.
 
     Raises:
-        RefDiffError: every domain is taken.
+        RefDiffError: each of `domains` is taken.
     """
-    for offset in range(len(_DOMAINS)):
-        domain = _DOMAINS[(os.getpid() + offset) % len(_DOMAINS)]
+    for offset in range(len(domains)):
+        domain = domains[(os.getpid() + offset) % len(domains)]
         claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             claim.bind(('127.0.0.1', _FIRST_PORT + domain))
@@ -46,7 +50,7 @@ def claim_domain() -> tuple[int, socket.socket]:
         _claims.add(claim)
         return domain, claim
     raise RefDiffError(
-        f'expected a free ROS domain of {_DOMAINS[0]}..{_DOMAINS[-1]}, found none: '
+        f'expected a free ROS domain of {domains[0]}..{domains[-1]}, found none: '
         'end other demos or test runs')
 
 
