@@ -11,6 +11,7 @@ import sys
 
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.ros.log_repeats import RepeatFilter
+from refdiff_ros.ros.processes.heap import settle_collector
 
 # Subcommands that pass their arguments through to rclpy unread ('--ros-args ...').
 _NODES = {
@@ -52,6 +53,7 @@ _COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `refdiff`; returns the exit status: 0 done, 1 answered 'no', 2 could not be done."""
+    settle_collector()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in _NODES:
         return _run_node(arguments)

@@ -13,6 +13,7 @@ first n takes ten minutes. The arguments of the script itself are a first comman
 whatever the others need.
 """
 
+import gc
 import json
 import os
 import signal
@@ -105,6 +106,7 @@ def serve() -> None:
     kept, sys.stdout = sys.stdout, sys.stderr
     main(sys.argv[1:])
     sys.stdout = kept
+    gc.freeze()  # else each fork would search, and so copy, all of it for garbage
     print(json.dumps({'ready': os.getpid()}), flush=True)
     commands = _Commands()
     for line in sys.stdin:

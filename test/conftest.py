@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Generator
 import faulthandler
 import functools
+import gc
 import os
 from pathlib import Path
 import random
@@ -22,6 +23,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from refdiff_ros.ros.processes import private_domain
+from refdiff_ros.ros.processes.heap import settle_collector
 
 _ROOT = Path(__file__).resolve().parents[1]
 # Files that take longest. They come first, so that no worker is left with one at the end.
@@ -98,6 +100,12 @@ def shuffled_by_file(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
     return [item for name in order for item in files[name]]
 
 
+def pytest_collection_finish() -> None:
+    """What was imported until now stays: nobody searches it for garbage again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_report_header(config: pytest.Config) -> str | None:
     """The seed of the order."""
     seed = config.getoption('shuffle')
@@ -115,6 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
             shutil.rmtree(old, ignore_errors=True)
     folder = Path(os.environ[_RUN_VARIABLE])
     folder.mkdir(parents=True, exist_ok=True)
+    settle_collector()
     # Not the standard error, which pytest keeps to itself.
     config.hang_file = (folder / f'hang_{os.getpid()}.txt').open('w')
     config.left_out = 0

@@ -9,6 +9,7 @@ Run as a program this is that process: `python warm_start.py SOCKET_DESCRIPTOR`.
 
 import atexit
 from collections.abc import Mapping, Sequence
+import gc
 import json
 import os
 from pathlib import Path
@@ -26,7 +27,9 @@ from refdiff_ros.ros.processes.child_process import end_with_parent
 
 _MESSAGE_BYTES, _MOST_DESCRIPTORS = 1_000_000, 64
 # What may differ between the environment of a fork and that in which the libraries were imported.
-_LATE = ('REFDIFF_', 'ROS_LOG_DIR', 'PYTEST_', 'PYTHONUNBUFFERED')
+# Neither ROS nor the simulation nor Ray is among these.
+_LATE = ('REFDIFF_', 'ROS_', 'RMW_', 'MUJOCO_', 'MESA_', 'PYOPENGL_', 'RAY_', 'PYTEST_',
+         'TORCHINDUCTOR_', 'PYTHONUNBUFFERED')
 
 
 class WarmProcess:
@@ -206,6 +209,9 @@ def _import_everything() -> None:
 
     # Libraries import a part of themselves when a model is made.
     load_bundle('untrained_mini', device='cpu')
+    # Else each fork would search, and so copy, all of it for garbage.
+    gc.collect()
+    gc.freeze()
 
 
 def _become(request: dict[str, Any], output: int, error: int) -> None:

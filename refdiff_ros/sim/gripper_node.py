@@ -14,6 +14,7 @@ import traceback
 from typing import Any
 
 from geometry_msgs.msg import PoseArray, PoseStamped
+import numpy as np
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -27,12 +28,13 @@ from refdiff_ros.ros.messages import pose_message
 from refdiff_ros.ros.parameters import ParameterSpec
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.sim.camera_topics import CameraTopics
-from refdiff_ros.sim.gripper_sim import GripperSim, JOINTS
+from refdiff_ros.sim.gripper_sim import GripperSim, JOINTS, TICK_S
 from refdiff_ros.sim.render import open_renderer
 from refdiff_ros.sim.worlds import table_scene
 
 BASE_FRAME = 'base'
 _PERIOD_S = 0.02
+_PERIODS_S = (TICK_S, 0.1)  # of simulated time between two words about the joints, at any speed
 PARAMETERS = (
     ParameterSpec('seed', 0, 'Seed of the scene; a new value lays a new scene.',
                   low=0, high=2**31 - 1),
@@ -117,25 +119,29 @@ class TabletopGripper(Node):
             self.get_logger().fatal(f'the simulation ended\n{traceback.format_exc()}')
 
     def _step(self) -> None:
-        """Physics, at most as fast as the clock."""
+        """Physics, at most `speed` times as fast as the clock."""
         due = time.monotonic()
         while not self._stopping.is_set():
+            speed = self._values['speed']
+            period_s = float(np.clip(_PERIOD_S * speed, *_PERIODS_S))  # of simulated time
             with self._lock:
-                sim = None if self._must_wait() else self._sim
+                left_s = self._until_picture_s() if self._values['lockstep'] else period_s
+                sim = self._sim if left_s > 1e-9 else None
                 if sim is not None:
-                    sim.run(_PERIOD_S)
-                    self._since_picture_s += _PERIOD_S
+                    step_s = min(period_s, left_s)
+                    sim.run(step_s)
+                    self._since_picture_s += step_s
                     told = sim.joints(), sim.hand_pose(), sim.poses()
             if sim is not None:
                 self._tell(*told)
             # A machine that is too slow falls behind; it does not hurry afterwards.
-            due = max(due + _PERIOD_S / self._values['speed'], time.monotonic() - _PERIOD_S)
+            due = max(due + period_s / speed, time.monotonic() - _PERIOD_S)
             # At least a moment, or the other threads would wait for the lock for ever.
             self._stopping.wait(max(due - time.monotonic(), 0.001))
 
-    def _must_wait(self) -> bool:
-        late = self._since_picture_s >= 1.0 / self._values['rate'] - 1e-9
-        return bool(self._values['lockstep']) and late
+    def _until_picture_s(self) -> float:
+        """Simulated time from now to the next picture, where the two are in step."""
+        return 1.0 / self._values['rate'] - self._since_picture_s
 
     def _tell(self, joints: Any, hand: Pose, objects: list[Pose]) -> None:
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=BASE_FRAME)

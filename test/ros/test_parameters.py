@@ -1,8 +1,6 @@
 """Parameters as they come from files and command lines, on a bare node of rclpy."""
 
 from contextlib import contextmanager
-import subprocess
-import sys
 
 from pytest import mark, raises
 import rclpy
@@ -10,6 +8,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from ros_graph import NODE
+from warm_start import warm_run
 
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.ros import parameters
@@ -71,9 +70,7 @@ def test_a_params_file_that_cannot_be_used_is_one_sentence(tmp_path, text, words
     path = tmp_path / 'params.yaml'
     if text is not None:
         path.write_text(text)
-    done = subprocess.run(
-        [sys.executable, str(NODE), '--ros-args', '--params-file', str(path)],
-        capture_output=True, text=True, timeout=280, check=False)
+    done = warm_run([str(NODE), '--ros-args', '--params-file', str(path)], timeout_s=280)
     assert done.returncode == 2
     assert words in done.stderr and 'Traceback' not in done.stderr
     assert sum(line.startswith('refdiff: the node cannot start: expected')
@@ -81,8 +78,6 @@ def test_a_params_file_that_cannot_be_used_is_one_sentence(tmp_path, text, words
 
 
 def test_a_topic_with_spaces_is_one_sentence():
-    done = subprocess.run(
-        [sys.executable, str(NODE), '--ros-args', '-r', 'expression:=the red mug'],
-        capture_output=True, text=True, timeout=280, check=False)
+    done = warm_run([str(NODE), '--ros-args', '-r', 'expression:=the red mug'], timeout_s=280)
     assert done.returncode == 2
     assert 'A topic has no spaces in its name' in done.stderr and 'Traceback' not in done.stderr

@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from typing import Any
+import uuid
 
 from builtin_interfaces.msg import Time as TimeMsg
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -83,6 +84,7 @@ class _Spoken:
 
     def __init__(self):
         self.is_cancel_requested = False
+        self.goal_id = UUID(uuid=list(uuid.uuid4().bytes))
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,8 @@ class FollowServer(PickServer):
         self._talks: dict[str, Conversation] = {}
         super().__init__('refdiff_follow', more=PARAMETERS, **kwargs)
         self._nlp = load_parser()
-        self._progress, self._order, self._talk_name = Progress(), '', ''
-        self._goal_id, self._began_s, self._outcome = UUID(), 0.0, 0
+        self._progress, self._order, self._talk_name = Progress(), (UUID(), ''), ''
+        self._began_s, self._outcome = 0.0, 0
         self._question: FollowQuestion | None = None
         self._deadline = TimeMsg()
         self._answers: queue.Queue[str | int] = queue.Queue()
@@ -239,8 +241,8 @@ class FollowServer(PickServer):
         self._talk, self._talk_name = known, conversation
         if conversation:
             self._talks[conversation] = known
-        self._order, self._began_s, self._outcome = wanted.text, time.monotonic(), 0
-        self._goal_id = getattr(goal, 'goal_id', UUID())
+        self._began_s, self._outcome = time.monotonic(), 0
+        self._order = goal.goal_id, wanted.text
 
     def _follow_settings(self, ask: Ask) -> FollowSettings:
         values = self.values
@@ -314,7 +316,7 @@ class FollowServer(PickServer):
             self._answers.get_nowait()
         self._question = question
         msg = question_message(question, self._header())
-        msg.goal_id = self._goal_id
+        msg.goal_id = self._order[0]
         msg.deadline = (self.get_clock().now() + Duration(seconds=timeout_s)).to_msg()
         self._deadline = msg.deadline
         self._asked.publish(msg)
@@ -425,11 +427,12 @@ class FollowServer(PickServer):
         busy, progress = self._running is not None, self._progress
         if not busy and self._stopped.is_set():  # an order that had just ended
             progress = replace(progress, state=State.STOPPED)
-        msg = state_message(progress, self._header(), self._order, self._talk_name,
+        goal_id, order = self._order
+        msg = state_message(progress, self._header(), order, self._talk_name,
                             time.monotonic() - self._began_s if busy else 0.0)
-        msg.goal_id, msg.outcome = self._goal_id, self._outcome
+        msg.goal_id, msg.outcome = goal_id, self._outcome
         if msg.question.kind != FollowQuestionMsg.NONE:
-            msg.question.goal_id, msg.question.deadline = self._goal_id, self._deadline
+            msg.question.goal_id, msg.question.deadline = goal_id, self._deadline
         return msg
 
     def _header(self) -> Header:

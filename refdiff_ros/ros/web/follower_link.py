@@ -82,7 +82,8 @@ class FollowerLink:
         self._orders: deque[dict[str, Any]] = deque(maxlen=_MOST_ORDERS)
         self._count = 0
         self._own: dict[bytes, dict[str, Any]] = {}
-        self._watched: tuple[bytes, str] | None = None
+        # The order of others that was shown last: its goal, and its row of the history.
+        self._seen: tuple[bytes, dict[str, Any] | None] = (b'', None)
         self._action: Any = _action(node, f'{near}follow_instruction')
         self._cancel: Any = node.create_client(
             CancelGoal, f'{near}follow_instruction/_action/cancel_goal', callback_group=group)
@@ -116,35 +117,33 @@ class FollowerLink:
     def _state_came(self, msg: FollowState) -> None:
         now = Time.from_msg(msg.header.stamp, clock_type=self._node.get_clock().clock_type)
         with self._lock:
+            first = not self._state
             self._state, self._came_s = state_view(msg, now), time.monotonic()
-            changed = self._note(msg)
+            changed = self._note(msg, first)
         self._show()
         if changed:
             self._tell('orders', self._history())
 
-    def _note(self, msg: FollowState) -> bool:
+    def _note(self, msg: FollowState, first: bool) -> bool:
         """Keep in the history what others have ordered; whether it has changed."""
-        key = bytes(msg.goal_id.uuid), msg.instruction
-        order = self._own.get(key[0])
-        if order is not None:  # the result comes too, perhaps later, with the same sentence
-            ended = msg.outcome != FollowInstruction.Result.UNKNOWN and not order['outcome']
-            if ended:
-                order |= {'outcome': OUTCOMES[msg.outcome], 'reason': msg.note}
-            return ended
-        last = self._orders[-1] if self._orders else None
-        if not msg.instruction:
-            return False
-        if msg.outcome == FollowInstruction.Result.UNKNOWN:
-            if self._watched != key:
-                self._watched = key
-                self._add(msg.instruction)
-                return True
-            return False
-        if self._watched == key and last is not None:
-            self._watched = None
-            last |= {'outcome': OUTCOMES[msg.outcome], 'reason': msg.note}
-            return True
-        return False
+        key = bytes(msg.goal_id.uuid)
+        ended = msg.outcome != FollowInstruction.Result.UNKNOWN
+        order = self._own.get(key)
+        if order is None and key != self._seen[0]:
+            if not msg.instruction:
+                return False
+            # One that had ended before anybody looked here is old. Of a short one, the end may be
+            # all that comes: only the newest state is kept.
+            order = None if ended and first else self._add(msg.instruction)
+            self._seen = key, order
+            begun = order is not None
+        else:
+            order, begun = order or self._seen[1], False
+        # The result of one's own comes too, perhaps later, with the same sentence.
+        if order is None or not ended or order['outcome']:
+            return begun
+        order |= {'outcome': OUTCOMES[msg.outcome], 'reason': msg.note}
+        return True
 
     def _add(self, text: str) -> dict[str, Any]:
         self._count += 1

@@ -2,13 +2,12 @@
 
 import json
 import pickle
-import subprocess
-import sys
 
 from bag_files import record_tables
 import numpy as np
 from PIL import Image
 import pytest
+from warm_start import warm_run
 
 from refdiff_ros.cli import main
 from refdiff_ros.evaluation.bags.labels import read_labels
@@ -104,11 +103,10 @@ def answered(recorded, tmp_path_factory):
     """What a node of its own answered while the bag was played."""
     bag, labels = recorded
     out = tmp_path_factory.mktemp('answered') / 'answers'
-    done = subprocess.run(
-        [sys.executable, '-m', 'refdiff_ros.cli', 'evaluate', 'bag', str(bag), '--labels',
-         str(labels), '--bundle', 'untrained_mini', '--mode', 'G', '--online', '--out', str(out),
-         '--rate', '0.05', '--param', 'max_rate=100', '--timeout', '500'],
-        capture_output=True, text=True, timeout=580, check=False)
+    done = warm_run([
+        '-m', 'refdiff_ros.cli', 'evaluate', 'bag', str(bag), '--labels', str(labels), '--bundle',
+        'untrained_mini', '--mode', 'G', '--online', '--out', str(out), '--rate', '0.05',
+        '--param', 'max_rate=100', '--timeout', '500'], timeout_s=580)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
 

@@ -1,18 +1,15 @@
 """The pick on a real graph: gripper, stand-in and action server as processes of their own."""
 
-from contextlib import contextmanager, ExitStack
-import importlib.util
+from contextlib import ExitStack
 import os
 from pathlib import Path
 
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
 import numpy as np
+from pick_servers import ask_another, camera_parameter
 from PIL import Image
 import pytest
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from ros_graph import GraphClient, NodeProcess, ROOT, wait_for
 
@@ -22,11 +19,6 @@ from refdiff_ros.pick.film import write_gif
 from refdiff_ros.pick.graph import GraphOptions, GRIPPER, show_scene, start
 from refdiff_ros.pick.ros.parameters import pose_of
 from refdiff_ros.pick.stages import Stage
-from refdiff_ros.results import Status
-from refdiff_ros.ros.action_client import ActionClient
-from refdiff_ros.sim.gripper_sim import camera_in_base
-from refdiff_ros.sim.scene import random_scene
-from refdiff_ros.srv import ReferSegmentation
 
 SEED = 3
 _TIMEOUT_S = 120.0
@@ -179,80 +171,9 @@ def test_a_pick_that_takes_too_long_ends_and_says_so(idle):
     assert '0.3 s' in done.result.reason
 
 
-def _camera():
-    """The parameter `camera_in_base` for the scene."""
-    camera = camera_in_base(random_scene(SEED).view)
-    numbers = (*camera.position, *camera.orientation)
-    return f'[{", ".join(f"{value:.6f}" for value in numbers)}]'
-
-
-@contextmanager
-def _asker(server, namespace):
-    """A client of a further server: a node, what spins it until something is ready, an action."""
-    # Nothing spins while the client is made: rclpy makes it in several steps.
-    context = Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node('asker', context=context)
-    action = ActionClient(node, PickReferred, f'{namespace}/pick_referred')
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-
-    def until(ready):
-        def spun():
-            executor.spin_once(0.1)
-            return ready()
-        wait_for(spun, message=lambda: server.output)
-    try:
-        until(action.server_is_ready)
-        yield node, until, action
-    finally:
-        action.destroy()
-        node.destroy_node()
-        rclpy.shutdown(context=context)
-
-
-def _send(until, action, text):
-    """A goal; the future of its result."""
-    sent = action.send_goal_async(PickReferred.Goal(expression=text, timeout=60.0))
-    until(sent.done)
-    return sent.result().get_result_async()
-
-
-def _ask_another(server, namespace, text):
-    """A goal to a further server; its result."""
-    with _asker(server, namespace) as (_node, until, action):
-        done = _send(until, action, text)
-        until(done.done)
-        return done.result().result
-
-
-def test_a_goal_waits_for_a_refdiff_node_that_is_still_starting(lifted):
-    server = NodeProcess({'node_timeout': 180.0, 'camera_in_base': _camera()},
-                         ROOT / 'scripts' / 'pick_server', ('-r', '__ns:=/early'))
-    answers = iter([(Status.INACTIVE, 'models loading'), (Status.NO_IMAGE, 'none has come'),
-                    (Status.NOT_FOUND, 'nothing fits')])
-
-    def answer(_request, response):
-        response.status, response.reason = next(answers)
-        response.status = int(response.status)
-        return response
-    try:
-        with _asker(server, '/early') as (node, until, action):
-            done = _send(until, action, 'the white ball')
-            server.wait_for_output('asking where the object is')
-            assert not done.done()
-            node.create_service(ReferSegmentation, '/early/refdiff/segment', answer)
-            until(done.done)
-            result = done.result().result
-        assert result.status == PickReferred.Result.REFUSED
-        assert result.reason == 'NOT_FOUND: nothing fits'
-    finally:
-        server.stop()
-
-
 def test_a_silent_robot_and_a_missing_refdiff_node_are_named(idle):
     script = ROOT / 'scripts' / 'pick_server'
-    values = {'motion_timeout': 0.5, 'camera_in_base': _camera(), 'node_timeout': 1.0}
+    values = {'motion_timeout': 0.5, 'camera_in_base': camera_parameter(SEED), 'node_timeout': 1.0}
     remaps = ('-r', '__ns:=/mute', '-r', 'refdiff/segment:=/refdiff/segment', *(
         text for name in ('depth/image_raw', 'color/camera_info')
         for text in ('-r', f'{"depth" if "depth" in name else "camera_info"}:={GRIPPER}/{name}')))
@@ -260,10 +181,10 @@ def test_a_silent_robot_and_a_missing_refdiff_node_are_named(idle):
     alone = NodeProcess(values, script, ('-r', '__ns:=/alone'))
     try:
         # Nothing has touched it, and nothing can have rolled it away.
-        result = _ask_another(mute, '/mute', 'the orange bowl')
+        result = ask_another(mute, '/mute', 'the orange bowl')
         assert result.status == PickReferred.Result.ROBOT_FAILED, result.reason
         assert "'joint_states'" in result.reason
-        result = _ask_another(alone, '/alone', 'the white ball')
+        result = ask_another(alone, '/alone', 'the white ball')
         assert result.status == PickReferred.Result.TIMEOUT
         assert 'not ready in 1 s' in result.reason and '/alone/refdiff/segment' in result.reason
     finally:
@@ -284,20 +205,6 @@ def test_a_pose_parameter_that_is_none_is_refused():
 def test_a_parameter_that_cannot_be_is_refused_with_a_reason(idle, name, value, told):
     with pytest.raises(RefDiffError, match=told):
         idle.set_parameter('server', name, value)
-
-
-@pytest.mark.parametrize('values, told', [
-    ({'goal_timout': 3.0}, 'goal_timout'), ({'finger_factors': '[1.0]'}, 'finger_factors'),
-    ({'pose_source': 'tf'}, 'tool_frame'), *(pytest.param(
-        values, package, marks=pytest.mark.skipif(
-            bool(importlib.util.find_spec(package)), reason=f'{package} is installed'))
-        for values, package in (
-            ({'arm': 'move_group', 'move_group': 'arm', 'tool_frame': 'tool'}, 'moveit_msgs'),
-            ({'gripper': 'gripper_command'}, 'control_msgs')))])
-def test_a_wrong_parameter_file_starts_nothing(values, told):
-    server = NodeProcess(values, ROOT / 'scripts' / 'pick_server')
-    assert server.wait() == 2
-    assert told in server.output
 
 
 def test_a_target_in_another_frame_is_not_driven_to(idle):

@@ -1,4 +1,4 @@
-"""Tests of how the C library keeps freed memory."""
+"""Tests of how the C library keeps freed memory, and of how Python looks for more."""
 
 import os
 import subprocess
@@ -42,3 +42,23 @@ def test_threads_share_few_heaps():
     left, many = _heaps(MALLOC_TRIM_THRESHOLD_='131072')
     assert (settled, left) == (True, False)
     assert few <= 2 < many
+
+
+def test_garbage_is_searched_for_less_often_and_not_at_the_end():
+    code = """
+import gc, atexit
+from refdiff_ros.ros.processes.heap import settle_collector
+atexit.register(lambda: print(gc.get_freeze_count() > 0))  # after what is registered later
+settle_collector()
+settle_collector()
+print(gc.get_threshold(), gc.get_freeze_count())
+class Ring: pass
+ring = Ring(); ring.itself = ring
+del ring
+print(sum(isinstance(each, Ring) for each in gc.get_objects()), end=' ')
+gc.collect()
+print(sum(isinstance(each, Ring) for each in gc.get_objects()))
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          check=True, timeout=60)
+    assert done.stdout.splitlines() == ['(5000, 20, 20) 0', '1 0', 'True']
