@@ -45,8 +45,8 @@ pictures: setup
 	@$(ENTER) python3 tools/make_pictures.py $(ARGS)
 
 # The order of files is that of test/conftest.py. Its status is pytest's; make itself then ends
-# with 2 for any other than 0.
-WORKERS ?= 2
+# with 2 for any other than 0. One worker more than a small machine has cores: many tests wait.
+WORKERS ?= 3
 test: setup
 	@$(ENTER) python3 -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  $(ARGS) </dev/null

@@ -29,8 +29,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 # Files that take longest. They come first, so that no worker is left with one at the end.
 _LONG = tuple(f'test/{name}' for name in (
     'ros/test_node_start_and_end', 'models/test_compiling', 'evaluation/cluster/', 'test_cli',
-    'evaluation/decisions/test_cli', 'demo/', 'evaluation/online/test_online', 'project/',
-    'pick/ros/', 'ros/', 'sim/', 'benchmark/'))
+    'evaluation/decisions/test_cli', 'evaluation/calibrating/', 'demo/',
+    'evaluation/online/test_online', 'project/', 'pick/ros/', 'ros/', 'sim/', 'benchmark/'))
 # Where the logs of the last runs are, and how many runs that is.
 _LOGS, _KEPT_RUNS = _ROOT / 'out' / 'test_logs', 12
 # The folder of this run; workers and who repeats runs hand it on.

@@ -7,7 +7,7 @@ export COVERAGE_PROCESS_START=$PWD/pyproject.toml COVERAGE_FILE=$PWD/out/coverag
 rm -rf out/coverage
 mkdir -p out/coverage
 status=0
-python3 -m pytest -q -n 2 --dist loadfile --cov --cov-report= "$@" </dev/null || status=$?
+python3 -m pytest -q -n 3 --dist loadfile --cov --cov-report= "$@" </dev/null || status=$?
 # What processes left that ended after pytest had put its own together.
 find out/coverage -name 'data.*' -print -quit | grep -q . &&
   python3 -m coverage combine -q --append out/coverage

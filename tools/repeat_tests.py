@@ -26,7 +26,7 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 _OUT = ROOT / 'out' / 'repeat'
-_PYTEST = ('-q', '-n', '2', '--dist', 'loadfile', '--no-loadscope-reorder')
+_PYTEST = ('-q', '-n', '3', '--dist', 'loadfile', '--no-loadscope-reorder')
 # Uses a core until it is told to end, or is alone.
 _BUSY = 'import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(10**6))'
 _STACKS_S = 20.0

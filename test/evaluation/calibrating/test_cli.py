@@ -105,7 +105,7 @@ def answered(recorded, tmp_path_factory):
     out = tmp_path_factory.mktemp('answered') / 'answers'
     done = warm_run([
         '-m', 'refdiff_ros.cli', 'evaluate', 'bag', str(bag), '--labels', str(labels), '--bundle',
-        'untrained_mini', '--mode', 'G', '--online', '--out', str(out), '--rate', '0.05',
+        'untrained_mini', '--mode', 'G', '--online', '--out', str(out), '--rate', '0.15',
         '--param', 'max_rate=100', '--timeout', '500'], timeout_s=580)
     assert done.returncode == 0, done.stdout + done.stderr
     return out
