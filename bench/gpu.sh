@@ -23,12 +23,15 @@ if [ -n "${WHEELS:-}" ]; then
   "$python" -m pip install -q --no-index --no-deps --target "$site" "$WHEELS"/*.whl
   export PYTHONPATH="$site:$PYTHONPATH"
 fi
-missing=
-for name in torch torchvision transformers diffusers segment_anything PIL yaml cv2; do
-  "$python" -c "import $name" 2>/dev/null || missing="$missing $name"
-done
+missing=$("$python" -c '
+import importlib
+for name in "torch torchvision transformers diffusers segment_anything PIL yaml cv2".split():
+    try:
+        importlib.import_module(name)
+    except Exception:
+        print(name)' 2>/dev/null)
 if [ -n "$missing" ]; then
-  echo "bench/gpu.sh: expected these Python modules, which cannot be imported:$missing" >&2
+  echo "bench/gpu.sh: expected these Python modules, which cannot be imported:" $missing >&2
   exit 2
 fi
 status=0

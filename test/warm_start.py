@@ -104,6 +104,12 @@ def warm_start(
     return _SERVER.start(command, environment, descriptors, error)
 
 
+def warm_up() -> None:
+    """Have the libraries imported now, before something begins that uses a core meanwhile."""
+    if os.environ.get('OMP_NUM_THREADS') == '1':
+        warm_run(['-m', 'this'], timeout_s=120)
+
+
 def warm_run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess:
     """As `subprocess.run` with `capture_output` and `text`, of a Python program.
 

@@ -20,7 +20,7 @@ SIZE = (120, 160)
 
 @pytest.fixture(scope='module')
 def views():
-    return [generate(seed, SIZE) for seed in range(12)]
+    return [generate(seed, SIZE) for seed in range(8)]
 
 
 def test_scenes_show_every_shape_and_every_colour():

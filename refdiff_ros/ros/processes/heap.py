@@ -39,7 +39,7 @@ def settle_collector() -> None:
 
     For a process of this package's own; to be called before the models' libraries are imported.
     They are half a million objects: with Python's own settings a start and an end of a command
-    take 8.3 s of a core, with these 6.4 (`python bench/start_and_end.py`).
+    take 8.4 s of a core, with these 6.1 (`python bench/start_and_end.py`).
     """
     gc.set_threshold(*_COLLECTOR)
     atexit.unregister(gc.freeze)  # once is enough

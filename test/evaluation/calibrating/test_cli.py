@@ -21,9 +21,9 @@ FAST = ['--bundle', 'untrained_mini', '--mode', 'G', '--device', 'cpu', '--least
 
 @pytest.fixture(scope='module')
 def recorded(tmp_path_factory):
-    """A bag of 14 scenes with labels of one and of several objects."""
+    """A bag of nine scenes with labels of one and of several objects."""
     folder = tmp_path_factory.mktemp('recorded')
-    return record_tables(folder / 'kitchen', '--scenes', '14', '--several')
+    return record_tables(folder / 'kitchen', '--scenes', '9', '--several')
 
 
 def calibrate(bag, labels, *more):

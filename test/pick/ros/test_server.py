@@ -12,6 +12,7 @@ from PIL import Image
 import pytest
 from rclpy.qos import QoSProfile
 from ros_graph import GraphClient, NodeProcess, ROOT, wait_for
+from warm_start import warm_up
 
 from refdiff_ros.action import PickReferred
 from refdiff_ros.errors import BadRequestError, RefDiffError
@@ -27,6 +28,7 @@ _TIMEOUT_S = 120.0
 @pytest.fixture(scope='module')
 def client():
     log = Path(os.environ['ROS_LOG_DIR'])  # where logs outlive the test
+    warm_up()
     with ExitStack() as stack:
         client = start(GraphOptions(
             SEED, (192, 256), True, '', 'onboard', 'full', 'cpu', _TIMEOUT_S, log, speed=4.0),
