@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from typing import Any
+import zlib
 
 import pytest
 
@@ -28,9 +29,9 @@ from refdiff_ros.ros.processes.heap import settle_collector
 _ROOT = Path(__file__).resolve().parents[1]
 # Files that take longest. They come first, so that no worker is left with one at the end.
 _LONG = tuple(f'test/{name}' for name in (
-    'ros/test_node_start_and_end', 'models/test_compiling', 'evaluation/cluster/', 'test_cli',
-    'evaluation/decisions/test_cli', 'evaluation/calibrating/', 'demo/',
-    'evaluation/online/test_online', 'project/', 'pick/ros/', 'ros/', 'sim/', 'benchmark/'))
+    'evaluation/calibrating/test_cli', 'evaluation/cluster/', 'pick/ros/test_server',
+    'follow/ros/test_server', 'ros/test_node_start_and_end', 'ros/test_hanging_steps',
+    'ros/web/test_strangers', 'demo/', 'sim/test_scenes', 'project/'))
 # Where the logs of the last runs are, and how many runs that is.
 _LOGS, _KEPT_RUNS = _ROOT / 'out' / 'test_logs', 12
 # The folder of this run; workers and who repeats runs hand it on.
@@ -82,12 +83,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Shuffle the files where that is asked for, else begin with the long ones."""
+    """Shuffle the files where that is asked for, else begin with the long ones.
+
+    The others come in an order that mixes rooms, for of some the tests wait, of others they count.
+    """
     seed = config.getoption('shuffle')
     if seed is not None:
         items[:] = shuffled_by_file(items, seed)
     else:
-        items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+        items.sort(key=lambda item: (not item.nodeid.startswith(_LONG), zlib.crc32(
+            item.nodeid.partition('::')[0].encode())))
 
 
 def shuffled_by_file(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
