@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Generator
+from contextlib import suppress
 import faulthandler
 import functools
 import gc
@@ -184,8 +185,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def _logs_of(item: pytest.Item) -> list[str]:
     """Of the test itself, and of its file where something was written since it began."""
     own = log_folder(item.nodeid)
-    return sorted(_relative(path) for path in own.parent.glob('*/*.log')
-                  if path.parent == own or path.stat().st_mtime >= item.began_s)
+    found = []
+    for folder in own.parent.iterdir():
+        with suppress(FileNotFoundError):  # another worker has just removed it, being empty
+            found += [_relative(path) for path in folder.glob('*.log')
+                      if folder == own or path.stat().st_mtime >= item.began_s]
+    return sorted(found)
 
 
 def _relative(path: Path) -> str:
