@@ -158,7 +158,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     finally:
-        if not any(folder.iterdir()):
+        with suppress(OSError):  # there is something in it
             folder.rmdir()
 
 
