@@ -17,8 +17,8 @@ load_bundle('tabletop_mini', device='cpu')
 """
 _KINDS = {
     "Python's own": '',
-    "refdiff's": 'from refdiff_ros.ros.processes.heap import settle_collector\n'
-                 'settle_collector()\n'}
+    "refdiff's": 'from refdiff_ros.ros.processes.heap import seldom_searching, skip_last_search\n'
+                 'skip_last_search()\nseldom_searching().__enter__()\n'}
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import sys
 
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.ros.log_repeats import RepeatFilter
-from refdiff_ros.ros.processes.heap import settle_collector
+from refdiff_ros.ros.processes.heap import seldom_searching, skip_last_search
 
 # Subcommands that pass their arguments through to rclpy unread ('--ros-args ...').
 _NODES = {
@@ -53,7 +53,7 @@ _COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `refdiff`; returns the exit status: 0 done, 1 answered 'no', 2 could not be done."""
-    settle_collector()
+    skip_last_search()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in _NODES:
         return _run_node(arguments)
@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if args.verbose else logging.WARNING, handlers=[handler],
         format='%(levelname)s %(name)s: %(message)s')
     try:
-        status = args.run(args)
+        with seldom_searching():
+            status = args.run(args)
         sys.stdout.flush()
         return status
     except RefDiffError as error:
@@ -88,7 +89,8 @@ def _run_node(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_quietly)
     try:
-        module = importlib.import_module(name)
+        with seldom_searching():
+            module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith(_OF_ROS):
             raise

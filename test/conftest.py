@@ -25,7 +25,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from refdiff_ros.ros.processes import private_domain
-from refdiff_ros.ros.processes.heap import settle_collector
+from refdiff_ros.ros.processes.heap import seldom_searching, skip_last_search
 
 _ROOT = Path(__file__).resolve().parents[1]
 # Files that take longest. They come first, so that no worker is left with one at the end.
@@ -106,6 +106,13 @@ def shuffled_by_file(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
     return [item for name in order for item in files[name]]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import the test files."""
+    with seldom_searching():
+        return (yield)
+
+
 def pytest_collection_finish() -> None:
     """What was imported until now stays: nobody searches it for garbage again."""
     gc.collect()
@@ -129,7 +136,7 @@ def pytest_configure(config: pytest.Config) -> None:
             shutil.rmtree(old, ignore_errors=True)
     folder = Path(os.environ[_RUN_VARIABLE])
     folder.mkdir(parents=True, exist_ok=True)
-    settle_collector()
+    skip_last_search()
     # Not the standard error, which pytest keeps to itself.
     config.hang_file = (folder / f'hang_{os.getpid()}.txt').open('w')
     config.left_out = 0

@@ -380,7 +380,13 @@ class GraphClient:
         self.reach(self.change_state)
         number = getattr(Transition, f'TRANSITION_{name.upper()}')
         request = ChangeState.Request(transition=Transition(id=number))
-        return self.result(self.change_state.call_async(request)).success
+        done = self.result(self.change_state.call_async(request)).success
+        if done and name in ('activate', 'deactivate') and 'expression' in self._publishers:
+            # The node's subscription comes and goes with it, and discovery takes a moment. What
+            # is said to one that is gone is lost.
+            listeners = self._publishers['expression'].get_subscription_count
+            wait_for(lambda: bool(listeners()) == (name == 'activate'))
+        return done
 
     def wait_until(self, state: str) -> None:
         """Until the node is in a lifecycle state; fails at once when its models did not load."""

@@ -18,6 +18,7 @@ from refdiff_ros.ros.decoding import decode, DecodedFrame, enlarge
 from refdiff_ros.ros.frame_sync import FrameSet
 from refdiff_ros.ros.light_imports import without_unused
 from refdiff_ros.ros.parameters import NodeConfig
+from refdiff_ros.ros.processes.heap import seldom_searching
 from refdiff_ros.ros.worker import WorkerStoppedError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine'
             message says what to do.
     """
     # torch's compiler wants what is left out otherwise.
-    with nullcontext() if config.compile else without_unused():
+    with nullcontext() if config.compile else without_unused(), seldom_searching():
         return _load_engine(config, listener)
 
 

@@ -1,6 +1,8 @@
 """How the C library keeps the memory that a process has freed, and how Python looks for more."""
 
 import atexit
+from collections.abc import Iterator
+from contextlib import contextmanager
 import ctypes
 import gc
 import os
@@ -12,7 +14,7 @@ import os
 _ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1
 _SETTINGS = {_ARENA_MAX: 2, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
 # After so many new objects, and each time after so many searches of those that are younger.
-_COLLECTOR = (5000, 20, 20)
+_SELDOM = (5000, 20, 20)
 
 
 def settle_heap() -> bool:
@@ -34,13 +36,22 @@ def settle_heap() -> bool:
     return all(done)
 
 
-def settle_collector() -> None:
-    """Have Python search for cyclic garbage less often, and not when the process ends.
+@contextmanager
+def seldom_searching() -> Iterator[None]:
+    """Have Python search for cyclic garbage less often; for the import of the models' libraries.
 
-    For a process of this package's own; to be called before the models' libraries are imported.
-    They are half a million objects: with Python's own settings a start and an end of a command
-    take 8.4 s of a core, with these 6.1 (`python bench/start_and_end.py`).
+    They are half a million objects. With this and `skip_last_search` the start and the end of a
+    command take 6.1 s of a core, without them 8.4 (`python bench/start_and_end.py`).
     """
-    gc.set_threshold(*_COLLECTOR)
+    before = gc.get_threshold()
+    gc.set_threshold(*_SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def skip_last_search() -> None:
+    """Have Python end the process without a last search for cyclic garbage."""
     atexit.unregister(gc.freeze)  # once is enough
     atexit.register(gc.freeze)
