@@ -82,6 +82,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                      'order, the same for the same seed; the order within a file stays')
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main() -> Generator[None, object, object]:
+    """Search seldom for garbage: the tests make many models."""
+    with seldom_searching():
+        return (yield)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Shuffle the files where that is asked for, else begin with the long ones.
@@ -104,13 +111,6 @@ def shuffled_by_file(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
     order = sorted(files)
     random.Random(seed).shuffle(order)
     return [item for name in order for item in files[name]]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """Import the test files."""
-    with seldom_searching():
-        return (yield)
 
 
 def pytest_collection_finish() -> None:

@@ -41,7 +41,7 @@ def seldom_searching() -> Iterator[None]:
     """Have Python search for cyclic garbage less often; for the import of the models' libraries.
 
     They are half a million objects. With this and `skip_last_search` the start and the end of a
-    command take 6.1 s of a core, without them 8.4 (`python bench/start_and_end.py`).
+    command take 6.7 s of a core, without them 8.1 (`python bench/start_and_end.py`).
     """
     before = gc.get_threshold()
     gc.set_threshold(*_SELDOM)
