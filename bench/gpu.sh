@@ -23,13 +23,14 @@ if [ -n "${WHEELS:-}" ]; then
   "$python" -m pip install -q --no-index --no-deps --target "$site" "$WHEELS"/*.whl
   export PYTHONPATH="$site:$PYTHONPATH"
 fi
-missing=$("$python" -c '
+names='torch torchvision transformers diffusers segment_anything PIL yaml cv2'
+missing=$("$python" -c "
 import importlib
-for name in "torch torchvision transformers diffusers segment_anything PIL yaml cv2".split():
+for name in '$names'.split():
     try:
         importlib.import_module(name)
     except Exception:
-        print(name)' 2>/dev/null)
+        print(name)" 2>/dev/null) || missing=$names
 if [ -n "$missing" ]; then
   echo "bench/gpu.sh: expected these Python modules, which cannot be imported:" $missing >&2
   exit 2

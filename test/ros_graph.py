@@ -18,7 +18,12 @@ import numpy as np
 from rcl_interfaces.srv import GetParameters, SetParameters
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import (
+    ExternalShutdownException,
+    MultiThreadedExecutor,
+    SingleThreadedExecutor,
+)
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
@@ -167,6 +172,25 @@ def _start(command: Sequence[str], environment: dict[str, str]) -> Any:
     return warm or subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         pass_fds=claim_descriptors(), preexec_fn=end_with_parent(), env=environment)
+
+
+@contextmanager
+def spun_nodes(*names: str) -> Iterator[list[Node]]:
+    """Bare nodes of these names, which something spins."""
+    context = Context()
+    rclpy.init(context=context)
+    nodes = [rclpy.create_node(name, context=context) for name in names]
+    executor = MultiThreadedExecutor(4, context=context)
+    for node in nodes:
+        executor.add_node(node)
+    thread = threading.Thread(target=executor.spin, daemon=True)
+    thread.start()
+    try:
+        yield nodes
+    finally:
+        executor.shutdown(1.0)
+        rclpy.try_shutdown(context=context)
+        thread.join(2.0)
 
 
 def wait_for(

@@ -106,8 +106,7 @@ def warm_start(
 
 def warm_up() -> None:
     """Have the libraries imported now, before something begins that uses a core meanwhile."""
-    if os.environ.get('OMP_NUM_THREADS') == '1':
-        warm_run(['-m', 'this'], timeout_s=120)
+    warm_run(['-m', 'this'], timeout_s=120)
 
 
 def warm_run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess:

@@ -5,13 +5,10 @@ import math
 import threading
 
 import pytest
-import rclpy
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.context import Context
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.time import Time
-from ros_graph import wait_for
+from ros_graph import spun_nodes, wait_for
 
 from refdiff_ros.grasp.results import Pose
 from refdiff_ros.pick.robot import RobotError
@@ -48,25 +45,6 @@ class Controller:
         return result
 
 
-@contextmanager
-def graph():
-    """Two nodes that are spun: of the backend and of the controller."""
-    context = Context()
-    rclpy.init(context=context)
-    nodes = [rclpy.create_node(name, context=context) for name in ('hand', 'controller')]
-    executor = MultiThreadedExecutor(4, context=context)
-    for node in nodes:
-        executor.add_node(node)
-    thread = threading.Thread(target=executor.spin, daemon=True)
-    thread.start()
-    try:
-        yield nodes
-    finally:
-        executor.shutdown(1.0)
-        rclpy.try_shutdown(context=context)
-        thread.join(2.0)
-
-
 def _parallel(result, left, right, stalled):
     result.state.name, result.state.position = ['right', 'left'], [right, left]
     result.stalled, result.reached_goal = stalled, not stalled
@@ -81,7 +59,7 @@ def _gripper(kind, answer):
     actions = pytest.importorskip('control_msgs.action', reason='control_msgs is not installed')
     action = (actions.ParallelGripperCommand if kind == 'parallel_gripper_command'
               else actions.GripperCommand)
-    with graph() as (node, other):
+    with spun_nodes('hand', 'controller') as (node, other):
         controller = Controller(other, action, kind, answer)
         yield ActionGripper(node, kind, FINGERS, 12.0), controller
 
@@ -136,7 +114,7 @@ def _move_group(code_name):
 
     def answer(_goal, result):
         result.error_code.val = getattr(msgs.MoveItErrorCodes, code_name)
-    with graph() as (node, other):
+    with spun_nodes('hand', 'controller') as (node, other):
         controller = Controller(other, MoveGroup, 'move_action', answer)
         yield MoveGroupArm(node, 'base', lambda: 0.1, 'manipulator', 'tool',
                            lambda: (0.004, 0.05)), controller
@@ -213,7 +191,7 @@ def _transform(parent, child, stamp, *position):
 
 def test_a_camera_on_the_hand_is_where_it_was_at_the_stamp_of_the_image():
     tf2_ros = pytest.importorskip('tf2_ros', reason='tf2_ros is not installed')
-    with graph() as (node, other):
+    with spun_nodes('hand', 'controller') as (node, other):
         frames = Frames(node)
         assert frames.listen()
         moving = tf2_ros.TransformBroadcaster(other)

@@ -1,20 +1,13 @@
 """What the operator page makes of the messages of the node that follows."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 import math
-import threading
 from typing import Any
 
 from builtin_interfaces.msg import Time as TimeMsg
 from pytest import approx
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
-from ros_graph import wait_for
+from ros_graph import spun_nodes, wait_for
 from sensor_msgs.msg import RegionOfInterest
 from unique_identifier_msgs.msg import UUID
 
@@ -63,31 +56,13 @@ def test_a_question_shows_its_options_and_how_long_it_waits():
     assert question_view(FollowQuestion(), NOW) is None
 
 
-@contextmanager
-def _node() -> Generator[Node, None, None]:
-    context = Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node('page', context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    spinning = threading.Thread(target=executor.spin, daemon=True)
-    spinning.start()
-    try:
-        yield node
-    finally:
-        executor.shutdown()
-        spinning.join()
-        node.destroy_node()
-        rclpy.shutdown(context=context)
-
-
 def _ended(goal: int, text: str, note: str) -> FollowState:
     return FollowState(goal_id=UUID(uuid=[goal] * 16), instruction=text, note=note,
                        outcome=FollowStatus.REFUSED)
 
 
 def test_an_order_of_which_the_end_alone_is_heard_is_in_the_history():
-    with _node() as node:
+    with spun_nodes('page') as (node,):
         publisher = node.create_publisher(FollowState, 'follower/state', QoSProfile(
             depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
         told: dict[str, Any] = {}
@@ -103,6 +78,7 @@ def test_an_order_of_which_the_end_alone_is_heard_is_in_the_history():
             assert publish(_ended(1, 'pick up the mug', 'a word later')) == []
             dragon = ('pick up the dragon', 'none is there')
             assert publish(_ended(2, *dragon)) == [dragon]
+            wait_for(lambda: 'orders' in told)  # is told after the state
             assert told['orders']['orders'][0]['outcome'] == 'REFUSED'
             assert publish(_ended(2, dragon[0], 'a word later')) == [dragon]
             again = ('pick up the dragon', 'still none')
