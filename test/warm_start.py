@@ -27,9 +27,10 @@ from refdiff_ros.ros.processes.child_process import end_with_parent
 
 _MESSAGE_BYTES, _MOST_DESCRIPTORS = 1_000_000, 64
 # What may differ between the environment of a fork and that in which the libraries were imported.
-# Neither ROS nor the simulation nor Ray is among these.
+# Neither ROS nor the simulation nor Ray is among these. The last two are what a first download and
+# Ray say in the tests' own process.
 _LATE = ('REFDIFF_', 'ROS_', 'RMW_', 'MUJOCO_', 'MESA_', 'PYOPENGL_', 'RAY_', 'PYTEST_',
-         'TORCHINDUCTOR_', 'PYTHONUNBUFFERED')
+         'TORCHINDUCTOR_', 'PYTHONUNBUFFERED', 'HF_HUB_DISABLE_TELEMETRY', 'PYTHONBREAKPOINT')
 
 
 class WarmProcess:

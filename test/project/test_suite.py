@@ -9,6 +9,7 @@ import sys
 import textwrap
 
 import pytest
+from warm_start import warm_start, warm_up
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -196,3 +197,16 @@ def test_make_fails_where_the_tests_do():
     recipe = text[text.index('\ntest: setup\n'):].split('\n\n')[0].replace('\\\n', '')
     # Nothing comes after pytest whose status would be taken for its own.
     assert re.search(r'\$\(ENTER\) python3 -m pytest [^;|&\n]*$', recipe), recipe
+
+
+def test_programs_start_warm_after_a_download_and_after_ray(monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    warm_up()
+    monkeypatch.setenv('HF_HUB_DISABLE_TELEMETRY', '1')
+    monkeypatch.setenv('PYTHONBREAKPOINT', 'ray.util.rpdb._driver_set_trace')
+    process = warm_start(['-m', 'this'], os.environ)
+    assert process is not None
+    assert 'explicit' in process.stdout.read() and process.wait(60) == 0
+    # Libraries read this one when they are imported.
+    monkeypatch.setenv('HF_ENDPOINT', 'http://127.0.0.1:9')
+    assert warm_start(['-m', 'this'], os.environ) is None
