@@ -1,6 +1,7 @@
 """Start a node, spin it on several threads, end it in good order."""
 
 from collections.abc import Callable, Sequence
+import gc
 import logging
 import os
 import re
@@ -8,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
@@ -39,10 +40,11 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
 
     A second signal, a second or more after the first, ends the process at once.
 
-    After a signal, which is how a node is ended on purpose, this does not return: the process
-    ends with status 0 (launch calls any other a crash). A node that has a method `guarded_by` is
-    given a `Guard` and a function that ends the process with another status; the guard ends it
-    where a step holds the interpreter.
+    Once ROS runs, this does not return. After a signal, which is how a node is ended on purpose,
+    the process ends with status 0 (launch calls any other a crash), and with 2 where the node
+    cannot be made from its parameters. A node that has a method `guarded_by` is given a `Guard`
+    and a function that ends the process with another status; the guard ends it where a step holds
+    the interpreter.
 
     Args:
         make_node: gives an rclpy node that has a method `stop` to end its work.
@@ -50,7 +52,7 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
         threads: that callbacks may run on.
 
     Returns:
-        2 when the arguments cannot be read, or the node not be made from its parameters.
+        2 when the arguments cannot be read.
     """
     try:
         rclpy.init(
@@ -60,13 +62,11 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
         print(f'refdiff: the node cannot start: {_arguments_fault(error)}', file=sys.stderr)
         return 2
     ended = _Ended()
-    try:
-        node = make_node()
-    except (InvalidParameterTypeException, InvalidParameterValueException,
-            RefDiffError, rclpy_implementation.RCLError) as error:
-        print(f'refdiff: the node cannot start: {_without_places(error)}', file=sys.stderr)
+    node = _made(make_node)
+    if node is None:
+        gc.collect()  # what there is of the node: others hear at once that it is gone
         rclpy.try_shutdown()
-        return 2
+        return _end(2)
     if hasattr(node, 'guarded_by'):
         name = node.get_fully_qualified_name()
         node.guarded_by(Guard(name, _reporter(name)).board, ended.fail)
@@ -87,10 +87,28 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
     rclpy.try_shutdown()
     spinner.join(1.0)
     node.destroy_node()  # others hear at once that it is gone
+    return _end(status)
+
+
+def _made(make_node: Callable[[], Any]) -> Any | None:
+    """The node; None, and a line about it, where it cannot be made."""
+    try:
+        return make_node()
+    except (InvalidParameterTypeException, InvalidParameterValueException,
+            RefDiffError, rclpy_implementation.RCLError) as error:
+        print(f'refdiff: the node cannot start: {_without_places(error)}', file=sys.stderr)
+        return None
+
+
+def _end(status: int) -> NoReturn:
+    """End the process now.
+
+    Taking the interpreter and the models' libraries apart takes seconds, on a busy machine more
+    than the five after which launch kills. It can end in a crash as well: threads of the
+    middleware may still run then.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
-    # Taking the interpreter and the models' libraries apart takes seconds, on a busy machine more
-    # than the five after which launch kills.
     os._exit(status)
 
 
