@@ -7,7 +7,7 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 
 from refdiff_ros.errors import require
-from refdiff_ros.follow.follower import Grounded
+from refdiff_ros.follow.grounded import Grounded
 from refdiff_ros.follow.results import Candidate
 from refdiff_ros.language.expression import parse
 from refdiff_ros.matching.question import ask

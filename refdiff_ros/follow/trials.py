@@ -8,11 +8,12 @@ import numpy as np
 
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.follow.answers import match, Meaning
-from refdiff_ros.follow.follower import Follower, FollowSettings
+from refdiff_ros.follow.follower import Follower
 from refdiff_ros.follow.judging import judge, OrderTrial, Watch
 from refdiff_ros.follow.orders import order_case, OrderCase
 from refdiff_ros.follow.results import FollowOutcome, FollowQuestion, FollowStatus, Option
 from refdiff_ros.follow.sim_world import Grounder, SimWorld
+from refdiff_ros.follow.situation import FollowSettings
 from refdiff_ros.language.instruction.results import Instruction
 from refdiff_ros.pick.episodes import lay
 from refdiff_ros.pick.robot import Interrupt, StoppedError

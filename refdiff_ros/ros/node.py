@@ -482,11 +482,13 @@ class RefDiffNode(LifecycleNodeMixin, Node):
         self._worker.stop()
         self._tracker.stop()
         self._refuse_waiting('the node is ending')
-        step = self._hangs.hanging or self._worker.watch.step
-        if not self._worker.join(0.0 if self._hangs.hanging else patience_s) and step:
-            self._dispatch.give_up(Refusal(
-                Status.INACTIVE,
-                f"the node is ending: it did not wait for the step '{step.name}'"))
+        hanging = self._hangs.hanging
+        if not self._worker.join(0.0 if hanging else patience_s):
+            step = hanging or self._worker.watch.step
+            if step:
+                self._dispatch.give_up(Refusal(
+                    Status.INACTIVE,
+                    f"the node is ending: it did not wait for the step '{step.name}'"))
         self._segment.close()
         self._page.stop()
         self._tracker.join(_LOADING_S)

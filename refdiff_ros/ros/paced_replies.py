@@ -25,6 +25,9 @@ _LOOK_PER_CLIENT_S = 0.002
 _TRIES, _AGAIN_S = 20, 0.25
 # What waits when the node ends still leaves, in so many seconds.
 _FLUSH_S = 1.0
+# A reply needs its sender so long, in seconds: what a reader has received and not looked at goes
+# when it hears that the sender is gone.
+_STAY_S = 0.3
 
 
 class UnreachableError(Exception):
@@ -75,11 +78,16 @@ class PacedReplies:
             self._changed.notify()
 
     def close(self) -> None:
-        """Send what waits, faster than is safe, and end the thread."""
+        """Send what waits, faster than is safe, and end the thread.
+
+        Returns when the last reply no longer needs its sender.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify()
         self._thread.join(2 * _FLUSH_S)
+        if self._sent_s:
+            time.sleep(max(0.0, self._sent_s[-1] + _STAY_S - time.monotonic()))
 
     def _run(self) -> None:
         while True:

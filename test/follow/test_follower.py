@@ -5,9 +5,10 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from refdiff_ros.follow.follower import Follower, FollowSettings
+from refdiff_ros.follow.follower import Follower
 from refdiff_ros.follow.results import FollowStatus, QuestionKind, State, StepStatus
 from refdiff_ros.follow.sim_world import SimWorld, true_grounder
+from refdiff_ros.follow.situation import FollowSettings
 from refdiff_ros.language.instruction.reader import read_instruction
 from refdiff_ros.pick.episodes import lay
 from refdiff_ros.pick.sim_robot import SimRobot

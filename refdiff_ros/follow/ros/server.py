@@ -27,7 +27,7 @@ from refdiff_ros.action import FollowInstruction, HandOver, PlaceReferred, Point
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.follow.answers import is_stop, match
 from refdiff_ros.follow.conversation import Conversation
-from refdiff_ros.follow.follower import Follower, FollowSettings
+from refdiff_ros.follow.follower import Follower
 from refdiff_ros.follow.results import (
     Ask,
     Entity,
@@ -47,6 +47,7 @@ from refdiff_ros.follow.ros.messages import (
     step_messages,
 )
 from refdiff_ros.follow.ros.world import RosWorld
+from refdiff_ros.follow.situation import FollowSettings
 from refdiff_ros.language.expression import load_parser
 from refdiff_ros.language.instruction.reader import read_instruction
 from refdiff_ros.language.instruction.results import Action, DialogueAct, Instruction

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import time
 from typing import Any
 
-from refdiff_ros.follow.follower import Grounded
+from refdiff_ros.follow.grounded import Grounded
 from refdiff_ros.follow.results import Candidate
 from refdiff_ros.masks import candidate_masks, mask_pixels
 from refdiff_ros.pick.robot import RobotError
