@@ -27,7 +27,7 @@ _TRIES, _AGAIN_S = 20, 0.25
 _FLUSH_S = 1.0
 # A reply needs its sender so long, in seconds: what a reader has received and not looked at goes
 # when it hears that the sender is gone.
-_STAY_S = 0.3
+STAY_S = 0.3
 
 
 class UnreachableError(Exception):
@@ -87,7 +87,7 @@ class PacedReplies:
             self._changed.notify()
         self._thread.join(2 * _FLUSH_S)
         if self._sent_s:
-            time.sleep(max(0.0, self._sent_s[-1] + _STAY_S - time.monotonic()))
+            time.sleep(max(0.0, self._sent_s[-1] + STAY_S - time.monotonic()))
 
     def _run(self) -> None:
         while True:

@@ -84,7 +84,7 @@ def test_the_sender_stays_until_its_last_reply_can_have_been_taken():
     paced, sent_s = PacedReplies(lambda: 1), []
     paced.answer(lambda: sent_s.append(time.monotonic()))
     paced.close()
-    assert time.monotonic() - sent_s[0] >= 0.9 * paced_replies._STAY_S
+    assert time.monotonic() - sent_s[0] >= 0.9 * paced_replies.STAY_S
 
 
 def test_a_reply_that_fails_does_not_silence_the_others():

@@ -8,6 +8,7 @@ moment becomes the target, the running goal ends with STOPPED, and nothing more 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+import math
 import threading
 import time
 from typing import Any
@@ -39,6 +40,7 @@ from refdiff_ros.pick.ros.robot import RosRobot
 from refdiff_ros.pick.ros.waiting import Waiting
 from refdiff_ros.pick.stages import Grounding
 from refdiff_ros.results import Status
+from refdiff_ros.ros.paced_replies import STAY_S
 from refdiff_ros.ros.parameters import ParameterSpec
 from refdiff_ros.srv import ReferSegmentation
 
@@ -81,6 +83,8 @@ class HandNode(Node):
         self._busy, self._waiting = threading.Lock(), threading.Lock()
         self._running: ServerGoalHandle | None = None
         self._clock_of = Waiting(0.0, 0.0)
+        # When a goal came to its end last; its result leaves a moment later.
+        self._goal_end_s = -math.inf
         self._ending, self._stopped = threading.Event(), threading.Event()
         anytime = ReentrantCallbackGroup()
         self.create_subscription(Empty, 'stop', lambda _msg: self.halt(), 10,
@@ -108,10 +112,11 @@ class HandNode(Node):
         return RosRobot(self, values, arm, gripper, self.frames)
 
     def stop(self) -> None:
-        """End a running goal: the robot is left as it is."""
+        """End the goals: the robot is left as it is, and their clients hear of it."""
         self._ending.set()
-        with self._busy:
+        with self._waiting, self._busy:
             pass
+        time.sleep(max(0.0, self._goal_end_s + STAY_S - time.monotonic()))
 
     # Stopping
 
@@ -197,7 +202,7 @@ class HandNode(Node):
             self.robot.start(check)
             yield check
         finally:
-            self._running = None
+            self._running, self._goal_end_s = None, time.monotonic()
             self._busy.release()
 
     def _acquire(self, check: Callable[[], None]) -> None:
@@ -213,6 +218,7 @@ class HandNode(Node):
             while not self._busy.acquire(timeout=_LOOK_S):
                 check()
         finally:
+            self._goal_end_s = time.monotonic()
             self._waiting.release()
 
     def _leaving(self) -> bool:

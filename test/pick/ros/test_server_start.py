@@ -1,6 +1,7 @@
-"""The start of a pick server: what it waits for, and what it refuses; no robot is there."""
+"""A pick server without a robot: what it waits for and refuses at its start, and how it ends."""
 
 import importlib.util
+import signal
 
 from pick_servers import asker, camera_parameter, send
 import pytest
@@ -33,6 +34,23 @@ def test_a_goal_waits_for_a_refdiff_node_that_is_still_starting():
         assert result.reason == 'NOT_FOUND: nothing fits'
     finally:
         server.stop()
+
+
+def test_a_goal_hears_that_its_server_ends():
+    server = NodeProcess({'node_timeout': 180.0, 'camera_in_base': camera_parameter(3)},
+                         ROOT / 'scripts' / 'pick_server', ('-r', '__ns:=/ending'))
+    try:
+        with asker(server, '/ending') as (_node, until, action):
+            done = send(until, action, 'the white ball')
+            server.wait_for_output('asking where the object is')
+            server.signal(signal.SIGINT)
+            until(done.done)
+            result = done.result().result
+        assert result.status == PickReferred.Result.STOPPED
+        assert 'the node is ending' in result.reason
+        assert server.wait(20.0) == 0
+    finally:
+        server.kill()
 
 
 @pytest.mark.parametrize('values, told', [

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Trains a bundle for the twenty kinds of things of `tabletop20`, from scenes to calibration.
+#
+#   training/wide_bundle.sh [OUT]      all files go to the folder OUT (default out/wide)
+#
+# Begins with the shipped bundle; CLIP is trained from scratch. Every part goes on where it was
+# stopped when the same command is given again. On a CUDA device the three trainings run side by
+# side, else one after the other: days on two cores. The bundle is in OUT/bundle in the end.
+#
+# Of each part, from the environment: SCENES, VAL (how many are rendered), CLIP_STEPS, SAM_STEPS,
+# UNET_STEPS, ASKED (expressions of each set and half for the calibration), WORKERS (that render),
+# PYTHON. A small run tries the script itself:
+#
+#   SCENES=128 VAL=64 CLIP_STEPS=4 SAM_STEPS=3 UNET_STEPS=3 ASKED=8 training/wide_bundle.sh out/try
+set -euo pipefail
+out=$(realpath -m "${1:-out/wide}")
+cd "$(dirname "$0")/.."
+mkdir -p "$out"
+python=${PYTHON:-python3}
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
+workers=${WORKERS:-$(nproc)}
+
+# part NAME ARGUMENTS...: its output goes to OUT/NAME.log; what is done already is not done again.
+part() {
+  local name=$1 log=$out/$1.log
+  shift
+  [ ! -e "$out/$name.done" ] || return 0
+  echo "$(date +%T) $name: $log"
+  if ! "$python" -m "training.tabletop.$@" >> "$log" 2>&1; then
+    echo "training/wide_bundle.sh: $name failed; its last lines:" >&2
+    tail -n 15 "$log" >&2
+    return 1
+  fi
+  touch "$out/$name.done"
+}
+
+part scenes scenes --split tabletop20_train --out "$out/train" --count "${SCENES:-8000}" \
+  --workers "$workers" --greys
+# Those before are asked when decisions are fitted.
+part val_scenes scenes --split tabletop20_val --out "$out/val" --count "${VAL:-192}" --first 654 \
+  --workers "$workers"
+part start start --bundle tabletop_mini --out "$out/start"
+part latents latents --scenes "$out/train" --vae "$out/start/vae/vae.pt"
+
+trainings() {
+  "$1" clip clip --scenes "$out/train" --val "$out/val" --out "$out/clip" \
+    --steps "${CLIP_STEPS:-24000}"
+  "$1" sam sam --init "$out/start/sam/start.pt" --scenes "$out/train" --val "$out/val" \
+    --out "$out/sam" --batch 6 --rate 6e-4 --steps "${SAM_STEPS:-9000}"
+  "$1" unet unet --init "$out/start/unet/start.pt" --vae "$out/start/vae/vae.pt" \
+    --scenes "$out/train" --val "$out/val" --out "$out/unet" --rate 1e-3 \
+    --steps "${UNET_STEPS:-8000}"
+}
+beside() { part "$@" & }
+if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
+  trainings beside
+  failed=0
+  for job in $(jobs -p); do wait "$job" || failed=1; done
+  [ "$failed" = 0 ] || exit 1
+else
+  trainings part
+fi
+
+mkdir -p "$out/vae"
+cp "$out/start/vae/vae.pt" "$out/vae/"
+part ship ship --from "$out" --out "$out/bundle"
+part calibrate calibrate --bundle "$out/bundle" --split tabletop20_val \
+  --limit "${ASKED:-300}" --cache "$out/answers.npz" --into "$out/bundle"
+echo "$(date +%T) the bundle: $out/bundle"
