@@ -3,8 +3,10 @@ SHELL := /bin/bash
 ROS_DISTRO ?= kilted
 export ROS_DISTRO
 SUFFIX := $(if $(filter kilted,$(ROS_DISTRO)),,-$(ROS_DISTRO))
-# Another ROS that the caller has sourced would be mixed in through these.
-ENTER := unset PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH && . tools/env.sh &&
+# Another ROS that the caller has sourced would be mixed in through these. With the last one set,
+# every process of the tests would compile the same files anew.
+ENTER := unset PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH \
+  PYTHONDONTWRITEBYTECODE && . tools/env.sh &&
 
 # Targets are steps for a person; make's own parallelism would run two set-ups at once.
 .NOTPARALLEL:

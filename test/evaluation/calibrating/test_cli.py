@@ -21,9 +21,9 @@ FAST = ['--bundle', 'untrained_mini', '--mode', 'G', '--device', 'cpu', '--least
 
 @pytest.fixture(scope='module')
 def recorded(tmp_path_factory):
-    """A bag of nine scenes with labels of one and of several objects."""
+    """A bag of seven scenes with labels of one and of several objects."""
     folder = tmp_path_factory.mktemp('recorded')
-    return record_tables(folder / 'kitchen', '--scenes', '9', '--several')
+    return record_tables(folder / 'kitchen', '--scenes', '7', '--several')
 
 
 def calibrate(bag, labels, *more):
@@ -84,7 +84,7 @@ def test_labels_of_several_objects_are_left_out_of_evaluations(recorded, capsys)
 
 def test_tabletops_are_a_data_set(tmp_path, capsys):
     out = tmp_path / 'tabletop.json'
-    assert main(['calibrate', 'dataset', 'tabletop', '--split', 'val', '--limit', '60', *FAST,
+    assert main(['calibrate', 'dataset', 'tabletop', '--split', 'val', '--limit', '50', *FAST,
                  '--out', str(out)]) == 0
     captured = capsys.readouterr()
     assert 'AMBIGUOUS is answered where another region fits' in captured.err
