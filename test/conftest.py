@@ -28,11 +28,13 @@ from refdiff_ros.ros.processes import private_domain
 from refdiff_ros.ros.processes.heap import seldom_searching, skip_last_search
 
 _ROOT = Path(__file__).resolve().parents[1]
-# Files that take longest. They come first, so that no worker is left with one at the end.
+# Files that take longest, in this order. They come first, so that no worker is left with one at
+# the end; one of three mostly waits, the others compute.
 _LONG = tuple(f'test/{name}' for name in (
-    'evaluation/calibrating/test_cli', 'evaluation/cluster/', 'pick/ros/test_server',
-    'follow/ros/test_server', 'ros/test_node_start_and_end', 'ros/test_hanging_steps',
-    'ros/web/test_strangers', 'demo/', 'sim/test_scenes', 'project/'))
+    'ros/test_hanging_steps', 'pick/ros/test_server.py', 'evaluation/calibrating/test_cli',
+    'ros/test_node_start_and_end', 'follow/ros/test_server.py', 'evaluation/cluster/test_run',
+    'ros/web/test_strangers', 'sim/test_scenes', 'benchmark/test_cli',
+    'ros/test_mask_tracker', 'evaluation/cluster/', 'demo/test_demo', 'project/'))
 # Where the logs of the last runs are, and how many runs that is.
 _LOGS, _KEPT_RUNS = _ROOT / 'out' / 'test_logs', 12
 # The folder of this run; workers and who repeats runs hand it on.
@@ -99,8 +101,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if seed is not None:
         items[:] = shuffled_by_file(items, seed)
     else:
-        items.sort(key=lambda item: (not item.nodeid.startswith(_LONG), zlib.crc32(
+        items.sort(key=lambda item: (_place(item.nodeid), zlib.crc32(
             item.nodeid.partition('::')[0].encode())))
+
+
+def _place(test: str) -> int:
+    """Of its file among the long ones, the others after them."""
+    return next((k for k, name in enumerate(_LONG) if test.startswith(name)), len(_LONG))
 
 
 def shuffled_by_file(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
