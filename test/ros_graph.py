@@ -28,7 +28,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
-from warm_start import warm_start
+from warm_start import start_children_warm, warm_start
 
 from refdiff_ros.msg import GraspRegion, ReferringMask
 from refdiff_ros.ros.conversions import image_message
@@ -44,6 +44,8 @@ PATIENCE_S = float(os.environ.get('REFDIFF_PATIENCE_S', '200'))
 _AGAIN_S = 15.0
 # Ends everything that was started here; what has ended already takes it as well.
 _STARTED: list[Callable[[], None]] = []
+
+start_children_warm()
 
 
 def picture(height: int = 96, width: int = 128, seed: int = 0) -> np.ndarray:
