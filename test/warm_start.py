@@ -41,7 +41,9 @@ _START_S, _ALONE_S = 280.0, 60.0
 _LATE = ('REFDIFF_', 'ROS_', 'RMW_', 'MUJOCO_', 'MESA_', 'PYOPENGL_', 'RAY_', 'PYTEST_',
          'TORCHINDUCTOR_', 'PYTHONUNBUFFERED', 'HF_HUB_DISABLE_TELEMETRY',
          'PYTHONBREAKPOINT')
-# As it was before a test changed something for itself.
+if __name__ != '__main__':
+    import cv2  # noqa: F401  # It puts a folder on LD_LIBRARY_PATH, in whoever imports it.
+# As it is before a test changes something for itself.
 _ENVIRONMENT = dict(os.environ)
 
 
