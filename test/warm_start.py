@@ -1,12 +1,14 @@
 """Starts Python programs as forks of a process that has imported the models' libraries.
 
 Importing them takes five seconds of a core, and the tests start dozens of nodes. Such a fork is a
-process like any other: it has a command line, an environment and standard streams of its own, and
-nothing of ROS, of torch or of a thread has begun before it was forked.
+process like any other: it has arguments, an environment and standard streams of its own, and
+nothing of ROS, of torch or of a thread has begun before it was forked. But /proc shows the command
+line and the environment of the process that forked it: a test that looks for its processes there
+gives them a variable that is not in `_LATE`, and so starts them as a whole.
 
-One such process serves all workers of a run, and the programs that it forked: `refdiff demo` has
-its nodes forked too. It ends with its last client; what a client had forked ends with the client,
-as a child of `ChildProcess` does.
+One such process serves all workers of a run, and the programs that it forked: the node of a forked
+`refdiff evaluate bag --online` is a fork as well. It ends with its last client; what a client had
+forked ends with the client, as a child of `ChildProcess` does.
 
 Run as a program this is that process: `python warm_start.py NAME`, of an abstract socket.
 """
@@ -39,8 +41,7 @@ _START_S, _ALONE_S = 280.0, 60.0
 # Neither ROS nor the simulation nor Ray is among these. The last two are what a first download and
 # Ray say in the tests' own process.
 _LATE = ('REFDIFF_', 'ROS_', 'RMW_', 'MUJOCO_', 'MESA_', 'PYOPENGL_', 'RAY_', 'PYTEST_',
-         'TORCHINDUCTOR_', 'PYTHONUNBUFFERED', 'HF_HUB_DISABLE_TELEMETRY',
-         'PYTHONBREAKPOINT')
+         'TORCHINDUCTOR_', 'PYTHONUNBUFFERED', 'HF_HUB_DISABLE_TELEMETRY', 'PYTHONBREAKPOINT')
 if __name__ != '__main__':
     import cv2  # noqa: F401  # It puts a folder on LD_LIBRARY_PATH, in whoever imports it.
 # As it is before a test changes something for itself.
