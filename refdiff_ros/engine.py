@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from refdiff_ros.answering import Answering, Ask
+from refdiff_ros.blas import use_one_blas_thread
 from refdiff_ros.errors import OutOfMemoryError
 from refdiff_ros.language.expression import parse
 from refdiff_ros.language.instruction.door import parse_one
@@ -62,6 +63,7 @@ class Engine:
         self.seed = seed
         self._frames = PreparedFrames(models, cached_frames)
         self._too_large: Preset | None = None  # ran out of memory with its batches
+        use_one_blas_thread()
 
     def ask(
         self,

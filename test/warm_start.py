@@ -43,7 +43,9 @@ _START_S, _ALONE_S = 280.0, 60.0
 _LATE = ('REFDIFF_', 'ROS_', 'RMW_', 'MUJOCO_', 'MESA_', 'PYOPENGL_', 'RAY_', 'PYTEST_',
          'TORCHINDUCTOR_', 'PYTHONUNBUFFERED', 'HF_HUB_DISABLE_TELEMETRY', 'PYTHONBREAKPOINT')
 if __name__ != '__main__':
-    import cv2  # noqa: F401  # It puts a folder on LD_LIBRARY_PATH, in whoever imports it.
+    # Both change the environment of whoever imports them.
+    import cv2  # noqa: F401
+    import threadpoolctl  # noqa: F401
 # As it is before a test changes something for itself.
 _ENVIRONMENT = dict(os.environ)
 

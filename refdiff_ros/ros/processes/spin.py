@@ -18,6 +18,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.signals import SignalHandlerOptions
 
+from refdiff_ros.blas import use_one_blas_thread
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.ros.log_repeats import RepeatFilter
 from refdiff_ros.ros.processes.guard import Guard
@@ -76,6 +77,7 @@ def run(make_node: Callable[[], Any], args: Sequence[str] | None = None,
     logging.getLogger('refdiff_ros').setLevel(logging.INFO)
     executor = MultiThreadedExecutor(threads)
     executor.add_node(node)
+    use_one_blas_thread()
     spinner = threading.Thread(target=_spin, args=(executor, ended), daemon=True)
     spinner.start()
     status = ended.wait()
