@@ -13,6 +13,7 @@ import numpy as np
 
 from refdiff_ros.matching import calibration, presence, question, scores, spatial
 from refdiff_ros.matching.anchors import best_match, find_anchors, RelationAnchors
+from refdiff_ros.matching.colour_name import ColourNames
 from refdiff_ros.matching.selection import select, Selection
 from refdiff_ros.prepared import PreparedFrames
 from refdiff_ros.presets import Mode, Preset
@@ -130,7 +131,8 @@ class Answering:
         match = self.discriminative if ask.mode.discriminative else self.generative
         change = spatial.adjust(
             self.total, match,
-            spatial.Layout(proposals.masks, ask.preset.selection.rival_overlap, ask.frame.depth_m),
+            spatial.Layout(proposals.masks, ask.preset.selection.rival_overlap, ask.frame.depth_m,
+                           proposals.shares),
             ask.expression, relations, config)
         unplaced = replace(unplaced, anchor=best_match(relations))
         if change.change is None:
@@ -143,15 +145,23 @@ class Answering:
         """The choice of Eq. (2) and the status, as far as the preset and the bundle can tell."""
         ask, preset, proposals = self._ask, self._ask.preset, self.proposals
         placed, _ = self.placed
-        chosen = select(placed.total, proposals.masks, preset.selection)
+        chosen = select(
+            placed.total, proposals.masks, preset.selection, proposals.shares)
         if preset.calibration.mode != ask.mode.value:
             return self._by_contrast(chosen)
         evidence = calibration.evidence(
-            np.array(chosen.regions[:calibration.MAX_REGIONS], int), placed, proposals.masks,
-            ask.frame.image_rgb, ask.expression)
+            np.array(chosen.regions[:calibration.MAX_REGIONS], int), placed, self._colours,
+            ask.expression)
         judge = calibration.decide if preset.selection.decide == 'calibrated' else (
             calibration.with_confidence)
         return judge(chosen, evidence, preset.calibration)
+
+    @property
+    def _colours(self) -> ColourNames:
+        ask, masks = self._ask, self.proposals.masks
+        if ask.mode.segmentor:
+            return self._frames.colours(ask.frame, ask.preset, masks)
+        return ColourNames(ask.frame.image_rgb, masks)
 
     def _by_contrast(self, chosen: Selection) -> Selection:
         """The decision where nothing is calibrated; random weights have nothing to compare."""

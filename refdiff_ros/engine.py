@@ -162,9 +162,10 @@ class Engine:
 
         def prepare(preset: Preset) -> None:
             if mode.generative:
-                self._frames.generative(frame, preset, seed)
+                self._frames.generative(frame, preset, seed).prefetch()
             if mode.segmentor:
                 proposals = self._frames.proposals(frame, preset)
+                _ = proposals.windows, proposals.shares
                 if mode.discriminative:
                     self._frames.discriminative(frame, preset, proposals.masks).prefetch(
                         proposals.rows)

@@ -13,6 +13,7 @@ from refdiff_ros.caches import FrameCache, RecentCache
 from refdiff_ros.discriminative import similarity
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.generative import correlation
+from refdiff_ros.matching.colour_name import ColourNames
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Preset
 from refdiff_ros.proposals import sam
@@ -91,6 +92,12 @@ class PreparedFrames:
             rows = sam.filter_proposals(found.masks, config)
             return Proposals(found.masks, rows, found.predicted_iou)
         return self._frames.get(frame, ('proposals', config), compute)
+
+    def colours(self, frame: Frame, preset: Preset, masks: np.ndarray) -> ColourNames:
+        """The colours of the segmentor's proposals `masks` (N, H, W) under `preset`."""
+        return self._frames.get(
+            frame, ('colours', preset.proposals),
+            lambda: ColourNames(frame.image_rgb, masks))
 
     def discriminative(
         self, frame: Frame, preset: Preset, masks: np.ndarray,

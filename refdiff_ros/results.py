@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError, OutOfMemoryError
-from refdiff_ros.masks import window
+from refdiff_ros.masks import smaller_shares, window
 
 
 class Status(enum.IntEnum):
@@ -275,6 +275,11 @@ class Proposals:
     def windows(self) -> tuple[tuple[slice, slice], ...]:
         """Rows and columns of the box of each of `scored`."""
         return tuple(map(window, self.scored))
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """(N, N) float32 in 0..1, as `masks.smaller_shares` of all masks."""
+        return smaller_shares(self.masks)
 
 
 @dataclass(frozen=True)

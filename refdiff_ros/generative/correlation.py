@@ -78,6 +78,17 @@ class GenerativeFrame:
     prefix: dict[str, Any]
     prompts: RecentCache
 
+    @torch.inference_mode()
+    def prefetch(self) -> None:
+        """Compute ahead what the first step's UNet computes before it looks at a text."""
+        if self.prefix:
+            return
+        first = attention.cross_attention_layers(self.models.unet)[:1]
+        prompt = _encode(self.models, self.prompts, '', self.config)  # never looked at
+        with shared_prefix(self.models.unet, self.prefix):
+            _pass(self.models.unet, self.latents, self.schedule.timesteps[0], prompt, first,
+                  last=True)
+
     def correlation(self, expression: ReferringExpression) -> np.ndarray:
         """Eq. (5): the root token's normalised attention at the picture's resolution.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from refdiff_ros.config import CalibrationConfig, FitWeights
 from refdiff_ros.language.words import split_words
-from refdiff_ros.matching.colour_name import colour_name, NAMES
+from refdiff_ros.matching.colour_name import ColourNames, NAMES
 from refdiff_ros.matching.selection import Selection
 from refdiff_ros.results import ReferringExpression, Scores, Status
 
@@ -31,17 +31,15 @@ _NEVER = 1e-6  # probabilities stay this far from 0 and 1
 def evidence(
     rows: np.ndarray,
     scores: Scores,
-    masks: np.ndarray,
-    image_rgb: np.ndarray,
+    colours: ColourNames,
     expression: ReferringExpression,
 ) -> np.ndarray:
     """What is known of each region, in the order of `EVIDENCE`.
 
     Args:
-        rows: (R,) of the regions in `masks`.
+        rows: (R,) of the regions among all proposals.
         scores: of all proposals; those of `rows` are finite but for what the mode does not use.
-        masks: (N, H, W) bool, all proposals.
-        image_rgb: (H, W, 3) uint8.
+        colours: of all proposals.
         expression: parsed.
 
     Returns:
@@ -51,7 +49,7 @@ def evidence(
     spatial = nothing if scores.spatial is None else scores.spatial[rows]
     quality = nothing if scores.quality is None else scores.quality[rows]
     named = named_colour(expression)
-    seen = [colour_name(image_rgb, masks[row]) if named else '' for row in rows]
+    seen = [colours[row] if named else '' for row in rows.tolist()]
     clash = [name not in ('', named) for name in seen]
     anchor = nothing + (_NO_ANCHOR if scores.anchor is None else scores.anchor)
     columns = (scores.total[rows] - spatial, spatial, scores.generative[rows], quality, clash,

@@ -22,6 +22,24 @@ NAMES = (*_BANDS, 'brown', 'black', 'white')
 _GRID = 128  # rows or columns that are looked at, about
 
 
+class ColourNames:
+    """`colour_name` of each of N masks by its row, found when it is first asked for.
+
+    Args:
+        image_rgb: (H, W, 3) uint8.
+        masks: (N, H, W) bool.
+    """
+
+    def __init__(self, image_rgb: np.ndarray, masks: np.ndarray):
+        self._image_rgb, self._masks = image_rgb, masks
+        self._known: dict[int, str] = {}
+
+    def __getitem__(self, row: int) -> str:
+        if row not in self._known:
+            self._known[row] = colour_name(self._image_rgb, self._masks[row])
+        return self._known[row]
+
+
 def colour_name(image_rgb: np.ndarray, mask: np.ndarray) -> str:
     """The word for the median colour of a region.
 

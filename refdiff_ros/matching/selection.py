@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refdiff_ros.masks import smaller_shares
 from refdiff_ros.presets import SelectionConfig
 from refdiff_ros.results import Status
 from refdiff_ros.stages import stage
@@ -45,13 +46,19 @@ class Selection:
 
 
 @stage('selection')
-def select(total: np.ndarray, masks: np.ndarray, config: SelectionConfig) -> Selection:
+def select(
+    total: np.ndarray,
+    masks: np.ndarray,
+    config: SelectionConfig,
+    shares: np.ndarray | None = None,
+) -> Selection:
     """Eq. (2): the proposal with the highest score, with an honest status.
 
     Args:
         total: (N,) combined scores; NaN marks proposals that were filtered out.
         masks: (N, H, W) bool.
         config: thresholds of the decision.
+        shares: (N, N) `smaller_shares` of the masks, if the caller knows them.
     """
     rows = np.flatnonzero(np.isfinite(total))
     if len(masks) == 0:
@@ -63,7 +70,7 @@ def select(total: np.ndarray, masks: np.ndarray, config: SelectionConfig) -> Sel
     order = rows[np.argsort(-total[rows], kind='stable')]
     best = int(order[0])
     score = float(total[best])
-    separate = separate_regions(order, masks, config.rival_overlap)
+    separate = separate_regions(order, masks, config.rival_overlap, shares)
     shares = np.exp((total[separate].astype(np.float64) - score) / config.temperature)
     chosen = Selection(
         Status.FOUND, f'one region fits best, with score {score:.3f}', index=best, score=score,
@@ -85,39 +92,37 @@ def select(total: np.ndarray, masks: np.ndarray, config: SelectionConfig) -> Sel
     return chosen
 
 
-def separate_regions(order: np.ndarray, masks: np.ndarray, overlap: float) -> np.ndarray:
+def separate_regions(
+    order: np.ndarray, masks: np.ndarray, overlap: float, shares: np.ndarray | None = None,
+) -> np.ndarray:
     """Rows of `order` that are regions of their own, best first.
 
     A region is the same as a better one when their intersection covers more than `overlap` of
-    the smaller of the two: a part of an object is no second object. The comparison is made at
-    a quarter of the resolution at most, where it decides the same and costs a 16th.
+    the smaller of the two: a part of an object is no second object.
 
     Args:
         order: rows of `masks`, best first, at least one.
         masks: (N, H, W) bool.
         overlap: 0..1.
+        shares: (N, N) `smaller_shares` of the masks, if the caller knows them.
     """
-    regions = assign_regions(order, masks, overlap)
+    regions = assign_regions(order, masks, overlap, shares)
     return order[np.unique(regions, return_index=True)[1]]
 
 
-def assign_regions(order: np.ndarray, masks: np.ndarray, overlap: float) -> np.ndarray:
+def assign_regions(
+    order: np.ndarray, masks: np.ndarray, overlap: float, shares: np.ndarray | None = None,
+) -> np.ndarray:
     """Which region each row of `order` belongs to.
 
     Args:
-        order, masks, overlap: as in `separate_regions`.
+        order, masks, overlap, shares: as in `separate_regions`.
 
     Returns:
         (len(order),) int: numbers 0, 1, ... of the regions of `separate_regions`; a row that is
         part of several is the best one's.
     """
-    stride = max(1, min(masks.shape[1:]) // 128)
-    small = masks[order, ::stride, ::stride]
-    flat = small.reshape(len(order), small[0].size).astype(np.float32)  # (N, h*w)
-    area = flat.sum(axis=1)
-    shared = flat @ flat.T  # (N, N), whole numbers
-    smaller = np.maximum(np.minimum(area[:, None], area), 1)
-    share = shared / smaller
+    share = smaller_shares(masks[order]) if shares is None else shares[np.ix_(order, order)]
     kept, found = [0], [0]
     for row in range(1, len(order)):
         same = np.flatnonzero(share[row, kept] > overlap)

@@ -36,11 +36,13 @@ class Layout:
         masks: (N, H, W) bool.
         overlap: as in `selection.separate_regions`.
         depth_m: (H, W) float32 metres, or None.
+        shares: (N, N) `masks.smaller_shares` of the masks, if they are known.
     """
 
     masks: np.ndarray
     overlap: float = 0.5
     depth_m: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def adjust(
     """
     rows = np.flatnonzero(np.isfinite(total))
     order = rows[np.argsort(-total[rows], kind='stable')]
-    found = assign_regions(order, layout.masks, layout.overlap) if len(order) else np.zeros(0, int)
+    found = assign_regions(
+        order, layout.masks, layout.overlap, layout.shares) if len(order) else np.zeros(0, int)
     if len(np.unique(found)) < 2:
         return SpatialChange(None, (
             'where the object lies did not count: fewer than two separate regions were proposed',))
@@ -137,7 +140,8 @@ class _Measured:
         for anchor in (anchor for relation in relations for anchor in relation.anchors):
             rows = np.flatnonzero(np.isfinite(anchor.match))
             order = rows[np.argsort(-anchor.match[rows], kind='stable')]
-            separate = separate_regions(order, layout.masks, layout.overlap)[:_MAX_ANCHORS]
+            separate = separate_regions(
+                order, layout.masks, layout.overlap, layout.shares)[:_MAX_ANCHORS]
             self._anchor_rows[id(anchor)] = separate
             used.append(separate)
         self._rows = np.unique(np.concatenate(used))

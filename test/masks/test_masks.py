@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.masks import box_xyxy, candidate_masks, mask_pixels, pixels_vu, window
+from refdiff_ros.masks import (
+    box_xyxy,
+    candidate_masks,
+    mask_pixels,
+    pixels_vu,
+    smaller_shares,
+    window,
+)
 
 NO_MASK = Message(height=0, width=0, step=0, data=b'')
 
@@ -81,3 +88,20 @@ def test_what_does_not_fit_is_refused(masks: np.ndarray) -> None:
         answer = Message(mask=message(masks[0]), candidates=[each])
         with pytest.raises(BadRequestError, match="its box's size 1x1, inside the picture of 8x6"):
             candidate_masks(answer)
+
+
+def test_shares_of_the_smaller_of_two_masks():
+    masks = np.zeros((4, 8, 12), bool)
+    masks[0, :, :8] = masks[1, :4, 6:] = masks[2, :4, 2:4] = True  # the last is empty
+    shares = smaller_shares(masks)
+    assert shares.shape == (4, 4) and np.array_equal(shares, shares.T)
+    np.testing.assert_allclose(shares[0], [1, 8 / 24, 1, 0])
+    np.testing.assert_allclose(shares[1], [8 / 24, 1, 0, 0])
+    assert smaller_shares(masks[:0]).shape == (0, 0)
+
+
+def test_shares_of_large_masks_are_those_of_small_ones():
+    masks = np.zeros((2, 480, 640), bool)
+    masks[0, 60:240, 90:300] = masks[1, 120:360, 180:420] = True
+    exact = np.count_nonzero(masks[0] & masks[1]) / np.count_nonzero(masks[0])
+    assert abs(smaller_shares(masks)[0, 1] - exact) < 0.01

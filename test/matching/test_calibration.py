@@ -19,6 +19,7 @@ from refdiff_ros.matching.calibration import (
     right_probability,
     with_confidence,
 )
+from refdiff_ros.matching.colour_name import ColourNames
 from refdiff_ros.matching.selection import Selection
 from refdiff_ros.presets import get_preset
 from refdiff_ros.results import Scores, Status
@@ -97,12 +98,13 @@ def test_evidence_is_taken_of_the_regions_asked_for():
             [np.nan, -0.1, 0.0], np.float32), discriminative=np.zeros(3, np.float32),
         generative=np.array([np.nan, 0.2, 0.3], np.float32), quality=np.array([0.1, 0.8, 0.9]),
         anchor=0.3)
-    known = evidence(np.array([2, 1]), scores, masks, image, parse('the red mug', root='rules'))
+    colours = ColourNames(image, masks)
+    known = evidence(np.array([2, 1]), scores, colours, parse('the red mug', root='rules'))
     np.testing.assert_allclose(known, [[0.4, 0, 0.3, 0.9, 1, 0.3], [0.6, -0.1, 0.2, 0.8, 0, 0.3]],
                                atol=1e-6)
     # No diffusion model, no segmentor; and 'the mug' names no colour.
     plain = Scores(scores.total, np.full(3, np.nan, np.float32), scores.discriminative)
-    known = evidence(np.array([2, 1]), plain, masks, image, parse('the mug', root='rules'))
+    known = evidence(np.array([2, 1]), plain, colours, parse('the mug', root='rules'))
     np.testing.assert_allclose(known, [[0.4, 0, 0, 0, 0, 1], [0.5, 0, 0, 0, 0, 1]], atol=1e-6)
 
 

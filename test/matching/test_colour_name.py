@@ -3,7 +3,8 @@ import colorsys
 import numpy as np
 import pytest
 
-from refdiff_ros.matching.colour_name import colour_name, NAMES
+from refdiff_ros.matching import colour_name as module
+from refdiff_ros.matching.colour_name import colour_name, ColourNames, NAMES
 from refdiff_ros.sim.shapes import COLOURS
 
 
@@ -52,3 +53,14 @@ def test_a_large_picture_is_named_like_a_small_one():
     image = np.zeros((600, 800, 3), np.uint8)
     image[100:500, 200:600] = (25, 55, 190)
     assert colour_name(image, image[..., 2] > 0) == 'blue'
+
+
+def test_a_colour_is_found_once_for_each_mask(monkeypatch):
+    image = np.zeros((10, 10, 3), np.uint8)
+    image[:5] = 200, 20, 20
+    upper = np.zeros((10, 10), bool)
+    upper[:5] = True
+    names = ColourNames(image, np.stack([upper, ~upper]))
+    assert [names[row] for row in (0, 1)] == ['red', 'black']
+    monkeypatch.setattr(module, 'colour_name', None)
+    assert [names[row] for row in (1, 0)] == ['black', 'red']

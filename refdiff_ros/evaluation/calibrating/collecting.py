@@ -17,6 +17,7 @@ from refdiff_ros.evaluation.decisions.asking import RIGHT_IOU
 from refdiff_ros.evaluation.decisions.figures import DECISIONS
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.matching.calibration import EVIDENCE, evidence, MAX_REGIONS
+from refdiff_ros.matching.colour_name import ColourNames
 from refdiff_ros.matching.selection import select
 from refdiff_ros.presets import SelectionConfig
 from refdiff_ros.results import Frame, Segmentation, Status
@@ -86,7 +87,8 @@ def row_of(
     right = 0.0
     if len(regions):
         known[:len(regions)] = evidence(
-            regions, answer.scores, answer.proposals, frame.image_rgb, answer.expression)
+            regions, answer.scores, ColourNames(frame.image_rgb, answer.proposals),
+            answer.expression)
     if len(regions) and len(masks):
         ious = np.array([[iou(*overlap(answer.proposals[row], mask)) for mask in masks]
                          for row in regions])  # (R, K)
