@@ -7,6 +7,9 @@ on two cores. What is multiplied with NumPy here is too small to gain from them.
 
 from pathlib import Path
 
+from refdiff_ros.errors import MissingPackageError
+from refdiff_ros.optional import require_package
+
 # What waits busily; Intel's MKL does not.
 _WAITING = ('openblas', 'blis')
 
@@ -19,10 +22,10 @@ def use_one_blas_thread() -> None:
     threadpoolctl nothing changes.
     """
     try:
-        from threadpoolctl import ThreadpoolController
-    except ModuleNotFoundError:
+        controller = require_package('threadpoolctl', 'models').ThreadpoolController()
+    except MissingPackageError:
         return
-    for library in ThreadpoolController().lib_controllers:
+    for library in controller.lib_controllers:
         # The one in torch's folder is torch's own.
         if library.internal_api in _WAITING and 'torch' not in Path(library.filepath).parts:
             library.set_num_threads(1)

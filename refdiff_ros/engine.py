@@ -44,6 +44,8 @@ class Engine:
     What belongs to a frame alone is computed once and kept for the last `cached_frames` frames,
     so that a second expression on the same frame pays only for its own part.
 
+    From then on NumPy multiplies on one thread in this process (`blas`).
+
     Attributes:
         models: the loaded bundle.
         preset, mode, seed: of an answer where the caller names no others.
