@@ -50,7 +50,7 @@ os.environ.pop('ROS_LOCALHOST_ONLY', None)
 
 # Two workers on two cores: each with one thread, for torch's own wait busily for each other.
 if 'PYTEST_XDIST_WORKER' in os.environ:
-    os.environ.setdefault('OMP_NUM_THREADS', '1')
+    os.environ['OMP_NUM_THREADS'] = '1'
 
 # A run in a shell's background has Ctrl-C ignored, and so would every process that it starts.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
