@@ -48,9 +48,9 @@ _DOMAIN, _CLAIM = private_domain.claim_domain()
 os.environ.update(private_domain.environment(_DOMAIN))
 os.environ.pop('ROS_LOCALHOST_ONLY', None)
 
-# Two workers on two cores: each with one thread, for torch's own wait busily for each other.
-if 'PYTEST_XDIST_WORKER' in os.environ:
-    os.environ['OMP_NUM_THREADS'] = '1'
+# Of several workers each has one thread, for torch's own wait busily for each other; and only a
+# process of one thread can be forked (`warm_start`). What the caller's shell says does not count.
+os.environ['OMP_NUM_THREADS'] = '1'
 
 # A run in a shell's background has Ctrl-C ignored, and so would every process that it starts.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
