@@ -13,10 +13,10 @@ from typing import TypeVar
 import numpy as np
 
 from refdiff_ros.answering import Answering, Ask
-from refdiff_ros.blas import use_one_blas_thread
 from refdiff_ros.errors import OutOfMemoryError
 from refdiff_ros.language.expression import parse
 from refdiff_ros.language.instruction.door import parse_one
+from refdiff_ros.models.blas import use_one_blas_thread
 from refdiff_ros.models.memory import free_caches, is_out_of_memory
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.prepared import PreparedFrames
@@ -44,7 +44,7 @@ class Engine:
     What belongs to a frame alone is computed once and kept for the last `cached_frames` frames,
     so that a second expression on the same frame pays only for its own part.
 
-    From then on NumPy multiplies on one thread in this process (`blas`).
+    From then on NumPy multiplies on one thread in this process (`models.blas`).
 
     Attributes:
         models: the loaded bundle.

@@ -18,8 +18,8 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.signals import SignalHandlerOptions
 
-from refdiff_ros.blas import use_one_blas_thread
 from refdiff_ros.errors import RefDiffError
+from refdiff_ros.models.blas import use_one_blas_thread
 from refdiff_ros.ros.log_repeats import RepeatFilter
 from refdiff_ros.ros.processes.guard import Guard
 

@@ -7,8 +7,8 @@ import pytest
 from threadpoolctl import ThreadpoolController
 import torch
 
-from refdiff_ros.blas import use_one_blas_thread
 from refdiff_ros.engine import Engine
+from refdiff_ros.models.blas import use_one_blas_thread
 from refdiff_ros.presets import get_preset
 
 
