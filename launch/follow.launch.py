@@ -87,7 +87,7 @@ def _flags(value: Callable[[str], str], *names: str) -> list[dict]:
 
 def _camera_in_base(seed: int) -> list[float]:
     from refdiff_ros.sim.gripper_sim import camera_in_base
-    from refdiff_ros.sim.scene import random_scene
+    from refdiff_ros.sim.worlds import table_scene
 
-    pose = camera_in_base(random_scene(seed).view)
+    pose = camera_in_base(table_scene(seed).view)
     return [*map(float, pose.position), *map(float, pose.orientation)]

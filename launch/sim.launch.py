@@ -22,6 +22,9 @@ def generate_launch_description() -> LaunchDescription:
     """Declare the arguments and start both nodes."""
     return LaunchDescription([
         DeclareLaunchArgument('seed', default_value='0', description='Seed of the scene.'),
+        DeclareLaunchArgument('world', default_value='tabletop8',
+                              choices=['tabletop8', 'tabletop20'],
+                              description='Eight kinds of things, or twenty.'),
         *(DeclareLaunchArgument(name, default_value='', description='As in refdiff.launch.py.')
           for name in _PASSED_ON),
         OpaqueFunction(function=_both),
@@ -36,7 +39,8 @@ def _both(context: LaunchContext) -> list[Node | IncludeLaunchDescription]:
     arguments = {name: value(name) for name in _PASSED_ON}
     arguments |= {'image': f'{camera}/color/image_raw', 'depth': f'{camera}/depth/image_raw',
                   'camera_info': f'{camera}/color/camera_info'}
-    parameters = {'seed': ParameterValue(LaunchConfiguration('seed'), value_type=int)}
+    parameters = {'seed': ParameterValue(LaunchConfiguration('seed'), value_type=int),
+                  'world': ParameterValue(LaunchConfiguration('world'), value_type=str)}
     if value('use_sim_time'):
         parameters['use_sim_time'] = ParameterValue(
             LaunchConfiguration('use_sim_time'), value_type=bool)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Trains a bundle for the twenty kinds of things of `tabletop20`, from scenes to calibration.
+# Trains the bundle `tabletop_wide`, for the twenty kinds of things of the world `tabletop20`, from
+# scenes to calibration.
 #
 #   training/wide_bundle.sh [OUT]      all files go to the folder OUT (default out/wide)
 #
@@ -46,7 +47,7 @@ trainings() {
   "$1" clip clip --scenes "$out/train" --val "$out/val" --out "$out/clip" \
     --steps "${CLIP_STEPS:-24000}"
   "$1" sam sam --init "$out/start/sam/start.pt" --scenes "$out/train" --val "$out/val" \
-    --out "$out/sam" --batch 6 --rate 6e-4 --steps "${SAM_STEPS:-9000}"
+    --out "$out/sam" --size wide --batch 5 --prompts 8 --rate 6e-4 --steps "${SAM_STEPS:-9000}"
   "$1" unet unet --init "$out/start/unet/start.pt" --vae "$out/start/vae/vae.pt" \
     --scenes "$out/train" --val "$out/val" --out "$out/unet" --rate 1e-3 \
     --steps "${UNET_STEPS:-8000}"
@@ -63,7 +64,7 @@ fi
 
 mkdir -p "$out/vae"
 cp "$out/start/vae/vae.pt" "$out/vae/"
-part ship ship --from "$out" --out "$out/bundle"
+part ship ship --from "$out" --name tabletop_wide --out "$out/bundle"
 part calibrate calibrate --bundle "$out/bundle" --split tabletop20_val \
   --limit "${ASKED:-300}" --cache "$out/answers.npz" --into "$out/bundle"
 echo "$(date +%T) the bundle: $out/bundle"

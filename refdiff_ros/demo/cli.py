@@ -11,6 +11,7 @@ import numpy as np
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.optional import require_ros
 from refdiff_ros.presets import Mode, PRESETS
+from refdiff_ros.sim.worlds import MAKERS, WORLD
 
 if TYPE_CHECKING:
     from refdiff_ros.ros.processes.child_process import ChildProcess
@@ -35,6 +36,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
     parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda[:N]'")
     parser.add_argument('--seed', type=int, default=3, help='of the scene and of the noise')
+    parser.add_argument('--world', default=WORLD, choices=tuple(MAKERS),
+                        help=f'which things lie on the table (default {WORLD})')
     parser.add_argument('--expressions', type=int, default=6, metavar='N',
                         help='expressions asked through the service (default 6)')
     parser.add_argument('--out', type=Path, default=Path('out/demo'),
@@ -80,7 +83,7 @@ def _demo(args: argparse.Namespace, domain: int, stack: ExitStack) -> int:
     from refdiff_ros.demo.client import DemoClient
     from refdiff_ros.ros.processes.startup import wait_until_active
 
-    view, asked = _scene(args.seed, args.expressions)
+    view, asked = _scene(args.seed, args.world, args.expressions)
     print(f'starting the camera and the node on ROS domain {domain}, on this machine only; '
           f'logs in {args.out / "log"}', flush=True)
     # Pictures of an earlier scene beside this table would be taken for its own.
@@ -112,12 +115,12 @@ def _demo(args: argparse.Namespace, domain: int, stack: ExitStack) -> int:
     return 0 if all(row.answered for row in rows) else 1
 
 
-def _scene(seed: int, count: int) -> tuple['SceneView', list[tuple[str, int]]]:
+def _scene(seed: int, world: str, count: int) -> tuple['SceneView', list[tuple[str, int]]]:
     """The scene that the camera will show, and expressions with the rows that they mean."""
     from refdiff_ros.sim.expressions import expressions
     from refdiff_ros.sim.render import generate
 
-    view = generate(seed, _SIZE_HW)
+    view = generate(seed, _SIZE_HW, world)
     kinds: dict[str, list[tuple[str, int]]] = {}
     for found in expressions(view):
         kinds.setdefault(found.kind, []).append((found.text, found.row))
@@ -134,8 +137,8 @@ def _start(args: argparse.Namespace, stack: ExitStack) -> tuple['ChildProcess', 
     from refdiff_ros.ros.processes.child_process import ChildProcess
 
     # On a busy machine best effort loses depth, and an answer without depth has no pose.
-    camera = {'seed': args.seed, 'width': _SIZE_HW[1], 'height': _SIZE_HW[0], 'rate': 10.0,
-              'reliable': 'true'}
+    camera = {'seed': args.seed, 'world': args.world, 'width': _SIZE_HW[1],
+              'height': _SIZE_HW[0], 'rate': 10.0, 'reliable': 'true'}
     node = {'bundle': args.bundle, 'preset': args.preset, 'mode': args.mode,
             'device': args.device, 'seed': args.seed,
             'service_timeout': args.timeout, 'max_age': 30.0}

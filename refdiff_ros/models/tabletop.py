@@ -1,6 +1,6 @@
-"""The models of the bundle `tabletop_mini`: the paper's classes, small.
+"""The models of the bundles `tabletop_mini` and `tabletop_wide`: the paper's classes, small.
 
-Their sizes stand here, so that training, a test and the shipped bundle speak of the same ones.
+Their sizes stand here, so that training, a test and the shipped bundles speak of the same ones.
 """
 
 from typing import Any
@@ -12,8 +12,9 @@ from refdiff_ros.models.sam_config import build_sam
 from refdiff_ros.optional import require_package
 
 NAME = 'tabletop_mini'
-NOTICE = ('tabletop_mini knows tabletops in simulation and nothing else: for pictures of the real '
-          'world use sd15_vit_h')
+WIDE_NAME = 'tabletop_wide'
+NOTICES = {name: f'{name} knows tabletops in simulation and nothing else: for pictures of the '
+           'real world use sd15_vit_h' for name in (NAME, WIDE_NAME)}
 
 # Side of the square that the diffusion model sees; its latents are a quarter of it.
 DIFFUSION_SIDE = 192
@@ -27,6 +28,9 @@ SAM = {
 }
 # Its first stage of training: 16x16 tokens instead of 24x24.
 SAM_COARSE = {**SAM, 'image_size': 192, 'patch_size': 12}
+# Spoons and screwdrivers want a finer grid: 32x32 tokens.
+SAM_FINE = {**SAM, 'image_size': 256, 'patch_size': 8}
+SAM_OF = {NAME: SAM, WIDE_NAME: SAM_FINE}
 SCHEDULE = {
     'beta_start': 0.00085, 'beta_end': 0.012, 'beta_schedule': 'scaled_linear',
     'clip_sample': False, 'set_alpha_to_one': False, 'steps_offset': 1,
@@ -45,7 +49,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     'onboard': {
         'generative': {
             **_DIFFUSION, 'layers': (), 'start_step': 8, 'prompt': 'phrase', 'words': 'phrase'},
-        'proposals': _SAM,
+        'proposals': {**_SAM, 'points_kept': 0.4},
         'spatial': {'temperature': 0.35},
         'discriminative': {'crop_background': 'grey', 'crop_source_side': 256, 'beta': 0.1,
                            'text_local': 'phrase'},
@@ -98,9 +102,9 @@ def build_clip(tokenizer: Any) -> torch.nn.Module:
         text_config=_text(tokenizer, 96), vision_config=vision, projection_dim=96))
 
 
-def build_tabletop_sam() -> torch.nn.Module:
-    """segment-anything's `Sam`."""
-    return build_sam(SAM)
+def build_tabletop_sam(name: str = NAME) -> torch.nn.Module:
+    """segment-anything's `Sam` of the bundle `name`."""
+    return build_sam(SAM_OF[name])
 
 
 def _text(tokenizer: Any, width: int) -> dict[str, Any]:

@@ -20,10 +20,13 @@ from refdiff_ros.ros.parameters import ParameterSpec
 from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.sim.camera_topics import CameraTopics
 from refdiff_ros.sim.render import generate, SceneView
+from refdiff_ros.sim.worlds import MAKERS, WORLD
 
 PARAMETERS = (
     ParameterSpec('seed', 0, 'Seed of the first scene; each next scene adds 1.', 'start',
                   low=0, high=2**31 - 1),
+    ParameterSpec('world', WORLD, 'Which things lie on the table: eight kinds, or twenty.',
+                  'start', choices=tuple(MAKERS)),
     ParameterSpec('width', 640, 'Width of the images in pixels.', 'start', low=16, high=4096),
     ParameterSpec('height', 480, 'Height of the images in pixels.', 'start', low=16, high=4096),
     ParameterSpec('rate', 10.0, 'Frames per second, Hz.', low=0.05, high=120.0),
@@ -46,6 +49,7 @@ class CameraConfig:
     """The values of all parameters; see `PARAMETERS`."""
 
     seed: int = 0
+    world: str = WORLD
     width: int = 640
     height: int = 480
     rate: float = 10.0
@@ -132,7 +136,8 @@ class TabletopCamera(Node):
             self._wake.clear()
 
     def _lay_scene(self, seed: int) -> SceneView:
-        view = generate(seed, (self._config.height, self._config.width))
+        view = generate(
+            seed, (self._config.height, self._config.width), self._config.world)
         self._topics.publish_truth(view)
         names = ', '.join(thing.name for thing in view.objects)
         self.get_logger().info(f'scene {seed}: {names}')

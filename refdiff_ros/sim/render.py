@@ -19,7 +19,7 @@ from refdiff_ros.optional import require_package
 from refdiff_ros.results import Camera, Frame
 from refdiff_ros.sim.mjcf import camera_name, camera_pose, scenes_xml, show_scene
 from refdiff_ros.sim.scene import Scene, View
-from refdiff_ros.sim.worlds import table_scene
+from refdiff_ros.sim.worlds import table_scene, WORLD
 
 FRAME_ID = 'camera_color_optical_frame'
 
@@ -69,14 +69,17 @@ class SceneView:
     scene: Scene
 
 
-def generate(seed: int, size_hw: tuple[int, int] = (480, 640)) -> SceneView:
-    """The tabletop of `seed`; the same seed and size give the same bytes on one machine.
+def generate(
+    seed: int, size_hw: tuple[int, int] = (480, 640), world: str = WORLD,
+) -> SceneView:
+    """The tabletop of `seed` in a world; the same three give the same bytes on one machine.
 
     Raises:
+        BadRequestError: there is no such world, or the seed is negative.
         MissingPackageError: MuJoCo is not installed.
         RefDiffError: no headless OpenGL can be had.
     """
-    return render(table_scene(seed), size_hw)
+    return render(table_scene(seed, world), size_hw)
 
 
 def render(scene: Scene, size_hw: tuple[int, int] = (480, 640)) -> SceneView:

@@ -15,7 +15,7 @@ import pytest
 
 from refdiff_ros.demo import table
 from refdiff_ros.demo.cli import first_line
-from refdiff_ros.models.tabletop import NOTICE
+from refdiff_ros.models.tabletop import NAME, NOTICES
 from refdiff_ros.ros.processes.child_process import ChildDiedError, ChildProcess
 
 # For what loads models on a busy machine.
@@ -60,7 +60,7 @@ def demo(tmp_path_factory):
 def test_first_line_says_what_the_bundle_knows(demo):
     _, done = demo
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[0] == f"Bundle 'tabletop_mini'. {NOTICE}"
+    assert done.stdout.splitlines()[0] == f"Bundle 'tabletop_mini'. {NOTICES[NAME]}"
 
 
 def test_first_line_says_when_weights_are_random():

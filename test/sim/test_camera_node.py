@@ -14,6 +14,7 @@ from std_srvs.srv import Trigger
 from refdiff_ros.pictures.camera_info import camera_from_info
 from refdiff_ros.ros.conversions import depth_from_image, rgb_from_image
 from refdiff_ros.sim.render import generate
+from refdiff_ros.sim.worlds import table_scene
 
 CAMERA = ROOT / 'scripts' / 'tabletop_camera'
 SIZE = {'width': 160, 'height': 120}
@@ -142,6 +143,16 @@ def test_an_interrupt_ends_it_without_waiting_for_the_next_frame(client):
     process.signal(signal.SIGINT)
     assert process.wait(15.0) == 0  # the next frame is 20 s away
     assert 'Traceback' not in process.output
+
+
+def test_a_world_is_shown_by_name(client):
+    process = NodeProcess({**SIZE, 'seed': 2, 'world': 'tabletop20'}, script=CAMERA,
+                          arguments=('-r', '__node:=wide'))
+    try:
+        names = ', '.join(thing.name for thing in table_scene(2, 'tabletop20').things)
+        process.wait_for_output(f'scene 2: {names}')
+    finally:
+        process.stop()
 
 
 def test_images_can_be_offered_reliably(client):

@@ -120,6 +120,8 @@ def test_one_switch_says_which_world_is_shown():
     assert repr(worlds.table_scene(3, 'tabletop8')) == repr(random_scene(3))
     assert repr(worlds.table_scene(3, 'tabletop20')) == repr(wide_scene(3))
     assert repr(worlds.table_scene(3)) == repr(worlds.MAKERS[worlds.WORLD](3))
+    with pytest.raises(BadRequestError, match="'tabletop8', 'tabletop20'.*'kitchen'"):
+        worlds.table_scene(3, 'kitchen')
 
 
 def test_scenes_of_eight_shapes_are_what_they_were():

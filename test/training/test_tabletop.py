@@ -101,8 +101,8 @@ def test_a_window_is_captioned_by_what_it_shows_alone():
 def test_prompts_ask_for_the_object_under_the_point():
     labels = np.zeros((96, 128), np.uint8)
     labels[30:60, 40:80] = 1
-    points, targets, real = prompts(labels, np.random.default_rng(0), 192)
-    assert real.tolist() == [True] * (len(real) - 1) + [False]
+    points, targets, real = prompts(labels, np.random.default_rng(0), 192, 7)
+    assert real.tolist() == [True] * 6 + [False]
     for (x, y), target, is_real in zip(points, targets, real):
         assert labels[int(y * 128 / 192), int(x * 128 / 192)] == is_real
         share = target.shape[0] / 128

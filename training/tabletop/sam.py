@@ -2,7 +2,7 @@
 
 From class-agnostic instance masks: a point on an object asks for that object's mask. A point
 beside all objects asks for nothing, and the model learns to give its answer there no quality.
-In two stages: `--coarse` first, which is cheap, then the shipped size with `--init` of its result.
+Begin with `--size coarse`, which is cheap, then take the shipped size with `--init` of its result.
 
 Letters: B prompts of an image, Q side of the low-resolution logits.
 """
@@ -18,11 +18,11 @@ import torch
 from torch.nn import functional as F
 
 from refdiff_ros.models.sam_config import build_sam
-from refdiff_ros.models.tabletop import SAM, SAM_COARSE
+from refdiff_ros.models.tabletop import SAM, SAM_COARSE, SAM_FINE
 from training.tabletop import loop
 from training.tabletop.data import SceneSet
 
-_PROMPTS = 5
+_SIZES = {'coarse': SAM_COARSE, 'mini': SAM, 'wide': SAM_FINE}
 _BACKGROUND = 1  # of the prompts
 _MIN_PIXELS = 12
 
@@ -32,26 +32,28 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     loop.add_arguments(parser, steps=2000, batch=8, rate=1.5e-3)
     parser.add_argument('--val', type=Path, help='folder of the validation split, for the curve')
-    parser.add_argument('--coarse', action='store_true', help='the first stage, with few tokens')
-    parser.add_argument('--init', type=Path, help='sam.pt of the first stage, or start.pt')
+    parser.add_argument('--size', choices=_SIZES, default='mini',
+                        help='16x16, 24x24 or 32x32 tokens (default 24x24)')
+    parser.add_argument('--prompts', type=int, default=5, help='points of a picture (default 5)')
+    parser.add_argument('--init', type=Path, help='sam.pt of another size, or start.pt')
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     scenes = SceneSet(options.scenes)
     checked = SceneSet(options.val) if options.val else None
     torch.manual_seed(options.seed)
-    sam = build_sam(SAM_COARSE if options.coarse else SAM)
+    sam = build_sam(_SIZES[options.size])
     if options.init:
         state = torch.load(options.init, map_location='cpu', weights_only=True)['model']
         sam.load_state_dict(refined(state, sam))
     sam.to(options.device).train()
 
     def loss(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
-        return _loss(sam, scenes, rng.choice(scenes.rows, options.batch), rng)
+        return _loss(sam, scenes, rng.choice(scenes.rows, options.batch), rng, options.prompts)
 
     def check(averaged: torch.nn.Module) -> dict[str, float]:
         rng = np.random.default_rng(0)
         with torch.no_grad():
-            _, figures = _loss(averaged, checked, checked.rows[:48], rng)
+            _, figures = _loss(averaged, checked, checked.rows[:48], rng, options.prompts)
         return {f'val_{name}': value for name, value in figures.items()}
 
     trained = loop.train(sam, loss, options, average=0.99, every=100,
@@ -60,13 +62,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _loss(
-    sam: Any, scenes: SceneSet, rows: np.ndarray, rng: np.random.Generator,
+    sam: Any, scenes: SceneSet, rows: np.ndarray, rng: np.random.Generator, count: int,
 ) -> tuple[torch.Tensor, dict[str, float]]:
     images = torch.stack([fitted(sam, scenes.images[row]) for row in rows]).to(sam.device)
     features = sam.image_encoder(images)  # (batch, C, h, w)
     total, overlaps, background = 0.0, [], []
     for feature, row in zip(features, rows):
-        points, targets, real = prompts(scenes.labels[row], rng, sam.image_encoder.img_size)
+        points, targets, real = prompts(
+            scenes.labels[row], rng, sam.image_encoder.img_size, count)
         points = torch.from_numpy(points)[:, None].to(sam.device)
         sparse, dense = sam.prompt_encoder(
             points=(points, torch.ones(points.shape[:2], dtype=torch.int, device=sam.device)),
@@ -114,7 +117,7 @@ def _resized(value: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 
 
 def prompts(
-    labels: np.ndarray, rng: np.random.Generator, side: int,
+    labels: np.ndarray, rng: np.random.Generator, side: int, count: int = 5,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points of an image, the masks that they ask for, and which of them ask for any.
 
@@ -122,6 +125,7 @@ def prompts(
         labels: (H, W), 0 background, n object n.
         rng: draws objects and points.
         side: S of SAM's square.
+        count: B.
 
     Returns:
         (B, 2) float32 x and y in SAM's square, (B, Q, Q) float32 covered share, (B,) bool.
@@ -134,8 +138,8 @@ def prompts(
         # Thin, small and half hidden things are harder, and asked for more often.
         weights = counts[np.isin(numbers, present)] ** -0.5
         chosen = [int(n) for n in rng.choice(
-            present, _PROMPTS - _BACKGROUND, p=weights / weights.sum())]
-    chosen += [0] * (_PROMPTS - len(chosen))
+            present, count - _BACKGROUND, p=weights / weights.sum())]
+    chosen += [0] * (count - len(chosen))
     scale = side / width
     points, targets = [], []
     for number in chosen:

@@ -22,7 +22,7 @@ from refdiff_ros.models.tabletop import (
     build_tabletop_sam,
     build_vae,
     NAME,
-    NOTICE,
+    NOTICES,
     OVERRIDES,
 )
 from refdiff_ros.models.writer import write_bundle
@@ -36,11 +36,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--from', dest='source', required=True, type=Path)
     parser.add_argument('--base', help='name or folder of the bundle that has what FOLDER lacks')
+    parser.add_argument('--name', default=NAME, choices=NOTICES, help=f'(default {NAME})')
     parser.add_argument('--out', required=True, type=Path, help='folder of the bundle')
     options = parser.parse_args(arguments)
     card = options.out / 'README.md'
     kept = card.read_bytes() if card.is_file() else None
-    models = collect(options.source, options.base)
+    models = collect(options.source, options.base, options.name)
     if options.out.exists():
         shutil.rmtree(options.out)
     bundle = write_bundle(
@@ -52,14 +53,14 @@ def main(arguments: list[str] | None = None) -> None:
     print(json.dumps({'name': bundle.name, 'bytes': size}))
 
 
-def collect(folder: Path, base: str | None = None) -> ModelSet:
+def collect(folder: Path, base: str | None = None, name: str = NAME) -> ModelSet:
     """The trained models of a folder, in half precision; what it lacks is of the bundle `base`."""
     tokenizer = build_tokenizer()
     known = load_bundle(base, device='cpu') if base else None
     return ModelSet(
-        name=NAME, trained=True, notice=NOTICE, overrides=OVERRIDES,
+        name=name, trained=True, notice=NOTICES[name], overrides=OVERRIDES,
         diffusion=_diffusion(folder, tokenizer, known), clip=_clip(folder, tokenizer, known),
-        sam=_sam(folder, known), device=torch.device('cpu'), dtype=torch.float16)
+        sam=_sam(folder, known, name), device=torch.device('cpu'), dtype=torch.float16)
 
 
 def _diffusion(folder: Path, tokenizer: Any, known: ModelSet | None) -> DiffusionModels:
@@ -82,10 +83,10 @@ def _clip(folder: Path, tokenizer: Any, known: ModelSet | None) -> ClipModels:
         _filled(build_clip(tokenizer), _weights(folder / 'clip', 'clip.pt')[0]), tokenizer)
 
 
-def _sam(folder: Path, known: ModelSet | None) -> torch.nn.Module:
+def _sam(folder: Path, known: ModelSet | None, name: str) -> torch.nn.Module:
     if known is not None and not (folder / 'sam').is_dir():
         return known.sam.half()
-    return _filled(build_tabletop_sam(), _weights(folder / 'sam', 'sam.pt')[0])
+    return _filled(build_tabletop_sam(name), _weights(folder / 'sam', 'sam.pt')[0])
 
 
 def _filled(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
