@@ -20,6 +20,9 @@ mkdir -p "$out"
 python=${PYTHON:-python3}
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 workers=${WORKERS:-$(nproc)}
+# libc keeps what a step frees: else the system gives and clears the same pages again and again,
+# which took a quarter of a step of the segmentor.
+export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184
 
 # part NAME ARGUMENTS...: its output goes to OUT/NAME.log; what is done already is not done again.
 part() {

@@ -64,16 +64,19 @@ def collect(folder: Path, base: str | None = None, name: str = NAME) -> ModelSet
 
 
 def _diffusion(folder: Path, tokenizer: Any, known: ModelSet | None) -> DiffusionModels:
-    if known is not None and not (folder / 'unet').is_dir():
-        found = known.diffusion
-        return DiffusionModels(found.vae.half(), found.unet.half(), found.scheduler,
+    found = None if known is None else known.diffusion
+    if found is not None and not (folder / 'vae').is_dir():
+        vae = found.vae.half()
+    else:
+        weights, scale = _weights(folder / 'vae', 'vae.pt')
+        vae = _filled(build_vae(scale), weights)
+    if found is not None and not (folder / 'unet').is_dir():
+        return DiffusionModels(vae, found.unet.half(), found.scheduler,
                                found.text_encoder.half(), found.tokenizer)
-    weights, scale = _weights(folder / 'vae', 'vae.pt')
     both = build_diffusion(tokenizer)
     both.load_state_dict(_weights(folder / 'unet', 'unet.pt')[0])
     unet, text = (both[name].half().eval() for name in ('unet', 'text'))
-    return DiffusionModels(_filled(build_vae(scale), weights), unet, build_scheduler(), text,
-                           tokenizer)
+    return DiffusionModels(vae, unet, build_scheduler(), text, tokenizer)
 
 
 def _clip(folder: Path, tokenizer: Any, known: ModelSet | None) -> ClipModels:
