@@ -1,7 +1,7 @@
 """The method on one page: what a sentence means in a picture, in the order of the paper.
 
 Each stage is a property that is computed when it is first asked for: correlation, proposals,
-generative, discriminative, total, placed, decision, question. `result` puts them together.
+generative, discriminative, total, placed, decision, question, drawn. `result` puts them together.
 
 Letters: N proposals, H W image height and width.
 """
@@ -17,6 +17,7 @@ from refdiff_ros.matching.colour_name import ColourNames
 from refdiff_ros.matching.selection import select, Selection
 from refdiff_ros.prepared import PreparedFrames
 from refdiff_ros.presets import Mode, Preset
+from refdiff_ros.proposals.edges import along_edges
 from refdiff_ros.proposals.weight_free import connected_parts, weight_free_proposals
 from refdiff_ros.results import (
     Frame,
@@ -192,10 +193,22 @@ class Answering:
         candidates = self.proposals.masks[[chosen.index, *chosen.rivals]]
         return question.ask(candidates, frame.image_rgb, self._ask.expression, frame.depth_m)
 
+    @cached_property
+    def drawn(self) -> np.ndarray:
+        """The proposals' masks, (N, H, W), the answer's own along the picture's edges if asked."""
+        chosen, proposals = self.decision, self.proposals
+        if (self._ask.preset.proposals.edges != 'picture' or not proposals.cell_px
+                or not chosen.status.has_mask):
+            return proposals.masks
+        masks = proposals.masks.copy()
+        for row in (chosen.index, *chosen.rivals):
+            masks[row] = along_edges(self._ask.frame.image_rgb, masks[row], proposals.cell_px)
+        return masks
+
     @property
     def result(self) -> Segmentation:
         """The answer."""
-        chosen, masks, (placed, place_notes) = self.decision, self.proposals.masks, self.placed
+        chosen, masks, (placed, place_notes) = self.decision, self.drawn, self.placed
         mask = masks[chosen.index].copy() if chosen.status.has_mask else (
             np.zeros(self._ask.frame.size_hw, bool))
         return Segmentation(

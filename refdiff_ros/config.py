@@ -146,6 +146,8 @@ class ProposalConfig:
             sees it, which is smaller than most pictures. Those that are kept are drawn in full.
         largest_part: of a segmentor's mask in several connected parts the largest alone is kept,
             since a stray speck spoils the box around an object.
+        edges: whose edges the answer's masks have: the 'model' draws them on a grid coarser than
+            most pictures; 'picture' moves them to its own edges, by half a cell (`edges`).
         min_area_px: proposals of this many pixels or fewer are filtered out (0: empty ones).
         max_proposals: the N largest are kept; 0 keeps all.
         max_area_fraction: proposals covering more of the image are filtered out (1 keeps all).
@@ -164,6 +166,7 @@ class ProposalConfig:
     box_nms_thresh: float = 0.7
     judged_at: str = 'picture'
     largest_part: bool = False
+    edges: str = 'model'
     min_area_px: int = 0
     max_proposals: int = 0
     max_area_fraction: float = 1.0
@@ -182,6 +185,8 @@ class ProposalConfig:
                 self.points_per_batch)
         require(self.judged_at in ('picture', 'model'),
                 "proposals.judged_at 'picture' or 'model'", self.judged_at)
+        require(self.edges in ('model', 'picture'), "proposals.edges 'model' or 'picture'",
+                self.edges)
         require(self.max_proposals >= 0, 'proposals.max_proposals >= 0', self.max_proposals)
         require(0 < self.max_area_fraction <= 1, 'proposals.max_area_fraction in (0, 1]',
                 self.max_area_fraction)

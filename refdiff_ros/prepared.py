@@ -90,7 +90,7 @@ class PreparedFrames:
         def compute() -> Proposals:
             found = sam.propose(self.models.need('sam'), frame, config)
             rows = sam.filter_proposals(found.masks, config)
-            return Proposals(found.masks, rows, found.predicted_iou)
+            return Proposals(found.masks, rows, found.predicted_iou, found.cell_px)
         return self._frames.get(frame, ('proposals', config), compute)
 
     def colours(self, frame: Frame, preset: Preset, masks: np.ndarray) -> ColourNames:

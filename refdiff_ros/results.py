@@ -260,11 +260,14 @@ class Proposals:
         rows: (K,) those that pass the filter and are scored, ascending.
         quality: (N,) float32, the segmentor's own estimate of each mask's IoU; None where no
             segmentor made them.
+        cell_px: side of a cell of the grid on which they were drawn, pixels of the frame; 0 where
+            there was none.
     """
 
     masks: np.ndarray
     rows: np.ndarray
     quality: np.ndarray | None = None
+    cell_px: float = 0.0
 
     @cached_property
     def scored(self) -> np.ndarray:

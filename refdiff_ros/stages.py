@@ -33,6 +33,7 @@ STAGES = {
     'sam_encoder': "SAM's image encoder",
     'sam_prompts': "SAM's decoder on the grid of prompts",
     'sam_masks': 'masks to the size of the picture, tests of quality, suppression, filter',
+    'edges': "the answer's masks to the picture's own edges",
     'clip_masked': 'CLIP with masked attention (f_M of Eq. (7))',
     'clip_crops': 'CLIP on crops (f of Eq. (7))',
     'clip_text': "CLIP's text encoder",

@@ -49,7 +49,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     'onboard': {
         'generative': {
             **_DIFFUSION, 'layers': (), 'start_step': 8, 'prompt': 'phrase', 'words': 'phrase'},
-        'proposals': {**_SAM, 'points_kept': 0.4},
+        'proposals': {**_SAM, 'points_kept': 0.4, 'edges': 'picture'},
         'spatial': {'temperature': 0.35},
         'discriminative': {'crop_background': 'grey', 'crop_source_side': 256, 'beta': 0.1,
                            'text_local': 'phrase'},

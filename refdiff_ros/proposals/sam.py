@@ -42,11 +42,13 @@ class SamProposals:
         masks: (N, H, W) bool.
         predicted_iou: (N,) float32, SAM's own estimate of each mask's quality.
         stability: (N,) float32 in 0..1: IoU of the mask cut above and below its threshold.
+        cell_px: side of a cell of the low-resolution logits, pixels of the frame.
     """
 
     masks: np.ndarray
     predicted_iou: np.ndarray
     stability: np.ndarray
+    cell_px: float
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def propose(
     return SamProposals(
         masks=masks,
         predicted_iou=found.predicted_iou[kept].cpu().numpy(),
-        stability=found.stability[kept].cpu().numpy())
+        stability=found.stability[kept].cpu().numpy(),
+        cell_px=max(frame.size_hw) / max(found.logits.shape[-2:]))
 
 
 @stage('sam_masks')

@@ -9,6 +9,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.iou import best_iou, recall
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Preset
+from refdiff_ros.proposals.edges import along_edges
 from refdiff_ros.proposals.sam import filter_proposals, propose
 from refdiff_ros.sim.sightings import see
 from refdiff_ros.sim.splits import split_views
@@ -40,10 +41,14 @@ def proposal_recall(
             f"expected a bundle with a segmentor, got '{models.name}' without one")
     best, proposed, kept = [], [], []
     for view in split_views(split, scenes, depth=False):
-        masks = propose(models.sam, view.frame, preset.proposals).masks
-        rows = filter_proposals(masks, preset.proposals)
-        best += [best_iou(masks[rows], view.masks[seen.row]) for seen in see(view) if seen.clear]
-        proposed.append(len(masks))
+        found = propose(models.sam, view.frame, preset.proposals)
+        rows = filter_proposals(found.masks, preset.proposals)
+        masks = found.masks[rows]
+        if preset.proposals.edges == 'picture':  # as each would be answered
+            for place, mask in enumerate(masks):
+                masks[place] = along_edges(view.frame.image_rgb, mask, found.cell_px)
+        best += [best_iou(masks, view.masks[seen.row]) for seen in see(view) if seen.clear]
+        proposed.append(len(found.masks))
         kept.append(len(rows))
         if on_scene is not None:
             on_scene()

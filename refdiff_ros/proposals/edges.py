@@ -1,0 +1,119 @@
+"""A mask's border, moved to the edge that the picture itself has there.
+
+A segmentor draws its masks on a grid that is coarser than the picture, so that an object's edge is
+known to about a cell of it. Within half a cell of the border, each pixel goes to the side whose
+colour around it is nearer; then again with half of everything. Nothing further away changes.
+
+Letters: H W image height and width, h w the part of it around the mask.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from refdiff_ros.optional import require_package
+from refdiff_ros.stages import stage
+
+_PASSES = 2
+# Pictures with larger cells are looked at smaller, cells of this many pixels: as exact as the
+# second pass can be, and a large picture costs no more than one of 640x480.
+_LARGEST_CELL = 8.0
+# In cells: how far the border may move; how far the colours of a side are gathered, twice; how
+# far neighbours decide alike; how far the mask itself counts.
+_BAND, _REACH, _ALIKE, _PRIOR = 0.5, 0.6, 0.25, 0.5
+# What colours count beside the mask itself.
+_WEIGHT = 3.0
+# Differences of colour, squared, below which both sides look the same.
+_NOISE = 400.0
+# Shadows and lamps change how light a thing is, and its colour less.
+_CHROMA = 4.0
+_LUMA = np.array((0.299, 0.587, 0.114), np.float32)
+_RED, _, _BLUE = np.eye(3, dtype=np.float32)
+_MIX = np.stack([_LUMA, (_RED - _LUMA) * _CHROMA, (_BLUE - _LUMA) * _CHROMA])
+_LEAST_PIXELS = 6
+
+
+@stage('edges')
+def along_edges(image_rgb: np.ndarray, mask: np.ndarray, cell_px: float) -> np.ndarray:
+    """A mask with the picture's own edges.
+
+    Args:
+        image_rgb: (H, W, 3) uint8.
+        mask: (H, W) bool.
+        cell_px: side of a cell of the grid on which the mask was drawn, pixels, above 0.
+
+    Returns:
+        (H, W) bool, a mask of its own; `mask` as it is where hardly anything would be left.
+
+    Raises:
+        MissingPackageError: OpenCV is not installed.
+    """
+    cv2 = require_package('cv2', 'models')
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return mask.copy()
+    pad = math.ceil((_BAND + 2 * _REACH) * cell_px) + 2
+    around = (slice(max(0, top - pad), top + height + pad),
+              slice(max(0, left - pad), left + width + pad))
+    inside, picture = mask[around].view(np.uint8), image_rgb[around]
+    scale = min(1.0, _LARGEST_CELL / cell_px)
+    if scale < 1:
+        size_wh = tuple(max(1, round(side * scale)) for side in inside.shape[::-1])
+        inside, picture = (cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA)
+                           for part in (inside, picture))
+    moved = np.ascontiguousarray(inside)
+    mixed = cv2.transform(picture.astype(np.float32), _MIX)  # (h, w, 3)
+    for turn in range(_PASSES):
+        moved = _moved(cv2, mixed, moved, cell_px * scale / 2 ** turn)
+    if cv2.countNonZero(moved) < _LEAST_PIXELS:
+        return mask.copy()
+    if scale < 1:
+        # Only what moved: the rest keeps the edge that it had in the full picture.
+        change = cv2.resize(moved.astype(np.float32) - inside, mask[around].shape[::-1],
+                            interpolation=cv2.INTER_LINEAR)
+        moved = np.where(np.abs(change) > 0.5, change > 0, mask[around])
+    result = mask.copy()
+    result[around] = moved
+    return result
+
+
+def _moved(cv2: Any, picture: np.ndarray, inside: np.ndarray, cell_px: float) -> np.ndarray:
+    """One pass: (h, w, 3) float32 mixed colours and (h, w) uint8 0 or 1 to the same, moved."""
+    kernel = np.ones((2 * max(1, round(_BAND * cell_px)) + 1,) * 2, np.uint8)
+    # Beyond the picture nothing is known, and nothing eats into what touches its border.
+    kept = cv2.erode(inside, kernel)
+    grown = cv2.dilate(inside, kernel)
+    if cv2.countNonZero(kept) < _LEAST_PIXELS:
+        kept = inside
+    to_object, to_rest = (_distance(cv2, picture, side, cell_px) for side in (kept, 1 - grown))
+    like = (to_rest - to_object) / (to_rest + to_object + _NOISE)  # (h, w) in -1..1
+    like = _blurred(cv2, like, _ALIKE * cell_px)
+    prior = _blurred(cv2, inside.astype(np.float32), _PRIOR * cell_px)
+    return np.where(grown > kept, (_WEIGHT * like + 2 * prior > 1).view(np.uint8), inside)
+
+
+def _distance(cv2: Any, picture: np.ndarray, side: np.ndarray, cell_px: float) -> np.ndarray:
+    """(h, w) squared distance of each pixel's colour from what `side` (h, w) has around it."""
+    size_wh = side.shape[::-1]
+    weight = side.astype(np.float32)[..., None]
+    known = np.concatenate([weight, picture * weight], axis=-1)  # (h, w, 4)
+    # Means change slowly: a coarser picture of them will do.
+    coarser = max(1, round(cell_px / 2.5))
+    if coarser > 1:
+        known = cv2.resize(known, tuple(-(-length // coarser) for length in size_wh),
+                           interpolation=cv2.INTER_AREA)
+    known = _blurred(cv2, known, _REACH * cell_px / coarser)
+    mean = known[..., 1:] / (known[..., :1] + 1e-4)
+    if coarser > 1:
+        mean = cv2.resize(mean, size_wh, interpolation=cv2.INTER_LINEAR)
+    return cv2.transform(np.square(picture - mean), np.ones((1, 3), np.float32)).reshape(
+        side.shape)
+
+
+def _blurred(cv2: Any, values: np.ndarray, reach_px: float) -> np.ndarray:
+    """Two box means of a reach, at least a pixel; 0 outside."""
+    kernel = (2 * max(1, round(reach_px)) + 1,) * 2
+    for _ in range(2):
+        values = cv2.blur(values, kernel, borderType=cv2.BORDER_CONSTANT)
+    return values
