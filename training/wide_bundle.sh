@@ -4,9 +4,10 @@
 #
 #   training/wide_bundle.sh [OUT]      all files go to the folder OUT (default out/wide)
 #
-# Begins with the shipped bundle; CLIP is trained from scratch. Every part goes on where it was
-# stopped when the same command is given again. On a CUDA device the three trainings run side by
-# side, else one after the other: days on two cores. The bundle is in OUT/bundle in the end.
+# Begins with `tabletop_mini`, and CLIP from scratch; with BEGIN=tabletop_wide it goes on from that
+# bundle, CLIP too. Every part goes on where it was stopped when the same command is given again. On
+# a CUDA device the three trainings run side by side, else one after the other: ten hours on one core.
+# The bundle is in OUT/bundle in the end.
 #
 # Of each part, from the environment: SCENES, VAL (how many are rendered), CLIP_STEPS, SAM_STEPS,
 # UNET_STEPS, ASKED (expressions of each set and half for the calibration), WORKERS (that render),
@@ -43,12 +44,15 @@ part scenes scenes --split tabletop20_train --out "$out/train" --count "${SCENES
 # Those before are asked when decisions are fitted.
 part val_scenes scenes --split tabletop20_val --out "$out/val" --count "${VAL:-192}" --first 654 \
   --workers "$workers"
-part start start --bundle tabletop_mini --out "$out/start"
+begin=${BEGIN:-tabletop_mini}
+part start start --bundle "$begin" --out "$out/start"
+clip_init=()
+if [ "$begin" != tabletop_mini ]; then clip_init=(--init "$out/start/clip/start.pt"); fi
 part latents latents --scenes "$out/train" --vae "$out/start/vae/vae.pt"
 
 trainings() {
   "$1" clip clip --scenes "$out/train" --val "$out/val" --out "$out/clip" \
-    --steps "${CLIP_STEPS:-24000}"
+    --steps "${CLIP_STEPS:-24000}" "${clip_init[@]}"
   "$1" sam sam --init "$out/start/sam/start.pt" --scenes "$out/train" --val "$out/val" \
     --out "$out/sam" --size wide --batch 5 --prompts 8 --rate 6e-4 --steps "${SAM_STEPS:-9000}"
   "$1" unet unet --init "$out/start/unet/start.pt" --vae "$out/start/vae/vae.pt" \

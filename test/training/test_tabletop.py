@@ -13,6 +13,9 @@ import torch
 from torch import nn
 
 from refdiff_ros.models import tabletop
+from refdiff_ros.models.manager import load_bundle
+from refdiff_ros.models.memory import modules
+from refdiff_ros.models.mini_tokenizer import build_tokenizer
 from refdiff_ros.models.sam_config import build_sam
 from refdiff_ros.sim.paints import Paint, SURFACES, WIDE_COLOURS
 from refdiff_ros.sim.render import render_scenes
@@ -24,7 +27,7 @@ from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 # Behind the built workspace, which the source folder must not shadow.
 sys.path.append(str(Path(__file__).parents[2]))
 
-from training.tabletop import loop, repaint, scenes, unet, views
+from training.tabletop import loop, repaint, scenes, ship, start, unet, views
 from training.tabletop.captions import caption
 from training.tabletop.clip import all_pairs, known_pairs
 from training.tabletop.colours import free_colour, near_names
@@ -225,6 +228,24 @@ def test_a_grown_vocabulary_keeps_the_vectors_of_known_words():
                   torch.Generator().manual_seed(0))
     torch.testing.assert_close(found[[0, 2, 3]], table)
     assert found.shape == (4, 2) and found[1].abs().sum() > 0
+
+
+def test_a_shipped_bundle_is_taken_apart_to_go_on_from_and_put_together_again(tmp_path):
+    start.main(['--bundle', 'tabletop_mini', '--out', str(tmp_path)])
+    for name in ('unet', 'clip', 'sam'):
+        (tmp_path / name / 'start.pt').rename(tmp_path / name / f'{name}.pt')
+    made, shipped = ship.collect(tmp_path), load_bundle('tabletop_mini', device='cpu')
+    shipped_modules, grown_to = modules(shipped), build_tokenizer().get_vocab()
+    assert made.name == 'tabletop_mini' and made.overrides == tabletop.OVERRIDES
+    for name, module in modules(made).items():
+        state, known = module.state_dict(), shipped_modules[name].state_dict()
+        assert state.keys() == known.keys()
+        for key, value in state.items():
+            if key.endswith('token_embedding.weight'):  # the vocabulary may have grown
+                words = (shipped.clip if name == 'clip' else shipped.diffusion).tokenizer.get_vocab()
+                rows = [grown_to[word] for word in words]
+                value, known[key] = value[rows], known[key][list(words.values())]
+            torch.testing.assert_close(value.float(), known[key].float(), rtol=1e-3, atol=1e-4)
 
 
 def options(folder, steps):

@@ -1,7 +1,8 @@
 """Weights to go on from: `python -m training.tabletop.start --bundle FOLDER --out FOLDER`.
 
-Takes a shipped bundle apart into `vae/vae.pt`, `unet/start.pt` and `sam/start.pt`, in the form in
-which the trainings read them. Words that the vocabulary has gained since get random vectors.
+Takes a shipped bundle apart into `vae/vae.pt` and `unet/start.pt`, `sam/start.pt`, `clip/start.pt`,
+in the form in which the trainings read them. Words that the vocabulary has gained since get random
+vectors.
 """
 
 import argparse
@@ -21,17 +22,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--out', required=True, type=Path)
     options = parser.parse_args(arguments)
     models = load_bundle(options.bundle, device='cpu')
-    for name in ('vae', 'unet', 'sam'):
+    for name in ('vae', 'unet', 'sam', 'clip'):
         (options.out / name).mkdir(parents=True, exist_ok=True)
     diffusion = models.diffusion
     torch.save({'model': diffusion.vae.float().state_dict(),
                 'scaling_factor': float(diffusion.vae.config.scaling_factor)},
                options.out / 'vae' / 'vae.pt')
     both = torch.nn.ModuleDict({'unet': diffusion.unet, 'text': diffusion.text_encoder}).float()
-    state, generator = both.state_dict(), torch.Generator().manual_seed(0)
-    table = next(name for name in state if name.endswith('token_embedding.weight'))
-    state[table] = grown(state[table], diffusion.tokenizer, build_tokenizer(), generator)
-    torch.save({'model': state}, options.out / 'unet' / 'start.pt')
+    for name, state, tokenizer in (('unet', both.state_dict(), diffusion.tokenizer),
+                                   ('clip', models.clip.model.float().state_dict(),
+                                    models.clip.tokenizer)):
+        table = next(key for key in state if key.endswith('token_embedding.weight'))
+        state[table] = grown(state[table], tokenizer, build_tokenizer(),
+                             torch.Generator().manual_seed(0))
+        torch.save({'model': state}, options.out / name / 'start.pt')
     torch.save({'model': models.sam.float().state_dict()}, options.out / 'sam' / 'start.pt')
 
 
