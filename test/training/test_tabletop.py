@@ -242,7 +242,8 @@ def test_a_shipped_bundle_is_taken_apart_to_go_on_from_and_put_together_again(tm
         assert state.keys() == known.keys()
         for key, value in state.items():
             if key.endswith('token_embedding.weight'):  # the vocabulary may have grown
-                words = (shipped.clip if name == 'clip' else shipped.diffusion).tokenizer.get_vocab()
+                part = shipped.clip if name == 'clip' else shipped.diffusion
+                words = part.tokenizer.get_vocab()
                 rows = [grown_to[word] for word in words]
                 value, known[key] = value[rows], known[key][list(words.values())]
             torch.testing.assert_close(value.float(), known[key].float(), rtol=1e-3, atol=1e-4)

@@ -1,7 +1,7 @@
 """Weights to go on from: `python -m training.tabletop.start --bundle FOLDER --out FOLDER`.
 
-Takes a shipped bundle apart into `vae/vae.pt` and `unet/start.pt`, `sam/start.pt`, `clip/start.pt`,
-in the form in which the trainings read them. Words that the vocabulary has gained since get random
+Takes a shipped bundle apart into `vae/vae.pt` and into `start.pt` in `unet`, `sam` and `clip`, in
+the form in which the trainings read them. Words that the vocabulary has gained since get random
 vectors.
 """
 
