@@ -195,10 +195,9 @@ class Answering:
 
     @cached_property
     def drawn(self) -> np.ndarray:
-        """The proposals' masks, (N, H, W), the answer's own along the picture's edges if asked."""
+        """The proposals' masks, (N, H, W), those of the answer as exact as the picture allows."""
         chosen, proposals = self.decision, self.proposals
-        if (self._ask.preset.proposals.edges != 'picture' or not proposals.cell_px
-                or not chosen.status.has_mask):
+        if not proposals.cell_px or not chosen.status.has_mask:
             return proposals.masks
         masks = proposals.masks.copy()
         for row in (chosen.index, *chosen.rivals):

@@ -146,8 +146,8 @@ class ProposalConfig:
             sees it, which is smaller than most pictures. Those that are kept are drawn in full.
         largest_part: of a segmentor's mask in several connected parts the largest alone is kept,
             since a stray speck spoils the box around an object.
-        edges: whose edges the answer's masks have: the 'model' draws them on a grid coarser than
-            most pictures; 'picture' moves them to its own edges, by half a cell (`edges`).
+        edges: whose edges the masks have: the 'model' draws them on a grid coarser than most
+            pictures; 'picture' moves them to its own edges, by up to half a cell (`edges`).
         min_area_px: proposals of this many pixels or fewer are filtered out (0: empty ones).
         max_proposals: the N largest are kept; 0 keeps all.
         max_area_fraction: proposals covering more of the image are filtered out (1 keeps all).

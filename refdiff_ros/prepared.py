@@ -17,6 +17,7 @@ from refdiff_ros.matching.colour_name import ColourNames
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Preset
 from refdiff_ros.proposals import sam
+from refdiff_ros.proposals.edges import proposals_along_edges
 from refdiff_ros.results import Frame, Proposals, ReferringExpression
 
 # Attention maps of one frame that are kept for further questions about it.
@@ -90,7 +91,11 @@ class PreparedFrames:
         def compute() -> Proposals:
             found = sam.propose(self.models.need('sam'), frame, config)
             rows = sam.filter_proposals(found.masks, config)
-            return Proposals(found.masks, rows, found.predicted_iou, found.cell_px)
+            if config.edges == 'model':
+                return Proposals(found.masks, rows, found.predicted_iou)
+            masks, cell_px = proposals_along_edges(
+                frame.image_rgb, found.masks, found.cell_px)
+            return Proposals(masks, rows, found.predicted_iou, cell_px)
         return self._frames.get(frame, ('proposals', config), compute)
 
     def colours(self, frame: Frame, preset: Preset, masks: np.ndarray) -> ColourNames:

@@ -4,6 +4,9 @@ A segmentor draws its masks on a grid that is coarser than the picture, so that 
 known to about a cell of it. Within half a cell of the border, each pixel goes to the side whose
 colour around it is nearer; then again with half of everything. Nothing further away changes.
 
+All proposals are moved on a picture that is as small as that allows, since CLIP and the decision
+see more in true outlines; the answer's masks are then moved once more in the picture itself.
+
 Letters: H W image height and width, h w the part of it around the mask.
 """
 
@@ -16,9 +19,9 @@ from refdiff_ros.optional import require_package
 from refdiff_ros.stages import stage
 
 _PASSES = 2
-# Pictures with larger cells are looked at smaller, cells of this many pixels: as exact as the
-# second pass can be, and a large picture costs no more than one of 640x480.
-_LARGEST_CELL = 8.0
+# Pictures with larger cells are looked at smaller, with cells of this many pixels: those of an
+# answer as exactly as the second pass can be, those of all proposals as cheaply.
+_LARGEST_CELL, _LARGEST_CELL_OF_ALL = 8.0, 3.4
 # In cells: how far the border may move; how far the colours of a side are gathered, twice; how
 # far neighbours decide alike; how far the mask itself counts.
 _BAND, _REACH, _ALIKE, _PRIOR = 0.5, 0.6, 0.25, 0.5
@@ -35,13 +38,41 @@ _LEAST_PIXELS = 6
 
 
 @stage('edges')
-def along_edges(image_rgb: np.ndarray, mask: np.ndarray, cell_px: float) -> np.ndarray:
+def proposals_along_edges(
+    image_rgb: np.ndarray, masks: np.ndarray, cell_px: float,
+) -> tuple[np.ndarray, float]:
+    """All masks of a frame with the picture's own edges, as far as that is cheap.
+
+    Args:
+        image_rgb: (H, W, 3) uint8.
+        masks: (N, H, W) bool.
+        cell_px: side of a cell of the grid on which they were drawn, pixels, above 0.
+
+    Returns:
+        (N, H, W) bool, and the side of a cell as fine as these edges are, pixels; 0 where the
+        picture has no more to tell.
+
+    Raises:
+        MissingPackageError: OpenCV is not installed.
+    """
+    moved = np.empty_like(masks)
+    for row, mask in enumerate(masks):
+        moved[row] = along_edges(image_rgb, mask, cell_px, _LARGEST_CELL_OF_ALL)
+    return moved, cell_px / 2 if cell_px > _LARGEST_CELL_OF_ALL else 0.0
+
+
+@stage('edges')
+def along_edges(
+    image_rgb: np.ndarray, mask: np.ndarray, cell_px: float,
+    largest_cell_px: float = _LARGEST_CELL,
+) -> np.ndarray:
     """A mask with the picture's own edges.
 
     Args:
         image_rgb: (H, W, 3) uint8.
         mask: (H, W) bool.
         cell_px: side of a cell of the grid on which the mask was drawn, pixels, above 0.
+        largest_cell_px: a picture with larger cells is made smaller first.
 
     Returns:
         (H, W) bool, a mask of its own; `mask` as it is where hardly anything would be left.
@@ -57,7 +88,7 @@ def along_edges(image_rgb: np.ndarray, mask: np.ndarray, cell_px: float) -> np.n
     around = (slice(max(0, top - pad), top + height + pad),
               slice(max(0, left - pad), left + width + pad))
     inside, picture = mask[around].view(np.uint8), image_rgb[around]
-    scale = min(1.0, _LARGEST_CELL / cell_px)
+    scale = min(1.0, largest_cell_px / cell_px)
     if scale < 1:
         size_wh = tuple(max(1, round(side * scale)) for side in inside.shape[::-1])
         inside, picture = (cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA)

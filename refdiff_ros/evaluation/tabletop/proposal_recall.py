@@ -9,7 +9,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.iou import best_iou, recall
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.presets import Preset
-from refdiff_ros.proposals.edges import along_edges
+from refdiff_ros.proposals.edges import along_edges, proposals_along_edges
 from refdiff_ros.proposals.sam import filter_proposals, propose
 from refdiff_ros.sim.sightings import see
 from refdiff_ros.sim.splits import split_views
@@ -45,8 +45,10 @@ def proposal_recall(
         rows = filter_proposals(found.masks, preset.proposals)
         masks = found.masks[rows]
         if preset.proposals.edges == 'picture':  # as each would be answered
-            for place, mask in enumerate(masks):
-                masks[place] = along_edges(view.frame.image_rgb, mask, found.cell_px)
+            masks, cell_px = proposals_along_edges(view.frame.image_rgb, masks, found.cell_px)
+            if cell_px:
+                masks = np.array([along_edges(view.frame.image_rgb, mask, cell_px)
+                                  for mask in masks]).reshape(masks.shape)
         best += [best_iou(masks, view.masks[seen.row]) for seen in see(view) if seen.clear]
         proposed.append(len(found.masks))
         kept.append(len(rows))
