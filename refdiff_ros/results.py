@@ -260,8 +260,8 @@ class Proposals:
         rows: (K,) those that pass the filter and are scored, ascending.
         quality: (N,) float32, the segmentor's own estimate of each mask's IoU; None where no
             segmentor made them.
-        cell_px: side of a cell as fine as their borders are, pixels of the frame, where those of an
-            answer are to be moved to the picture's own edges; 0 leaves them as they are.
+        cell_px: side of a cell as fine as their borders are, pixels of the frame, where those of
+            an answer are to be moved to the picture's own edges; 0 leaves them as they are.
     """
 
     masks: np.ndarray
