@@ -1,13 +1,15 @@
-"""Make the pictures of README.md: a film of an order that is done, and how a sentence is answered.
+"""Make the pictures of README.md and docs/: a film of an order that is done, how a sentence is
+answered, and masks before and after they follow the picture's edges.
 
     . tools/env.sh && python tools/make_pictures.py          # or: make pictures
 
 The film is that of `refdiff follow`, on a ROS graph. The program ends with status 1 when a picture
-would show a mistake. Run it again when the weights or the look of an answer change, on a machine
-that does nothing else: the film shows how long things took.
+would show a mistake. Run it again when the weights or the look of an answer change, the film on a
+machine that does nothing else: it shows how long things took. `--no-film` leaves it out.
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 import subprocess
@@ -15,6 +17,7 @@ import sys
 import tempfile
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
@@ -37,6 +40,8 @@ _PANEL_WIDTH, _GAP_PX = 288, 8
 _CAPTION_PX = 40
 _DARK, _LIGHT, _GREY = (24, 26, 30), (240, 240, 240), (160, 165, 172)
 # Okabe and Ito's, as in `pictures.overlay`: they stay apart for colour-blind eyes.
+_EDGES_SEED, _EDGES_SIZE_HW, _EDGES_SHOWN, _TILE_PX = 3, (480, 640), 5, 180
+_YELLOW = (255, 230, 0)
 _COLOURS = ((230, 159, 0), (0, 158, 115), (204, 121, 167), (0, 114, 178), (213, 94, 0),
             (240, 228, 66), (148, 103, 189), (140, 140, 140))
 
@@ -64,10 +69,12 @@ class Answered:
 
 
 def main() -> int:
-    """Make both pictures; 1 when one of them would show a mistake."""
+    """Make the pictures; 1 when one of them would show a mistake."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--out', type=Path, default=FOLDER, help='default: docs/images')
-    folder = parser.parse_args().out
+    parser.add_argument('--no-film', dest='film', action='store_false')
+    args = parser.parse_args()
+    folder = args.out
     folder.mkdir(parents=True, exist_ok=True)
     models = load_bundle('tabletop_mini')
     engine = Engine(models, resolve_preset(models, 'onboard'))
@@ -78,6 +85,11 @@ def main() -> int:
         print('the still is not written: it would show a mistake', file=sys.stderr)
         return 1
     still(answered).save(folder / 'stages.webp', quality=85, method=6)
+    edges(engine, generate(_EDGES_SEED, _EDGES_SIZE_HW)).save(
+        folder / 'edges.webp', quality=85, method=6)
+    written = ['stages.webp', 'edges.webp']
+    if not args.film:
+        return _tell(folder, written)
     with tempfile.TemporaryDirectory() as name:
         ended = subprocess.run([sys.executable, '-m', 'refdiff_ros.cli', 'follow', '--out', name],
                                check=False)
@@ -85,7 +97,11 @@ def main() -> int:
             print('the film is not written: the order was not done', file=sys.stderr)
             return 1
         write_film(Path(name, 'follow.gif'), folder / 'follow.webp')
-    for name in ('follow.webp', 'stages.webp'):
+    return _tell(folder, ['follow.webp', *written])
+
+
+def _tell(folder: Path, names: Sequence[str]) -> int:
+    for name in names:
         print(f'{folder / name}: {(folder / name).stat().st_size / 1000:.0f} kB')
     return 0
 
@@ -145,6 +161,38 @@ def still(answered: Answered) -> Image.Image:
         pen.text((left, height + 26), title, _LIGHT, _font(19), anchor='lm')
         pen.text((left, height + 50), text, _GREY, _font(15), anchor='lm')
     return canvas
+
+
+def edges(engine: Engine, view: SceneView) -> Image.Image:
+    """The masks of a scene's first objects as SAM draws them, and below as they are answered."""
+    shipped, columns = engine.preset, []
+    for said in expressions(view):
+        if said.kind != 'attribute' or len(columns) == _EDGES_SHOWN:
+            continue
+        masks = []
+        for kind in ('model', 'picture'):
+            engine.preset = shipped.override({'proposals': {'edges': kind}})
+            masks.append(engine.segment(view.frame, said.text, check=False).mask)
+        engine.preset = shipped
+        truth = view.masks[said.row]
+        if min((mask & truth).sum() / (mask | truth).sum() for mask in masks) > 0.5:
+            columns.append(np.vstack([_outlined(view.frame.image_rgb, mask, truth)
+                                      for mask in masks]))
+    return Image.fromarray(np.hstack(columns))
+
+
+def _outlined(image: np.ndarray, mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The square around `truth`, with the outline of `mask`."""
+    left, top, width, height = cv2.boundingRect(truth.astype(np.uint8))
+    half = max(width, height) // 2 + 14
+    place = (left + width // 2, top + height // 2)
+    size_wh = (_TILE_PX, _TILE_PX)
+    shown, drawn = (cv2.resize(
+        cv2.copyMakeBorder(part, half, half, half, half, cv2.BORDER_CONSTANT)[
+            place[1]:place[1] + 2 * half, place[0]:place[0] + 2 * half],
+        size_wh, interpolation=cv2.INTER_NEAREST) for part in (image, mask.astype(np.uint8)))
+    contours, _ = cv2.findContours(drawn, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(shown, contours, -1, _YELLOW, 2)
 
 
 def _proposals(image: np.ndarray, found: Segmentation, rows: np.ndarray) -> np.ndarray:
