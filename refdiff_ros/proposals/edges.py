@@ -138,8 +138,9 @@ def _distance(cv2: Any, picture: np.ndarray, side: np.ndarray, cell_px: float) -
     mean = known[..., 1:] / (known[..., :1] + 1e-4)
     if coarser > 1:
         mean = cv2.resize(mean, size_wh, interpolation=cv2.INTER_LINEAR)
-    return cv2.transform(np.square(picture - mean), np.ones((1, 3), np.float32)).reshape(
-        side.shape)
+    squared: np.ndarray = cv2.transform(
+        np.square(picture - mean), np.ones((1, 3), np.float32))
+    return squared.reshape(side.shape)
 
 
 def _blurred(cv2: Any, values: np.ndarray, reach_px: float) -> np.ndarray:
