@@ -6,7 +6,7 @@
 #
 # Begins with `tabletop_mini`, and CLIP from scratch; with BEGIN=tabletop_wide it goes on from that
 # bundle, CLIP too. Every part goes on where it was stopped when the same command is given again. On
-# a CUDA device the three trainings run side by side, else one after the other: ten hours on one core.
+# a CUDA device the three trainings run side by side, else one after the other: some ten hours.
 # The bundle is in OUT/bundle in the end.
 #
 # Of each part, from the environment: SCENES, VAL (how many are rendered), CLIP_STEPS, SAM_STEPS,
