@@ -33,7 +33,11 @@ _NOISE = 400.0
 _CHROMA = 4.0
 _LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 _RED, _, _BLUE = np.eye(3, dtype=np.float32)
-_MIX = np.stack([_LUMA, (_RED - _LUMA) * _CHROMA, (_BLUE - _LUMA) * _CHROMA])
+# Rows of colours to luma and chroma, and a channel of ones, with which weights are summed.
+_MIX = np.zeros((4, 4), np.float32)
+_MIX[:3, :3] = [_LUMA, (_RED - _LUMA) * _CHROMA, (_BLUE - _LUMA) * _CHROMA]
+_MIX[3, 3] = 1.0
+_SUM_OF_THREE = np.array([[1, 1, 1, 0]], np.float32)
 _LEAST_PIXELS = 6
 
 
@@ -94,7 +98,7 @@ def along_edges(
         inside, picture = (cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA)
                            for part in (inside, picture))
     moved = np.ascontiguousarray(inside)
-    mixed = cv2.transform(picture.astype(np.float32), _MIX)  # (h, w, 3)
+    mixed = cv2.transform(picture.astype(np.float32), _MIX)  # (h, w, 4), the last of them 1
     for turn in range(_PASSES):
         moved = _moved(cv2, mixed, moved, cell_px * scale / 2 ** turn)
     if cv2.countNonZero(moved) < _LEAST_PIXELS:
@@ -110,7 +114,7 @@ def along_edges(
 
 
 def _moved(cv2: Any, picture: np.ndarray, inside: np.ndarray, cell_px: float) -> np.ndarray:
-    """One pass: (h, w, 3) float32 mixed colours and (h, w) uint8 0 or 1 to the same, moved."""
+    """One pass: (h, w, 4) float32 mixed colours and (h, w) uint8 0 or 1 to the same, moved."""
     kernel = np.ones((2 * max(1, round(_BAND * cell_px)) + 1,) * 2, np.uint8)
     # Beyond the picture nothing is known, and nothing eats into what touches its border.
     kept = cv2.erode(inside, kernel)
@@ -127,19 +131,18 @@ def _moved(cv2: Any, picture: np.ndarray, inside: np.ndarray, cell_px: float) ->
 def _distance(cv2: Any, picture: np.ndarray, side: np.ndarray, cell_px: float) -> np.ndarray:
     """(h, w) squared distance of each pixel's colour from what `side` (h, w) has around it."""
     size_wh = side.shape[::-1]
-    weight = side.astype(np.float32)[..., None]
-    known = np.concatenate([weight, picture * weight], axis=-1)  # (h, w, 4)
+    known = picture * side[..., None]  # (h, w, 4)
     # Means change slowly: a coarser picture of them will do.
     coarser = max(1, round(cell_px / 2.5))
     if coarser > 1:
         known = cv2.resize(known, tuple(-(-length // coarser) for length in size_wh),
                            interpolation=cv2.INTER_AREA)
     known = _blurred(cv2, known, _REACH * cell_px / coarser)
-    mean = known[..., 1:] / (known[..., :1] + 1e-4)
+    mean = known / (known[..., 3:] + 1e-4)
     if coarser > 1:
         mean = cv2.resize(mean, size_wh, interpolation=cv2.INTER_LINEAR)
-    squared: np.ndarray = cv2.transform(
-        np.square(picture - mean), np.ones((1, 3), np.float32))
+    off = picture - mean
+    squared: np.ndarray = cv2.transform(off * off, _SUM_OF_THREE)
     return squared.reshape(side.shape)
 
 
