@@ -25,6 +25,7 @@ from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.grasp.region import grasp_region
 from refdiff_ros.grasp.results import GraspRegion
+from refdiff_ros.masks.boxes import window
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.pictures.overlay import attention_image, draw
 from refdiff_ros.results import Segmentation
@@ -39,9 +40,9 @@ _PANEL_WIDTH, _GAP_PX = 288, 8
 # The caption that `draw` writes is too small to be read here, where lines below say the same.
 _CAPTION_PX = 40
 _DARK, _LIGHT, _GREY = (24, 26, 30), (240, 240, 240), (160, 165, 172)
-# Okabe and Ito's, as in `pictures.overlay`: they stay apart for colour-blind eyes.
 _EDGES_SEED, _EDGES_SIZE_HW, _EDGES_SHOWN, _TILE_PX = 3, (480, 640), 5, 180
 _YELLOW = (255, 230, 0)
+# Okabe and Ito's, as in `pictures.overlay`: they stay apart for colour-blind eyes.
 _COLOURS = ((230, 159, 0), (0, 158, 115), (204, 121, 167), (0, 114, 178), (213, 94, 0),
             (240, 228, 66), (148, 103, 189), (140, 140, 140))
 
@@ -183,9 +184,10 @@ def edges(engine: Engine, view: SceneView) -> Image.Image:
 
 def _outlined(image: np.ndarray, mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """The square around `truth`, with the outline of `mask`."""
-    left, top, width, height = cv2.boundingRect(truth.astype(np.uint8))
+    rows, columns = window(truth)
+    width, height = columns.stop - columns.start, rows.stop - rows.start
     half = max(width, height) // 2 + 14
-    place = (left + width // 2, top + height // 2)
+    place = (columns.start + width // 2, rows.start + height // 2)
     size_wh = (_TILE_PX, _TILE_PX)
     shown, drawn = (cv2.resize(
         cv2.copyMakeBorder(part, half, half, half, half, cv2.BORDER_CONSTANT)[

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from refdiff_ros.masks.boxes import window
 from refdiff_ros.optional import require_package
 from refdiff_ros.stages import stage
 
@@ -59,24 +60,20 @@ def proposals_along_edges(
     Raises:
         MissingPackageError: OpenCV is not installed.
     """
-    moved = np.empty_like(masks)
-    for row, mask in enumerate(masks):
-        moved[row] = along_edges(image_rgb, mask, cell_px, _LARGEST_CELL_OF_ALL)
+    moved = masks.copy()
+    for mask in moved:
+        _move(image_rgb, mask, cell_px, _LARGEST_CELL_OF_ALL)
     return moved, cell_px / 2 if cell_px > _LARGEST_CELL_OF_ALL else 0.0
 
 
 @stage('edges')
-def along_edges(
-    image_rgb: np.ndarray, mask: np.ndarray, cell_px: float,
-    largest_cell_px: float = _LARGEST_CELL,
-) -> np.ndarray:
+def along_edges(image_rgb: np.ndarray, mask: np.ndarray, cell_px: float) -> np.ndarray:
     """A mask with the picture's own edges.
 
     Args:
         image_rgb: (H, W, 3) uint8.
         mask: (H, W) bool.
         cell_px: side of a cell of the grid on which the mask was drawn, pixels, above 0.
-        largest_cell_px: a picture with larger cells is made smaller first.
 
     Returns:
         (H, W) bool, a mask of its own; `mask` as it is where hardly anything would be left.
@@ -84,13 +81,22 @@ def along_edges(
     Raises:
         MissingPackageError: OpenCV is not installed.
     """
+    result = mask.copy()
+    _move(image_rgb, result, cell_px, _LARGEST_CELL)
+    return result
+
+
+def _move(
+    image_rgb: np.ndarray, mask: np.ndarray, cell_px: float, largest_cell_px: float,
+) -> None:
+    """Move the border of `mask` in place; a picture with larger cells is made smaller first."""
     cv2 = require_package('cv2', 'models')
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    if not width:
-        return mask.copy()
+    rows, columns = window(mask)
+    if rows.start == rows.stop:
+        return
     pad = math.ceil((_BAND + 2 * _REACH) * cell_px) + 2
-    around = (slice(max(0, top - pad), top + height + pad),
-              slice(max(0, left - pad), left + width + pad))
+    around = tuple(slice(max(0, place.start - pad), place.stop + pad)
+                   for place in (rows, columns))
     inside, picture = mask[around].view(np.uint8), image_rgb[around]
     scale = min(1.0, largest_cell_px / cell_px)
     if scale < 1:
@@ -102,15 +108,13 @@ def along_edges(
     for turn in range(_PASSES):
         moved = _moved(cv2, mixed, moved, cell_px * scale / 2 ** turn)
     if cv2.countNonZero(moved) < _LEAST_PIXELS:
-        return mask.copy()
+        return
     if scale < 1:
         # Only what moved: the rest keeps the edge that it had in the full picture.
         change = cv2.resize(moved.astype(np.float32) - inside, mask[around].shape[::-1],
                             interpolation=cv2.INTER_LINEAR)
         moved = np.where(np.abs(change) > 0.5, change > 0, mask[around])
-    result = mask.copy()
-    result[around] = moved
-    return result
+    mask[around] = moved
 
 
 def _moved(cv2: Any, picture: np.ndarray, inside: np.ndarray, cell_px: float) -> np.ndarray:

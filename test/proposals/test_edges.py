@@ -25,11 +25,11 @@ def picture(mask, inside=RED, outside=GREY, noise=4.0):
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def coarse(mask, cell=CELL, bend=0.35):
+def coarse(mask, cell=CELL):
     """As a segmentor draws it: on a grid of cells, and a little off."""
     size_wh = tuple(round(side / cell) for side in mask.shape[::-1])
     logits = cv2.resize(mask.astype(np.float32), size_wh, interpolation=cv2.INTER_AREA) - 0.5
-    logits += bend * np.random.default_rng(1).normal(0, 1, logits.shape)
+    logits += 0.1 * np.random.default_rng(1).normal(0, 1, logits.shape)
     drawn = cv2.resize(cv2.blur(logits, (3, 3)), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return drawn > 0
 
@@ -41,7 +41,7 @@ def rated(mask, truth):
 @pytest.mark.parametrize('middle_xy', [(150, 120), (6, 100), (318, 238)])
 def test_a_coarse_mask_comes_to_the_edge_of_the_object(middle_xy):
     truth = disc(middle_xy=middle_xy)
-    drawn = coarse(truth, bend=0.1)
+    drawn = coarse(truth)
     moved = along_edges(picture(truth), drawn, CELL)
     assert moved.dtype == bool and moved.shape == truth.shape
     assert rated(moved, truth) > max(0.97, rated(drawn, truth) + 0.01)
@@ -58,7 +58,7 @@ def test_it_moves_no_further_than_half_a_cell_and_keeps_the_rest():
 
 def test_where_both_sides_look_the_same_the_mask_stays():
     truth = disc()
-    drawn = coarse(truth, bend=0.1)
+    drawn = coarse(truth)
     moved = along_edges(picture(truth, GREY, GREY), drawn, CELL)
     assert rated(moved, drawn) > 0.94
     assert abs(rated(moved, truth) - rated(drawn, truth)) < 0.04
@@ -69,13 +69,13 @@ def test_a_shadow_beside_the_object_is_not_taken_for_it():
     image = picture(truth).astype(float)
     shadow = disc(middle_xy=(160, 130), radius=44) & ~truth
     image[shadow] *= 0.45
-    moved = along_edges(image.astype(np.uint8), coarse(truth, bend=0.1), CELL)
+    moved = along_edges(image.astype(np.uint8), coarse(truth), CELL)
     assert rated(moved, truth) > 0.95
 
 
 def test_a_large_picture_costs_no_detail_that_its_cells_had():
     truth = disc((960, 1280), (600, 480), 160)
-    drawn = coarse(truth, cell=32.0, bend=0.1)
+    drawn = coarse(truth, cell=32.0)
     moved = along_edges(picture(truth), drawn, 32.0)
     assert rated(moved, truth) > 0.97 > rated(drawn, truth)
 
@@ -95,7 +95,7 @@ def test_odd_masks_come_back_and_are_not_changed_in_place(drawn):
 
 def test_a_mask_that_is_a_view_of_others_is_read_rightly():
     truth = disc()
-    masks = np.stack([coarse(truth, bend=0.1)] * 3)
+    masks = np.stack([coarse(truth)] * 3)
     image = picture(truth)
     np.testing.assert_array_equal(
         along_edges(image, masks[1], CELL), along_edges(image, masks[1].copy(), CELL))
@@ -106,7 +106,7 @@ def test_a_mask_that_is_a_view_of_others_is_read_rightly():
 
 def test_all_masks_of_a_frame_are_moved_cheaply_and_then_need_no_more_where_cells_are_small():
     truths = np.stack([disc(), disc(middle_xy=(60, 60), radius=20)])
-    drawn = np.stack([coarse(truth, 3.0, bend=0.1) for truth in truths])
+    drawn = np.stack([coarse(truth, 3.0) for truth in truths])
     image = picture(truths.any(axis=0))
     moved, finer_px = proposals_along_edges(image, drawn, 3.0)
     assert finer_px == 0.0

@@ -117,7 +117,7 @@ def _resized(value: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 
 
 def prompts(
-    labels: np.ndarray, rng: np.random.Generator, side: int, count: int = 5,
+    labels: np.ndarray, rng: np.random.Generator, side: int, count: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points of an image, the masks that they ask for, and which of them ask for any.
 
