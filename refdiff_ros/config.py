@@ -360,6 +360,8 @@ class SpatialConfig:
         temperature: what a factor of e in the fit of the place is worth in score.
         temperature_of: unit of `temperature`: 'spread' (the standard deviation over the picture's
             proposals) or 'score'.
+        least_spread: in score, what 'spread' is at least: where all that a picture holds is alike,
+            it is small, and says nothing of how far apart two kinds of things are.
         weight: of the geometry's logarithm.
         floor: the worst fit, in (0, 1): a place that contradicts the words costs this much and no
             more, so that no clearly better match loses to another kind of object.
@@ -369,6 +371,7 @@ class SpatialConfig:
     parts: tuple[str, ...] = ('direction', 'ordinal', 'superlative', 'relation')
     temperature: float = 0.5
     temperature_of: str = 'spread'
+    least_spread: float = 0.0
     weight: float = 1.0
     floor: float = 0.02
 
@@ -379,6 +382,7 @@ class SpatialConfig:
         require(self.temperature > 0, 'spatial.temperature > 0', self.temperature)
         require(self.temperature_of in ('spread', 'score'),
                 "spatial.temperature_of 'spread' or 'score'", self.temperature_of)
+        require(self.least_spread >= 0, 'spatial.least_spread >= 0', self.least_spread)
         require(self.weight >= 0, 'spatial.weight >= 0', self.weight)
         require(0 < self.floor < 1, 'spatial.floor in (0, 1)', self.floor)
 

@@ -35,6 +35,7 @@ def test_override_replaces_nested_values_and_leaves_the_preset_alone():
     ({'spatial': {'parts': ['place']}}, "spatial.parts of .*'direction'.*got .'place',."),
     ({'spatial': {'temperature': 0.0}}, 'spatial.temperature > 0, got 0.0'),
     ({'spatial': {'temperature_of': 'range'}}, "'spread' or 'score', got 'range'"),
+    ({'spatial': {'least_spread': -0.1}}, 'least_spread >= 0'),
     ({'spatial': {'weight': -1}}, 'spatial.weight >= 0, got -1'),
     ({'spatial': {'floor': 0}}, 'spatial.floor in .0, 1., got 0'),
     ({'discriminative': {'text': 'root'}}, "'expression' or 'phrase', got 'root'"),

@@ -13,13 +13,19 @@ def box_xyxy(mask: np.ndarray) -> tuple[int, int, int, int] | None:
         x of the first column, y of the first row, x of the last column, y of the last row, in
         pixels; None for an empty mask.
     """
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not len(rows):
+    rows: np.ndarray = np.asarray(mask.any(axis=1))
+    if not rows.any():
         return None
-    top, bottom = int(rows[0]), int(rows[-1])
+    top, bottom = _first_and_last(rows)
     # Along columns NumPy is slow: only the rows that hold something are looked at.
-    columns = np.flatnonzero(mask[top:bottom + 1].any(axis=0))
-    return int(columns[0]), top, int(columns[-1]), bottom
+    columns: np.ndarray = np.asarray(mask[top:bottom + 1].any(axis=0))
+    left, right = _first_and_last(columns)
+    return left, top, right, bottom
+
+
+def _first_and_last(flags: np.ndarray) -> tuple[int, int]:
+    """Places of the first and of the last true one of (L,) bool, of which one is."""
+    return int(flags.argmax()), len(flags) - 1 - int(flags[::-1].argmax())
 
 
 def window(mask: np.ndarray) -> tuple[slice, slice]:

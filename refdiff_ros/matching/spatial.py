@@ -165,7 +165,8 @@ class _Measured:
 def _temperature(match: np.ndarray, config: SpatialConfig) -> float:
     if config.temperature_of == 'score':
         return config.temperature
-    return config.temperature * max(float(np.std(match)), _SMALLEST_SPREAD)
+    return config.temperature * max(
+        float(np.std(match)), config.least_spread, _SMALLEST_SPREAD)
 
 
 def _membership(match: np.ndarray, temperature: float) -> np.ndarray:

@@ -48,9 +48,10 @@ OVERRIDES: dict[str, dict[str, Any]] = {
                  'discriminative': {'crop_size': CLIP_SIDE}},
     'onboard': {
         'generative': {
-            **_DIFFUSION, 'layers': (), 'start_step': 8, 'prompt': 'phrase', 'words': 'phrase'},
+            **_DIFFUSION, 'pad_square': False, 'layers': (), 'start_step': 8,
+            'prompt': 'phrase', 'words': 'phrase'},
         'proposals': {**_SAM, 'points_kept': 0.4, 'edges': 'picture'},
-        'spatial': {'temperature': 0.35},
+        'spatial': {'temperature': 0.35, 'least_spread': 0.2},
         'discriminative': {'crop_background': 'grey', 'crop_source_side': 256, 'beta': 0.1,
                            'text_local': 'phrase'},
         'selection': {'alpha': 0.03},

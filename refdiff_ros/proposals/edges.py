@@ -2,10 +2,11 @@
 
 A segmentor draws its masks on a grid that is coarser than the picture, so that an object's edge is
 known to about a cell of it. Within half a cell of the border, each pixel goes to the side whose
-colour around it is nearer; then again with half of everything. Nothing further away changes.
+colour around it is nearer. Nothing further away changes.
 
-All proposals are moved on a picture that is as small as that allows, since CLIP and the decision
-see more in true outlines; the answer's masks are then moved once more in the picture itself.
+All proposals are moved once, on a picture that is as small as that allows, since CLIP and the
+decision see more in true outlines. The answer's masks are then moved by half as much and by a
+quarter in the picture itself.
 
 Letters: H W image height and width, h w the part of it around the mask.
 """
@@ -19,9 +20,10 @@ from refdiff_ros.masks.boxes import window
 from refdiff_ros.optional import require_package
 from refdiff_ros.stages import stage
 
-_PASSES = 2
+# Each pass with half the cells of the one before.
+_PASSES, _PASSES_OF_ALL = 2, 1
 # Pictures with larger cells are looked at smaller, with cells of this many pixels: those of an
-# answer as exactly as the second pass can be, those of all proposals as cheaply.
+# answer as exactly as its last pass can be, those of all proposals as cheaply.
 _LARGEST_CELL, _LARGEST_CELL_OF_ALL = 8.0, 3.4
 # In cells: how far the border may move; how far the colours of a side are gathered, twice; how
 # far neighbours decide alike; how far the mask itself counts.
@@ -39,31 +41,27 @@ _MIX = np.zeros((4, 4), np.float32)
 _MIX[:3, :3] = [_LUMA, (_RED - _LUMA) * _CHROMA, (_BLUE - _LUMA) * _CHROMA]
 _MIX[3, 3] = 1.0
 _SUM_OF_THREE = np.array([[1, 1, 1, 0]], np.float32)
-_LEAST_PIXELS = 6
+_LEAST_PIXELS, _LEAST_WEIGHT = 6, 1e-4
 
 
 @stage('edges')
-def proposals_along_edges(
-    image_rgb: np.ndarray, masks: np.ndarray, cell_px: float,
-) -> tuple[np.ndarray, float]:
-    """All masks of a frame with the picture's own edges, as far as that is cheap.
+def proposals_along_edges(image_rgb: np.ndarray, masks: np.ndarray, cell_px: float) -> float:
+    """Give all masks of a frame the picture's own edges, as far as that is cheap.
 
     Args:
         image_rgb: (H, W, 3) uint8.
-        masks: (N, H, W) bool.
+        masks: (N, H, W) bool, changed in place.
         cell_px: side of a cell of the grid on which they were drawn, pixels, above 0.
 
     Returns:
-        (N, H, W) bool, and the side of a cell as fine as these edges are, pixels; 0 where the
-        picture has no more to tell.
+        Side of a cell as fine as these edges are, pixels, for `along_edges`.
 
     Raises:
         MissingPackageError: OpenCV is not installed.
     """
-    moved = masks.copy()
-    for mask in moved:
-        _move(image_rgb, mask, cell_px, _LARGEST_CELL_OF_ALL)
-    return moved, cell_px / 2 if cell_px > _LARGEST_CELL_OF_ALL else 0.0
+    for mask in masks:
+        _move(image_rgb, mask, cell_px, _LARGEST_CELL_OF_ALL, _PASSES_OF_ALL)
+    return float(cell_px / 2 ** _PASSES_OF_ALL)
 
 
 @stage('edges')
@@ -82,12 +80,12 @@ def along_edges(image_rgb: np.ndarray, mask: np.ndarray, cell_px: float) -> np.n
         MissingPackageError: OpenCV is not installed.
     """
     result = mask.copy()
-    _move(image_rgb, result, cell_px, _LARGEST_CELL)
+    _move(image_rgb, result, cell_px, _LARGEST_CELL, _PASSES)
     return result
 
 
 def _move(
-    image_rgb: np.ndarray, mask: np.ndarray, cell_px: float, largest_cell_px: float,
+    image_rgb: np.ndarray, mask: np.ndarray, cell_px: float, largest_cell_px: float, passes: int,
 ) -> None:
     """Move the border of `mask` in place; a picture with larger cells is made smaller first."""
     cv2 = require_package('cv2', 'models')
@@ -105,7 +103,7 @@ def _move(
                            for part in (inside, picture))
     moved = np.ascontiguousarray(inside)
     mixed = cv2.transform(picture.astype(np.float32), _MIX)  # (h, w, 4), the last of them 1
-    for turn in range(_PASSES):
+    for turn in range(passes):
         moved = _moved(cv2, mixed, moved, cell_px * scale / 2 ** turn)
     if cv2.countNonZero(moved) < _LEAST_PIXELS:
         return
@@ -126,28 +124,31 @@ def _moved(cv2: Any, picture: np.ndarray, inside: np.ndarray, cell_px: float) ->
     if cv2.countNonZero(kept) < _LEAST_PIXELS:
         kept = inside
     to_object, to_rest = (_distance(cv2, picture, side, cell_px) for side in (kept, 1 - grown))
-    like = (to_rest - to_object) / (to_rest + to_object + _NOISE)  # (h, w) in -1..1
+    both = cv2.add(cv2.add(to_rest, to_object), _NOISE)
+    like = cv2.divide(cv2.subtract(to_rest, to_object), both)  # (h, w) in -1..1
     like = _blurred(cv2, like, _ALIKE * cell_px)
     prior = _blurred(cv2, inside.astype(np.float32), _PRIOR * cell_px)
-    return np.where(grown > kept, (_WEIGHT * like + 2 * prior > 1).view(np.uint8), inside)
+    on = cv2.addWeighted(like, _WEIGHT, prior, 2.0, -1.0) > 0
+    return np.where(grown > kept, on.view(np.uint8), inside)
 
 
 def _distance(cv2: Any, picture: np.ndarray, side: np.ndarray, cell_px: float) -> np.ndarray:
     """(h, w) squared distance of each pixel's colour from what `side` (h, w) has around it."""
     size_wh = side.shape[::-1]
-    known = picture * side[..., None]  # (h, w, 4)
+    known = cv2.copyTo(picture, side)  # (h, w, 4), 0 elsewhere
     # Means change slowly: a coarser picture of them will do.
     coarser = max(1, round(cell_px / 2.5))
     if coarser > 1:
         known = cv2.resize(known, tuple(-(-length // coarser) for length in size_wh),
                            interpolation=cv2.INTER_AREA)
     known = _blurred(cv2, known, _REACH * cell_px / coarser)
-    mean = known / (known[..., 3:] + 1e-4)
+    weight = cv2.add(cv2.extractChannel(known, 3), _LEAST_WEIGHT)
+    mean = cv2.divide(known, cv2.merge([weight] * 4))
     if coarser > 1:
         mean = cv2.resize(mean, size_wh, interpolation=cv2.INTER_LINEAR)
-    off = picture - mean
-    squared: np.ndarray = cv2.transform(off * off, _SUM_OF_THREE)
-    return squared.reshape(side.shape)
+    off = cv2.subtract(picture, mean)
+    squared: np.ndarray = cv2.transform(cv2.multiply(off, off), _SUM_OF_THREE)
+    return squared
 
 
 def _blurred(cv2: Any, values: np.ndarray, reach_px: float) -> np.ndarray:

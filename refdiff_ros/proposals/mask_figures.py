@@ -7,14 +7,13 @@ is one matrix for the rows and one for the columns, of which only those pieces a
 Letters: h w of the low-resolution logits, H W of the picture.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from refdiff_ros.errors import require
 from refdiff_ros.masks import box_xyxy
 
 
@@ -34,15 +33,21 @@ class Axis:
     last_from: np.ndarray
     first_to: np.ndarray
     last_to: np.ndarray
+    _reached: dict[tuple[int, int], tuple[slice, slice]] = field(default_factory=dict)
 
     def reach(self, first: int, last: int) -> tuple[slice, slice]:
         """Pixels that logits `first` to `last` reach, and all logits that those are mixed from."""
-        start = self.first_to[first:last + 1].min()
-        stop = self.last_to[first:last + 1].max() + 1
+        if (first, last) not in self._reached:
+            self._reached[first, last] = self._reach(first, last)
+        return self._reached[first, last]
+
+    def _reach(self, first: int, last: int) -> tuple[slice, slice]:
+        start = int(self.first_to[first:last + 1].min())
+        stop = int(self.last_to[first:last + 1].max()) + 1
         if start >= stop:
             return slice(0, 0), slice(0, 0)
         return slice(start, stop), slice(
-            self.first_from[start:stop].min(), self.last_from[start:stop].max() + 1)
+            int(self.first_from[start:stop].min()), int(self.last_from[start:stop].max()) + 1)
 
 
 @lru_cache(maxsize=16)
@@ -85,10 +90,11 @@ def mask_figures(
     lowest = min(threshold, *cuts)
     inner, outer = np.zeros((2, len(logits)), np.float32)
     boxes = np.zeros((len(logits), 4), np.int64)
-    above: np.ndarray = np.asarray(logits > lowest)
-    in_row: np.ndarray = np.asarray(above.any(axis=2))
-    for index in np.flatnonzero(in_row.any(1)):
-        pixels, (down, right) = _scaled(logits[index], above[index], rows, columns)
+    for index, own in enumerate(logits):
+        seen = box_xyxy(own > lowest)
+        if seen is None:
+            continue
+        pixels, (down, right) = _scaled(own, seen, rows, columns)
         inner[index], outer[index] = (np.count_nonzero(pixels > cut) for cut in cuts)
         box = box_xyxy(pixels > threshold)
         if box is not None:
@@ -110,18 +116,18 @@ def draw_masks(logits: np.ndarray, rows: Axis, columns: Axis, threshold: float) 
     """
     masks = np.zeros((len(logits), len(rows.weights), len(columns.weights)), bool)
     for mask, own in zip(masks, logits, strict=True):
-        above = own > threshold
-        if above.any():
-            pixels, window = _scaled(own, above, rows, columns)
+        seen = box_xyxy(own > threshold)
+        if seen is not None:
+            pixels, window = _scaled(own, seen, rows, columns)
             mask[window] = pixels > threshold
     return masks
 
 
 def _scaled(
-    logits: np.ndarray, above: np.ndarray, rows: Axis, columns: Axis,
+    logits: np.ndarray, seen_xyxy: tuple[int, int, int, int], rows: Axis, columns: Axis,
 ) -> tuple[np.ndarray, tuple[slice, slice]]:
-    """The piece of a mask that the logits `above` (h, w) reach, and where it is."""
-    left, top, right, bottom = require(box_xyxy(above), 'a logit above the threshold')
+    """The piece of a mask (h, w) that the logits in a box reach, and where it is."""
+    left, top, right, bottom = seen_xyxy
     down, from_rows = rows.reach(top, bottom)
     across, from_columns = columns.reach(left, right)
     pixels = rows.weights[down, from_rows] @ logits[from_rows, from_columns] @ (

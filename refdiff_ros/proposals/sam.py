@@ -26,7 +26,7 @@ from refdiff_ros.proposals.mask_figures import (
 )
 from refdiff_ros.proposals.points import prompt_points
 from refdiff_ros.proposals.segmentor import Embedding, Segmentor, segmentor_of
-from refdiff_ros.proposals.weight_free import largest_parts
+from refdiff_ros.proposals.weight_free import keep_largest_parts
 from refdiff_ros.results import Frame
 from refdiff_ros.stages import stage
 
@@ -91,7 +91,7 @@ def propose(
     draw = drawn_in_pieces if found.logits.device.type == 'cpu' else drawn_whole
     masks = draw(embedding, found.logits[kept], segmentor.mask_threshold)
     if config.largest_part:
-        masks = largest_parts(masks)
+        keep_largest_parts(masks)
     return SamProposals(
         masks=masks,
         predicted_iou=found.predicted_iou[kept].cpu().numpy(),
@@ -112,7 +112,8 @@ def filter_proposals(masks: np.ndarray, config: ProposalConfig) -> np.ndarray:
         `max_area_fraction` of the image; of those the `max_proposals` largest, the first of
         equally large ones.
     """
-    areas = np.count_nonzero(masks, axis=(1, 2))
+    # Mask by mask NumPy counts several times as fast.
+    areas = np.array([np.count_nonzero(mask) for mask in masks], np.intp)
     pixels = masks.shape[1] * masks.shape[2]
     fits = (areas > config.min_area_px) & (areas <= config.max_area_fraction * pixels)
     rows = np.flatnonzero(fits)

@@ -28,28 +28,23 @@ def weight_free_proposals(correlation: np.ndarray, thresholds: Sequence[float]) 
     return correlation[None] >= mu[:, None, None]  # (N, H, W)
 
 
-def largest_parts(masks: np.ndarray) -> np.ndarray:
-    """The largest connected part (8 neighbours) of each mask.
+def keep_largest_parts(masks: np.ndarray) -> None:
+    """Leave the largest connected part (8 neighbours) of each mask.
 
     Args:
-        masks: (N, H, W) bool.
-
-    Returns:
-        (N, H, W) bool; an empty mask stays empty.
+        masks: (N, H, W) bool, changed in place; an empty mask stays empty.
 
     Raises:
         MissingPackageError: OpenCV is not installed.
     """
     label = require_package('cv2', 'grasp').connectedComponentsWithStats
-    kept = masks.copy()
-    for row, mask in enumerate(masks):
-        box = window(mask)
-        if not mask[box].size:
+    for mask in masks:
+        part = mask[window(mask)]
+        if not part.size:
             continue
-        count, labels, figures, _ = label(mask[box].astype(np.uint8), connectivity=8)
+        count, labels, figures, _ = label(part.view(np.uint8), connectivity=8)
         if count > 2:
-            kept[row][box] = labels == 1 + int(figures[1:, 4].argmax())  # the largest area
-    return kept
+            part[:] = labels == 1 + int(figures[1:, 4].argmax())  # the largest area
 
 
 def connected_parts(masks: np.ndarray) -> np.ndarray:

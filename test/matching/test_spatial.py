@@ -239,6 +239,21 @@ def test_weight_temperature_and_floor_bound_the_change():
     assert change['unit'].min() == pytest.approx(2 * np.log(0.02), rel=1e-3)
 
 
+def test_where_all_is_alike_the_least_spread_says_how_far_kinds_are_apart():
+    """All five are mugs, and differ by less than two views of one mug do."""
+    alike = np.array([0.474, 0.460, 0.466, 0.467, 0.450])
+    masks = squares()
+
+    def change(config):
+        return adjust(alike, alike, Layout(masks), parse('the third mug from the left',
+                                                         root='rules'), (), config).change
+    unbound, bound = change(GEOMETRY), change(replace(GEOMETRY, least_spread=0.1))
+    # Without it the spread is some 0.01, and what is 0.02 behind is hardly a mug.
+    assert unbound.min() > -0.04 and NAMES[int(np.argmax(alike + unbound))] == 'd'
+    assert NAMES[int(np.argmax(alike + bound))] == 'c'
+    assert bound[NAMES.index('c')] > -0.01 and np.delete(bound, NAMES.index('c')).max() < -0.15
+
+
 def test_equal_scores_leave_the_choice_to_places():
     assert winner('the second mug from the left', np.full(5, 0.2)) == 'b'
 

@@ -104,18 +104,20 @@ def test_a_mask_that_is_a_view_of_others_is_read_rightly():
         along_edges(image[:, ::-1].copy(), masks[1][:, ::-1].copy(), CELL))
 
 
-def test_all_masks_of_a_frame_are_moved_cheaply_and_then_need_no_more_where_cells_are_small():
+@pytest.mark.parametrize('cell', [3.0, CELL])
+def test_all_masks_of_a_frame_are_moved_cheaply_and_an_answers_masks_are_moved_on(cell):
     truths = np.stack([disc(), disc(middle_xy=(60, 60), radius=20)])
-    drawn = np.stack([coarse(truth, 3.0) for truth in truths])
+    drawn = np.stack([coarse(truth, cell) for truth in truths])
     image = picture(truths.any(axis=0))
-    moved, finer_px = proposals_along_edges(image, drawn, 3.0)
-    assert finer_px == 0.0
-    for mask, before in zip(moved, drawn):
-        np.testing.assert_array_equal(mask, along_edges(image, before, 3.0))
-    moved, finer_px = proposals_along_edges(image, drawn, CELL)
-    assert finer_px == CELL / 2
-    empty, _ = proposals_along_edges(image, drawn[:0], CELL)
-    assert empty.shape == (0, 240, 320) and empty.dtype == bool
+    moved = drawn.copy()
+    finer_px = proposals_along_edges(image, moved, cell)
+    assert finer_px == cell / 2
+    for truth, *by_turn in zip(truths, drawn, moved, strict=True):
+        by_turn.append(along_edges(image, by_turn[-1], finer_px))
+        ratings = [rated(mask, truth) for mask in by_turn]
+        assert ratings == sorted(ratings) and ratings[2] > 0.96
+    nothing = drawn[:0]
+    assert proposals_along_edges(image, nothing, CELL) == CELL / 2 and not len(nothing)
 
 
 def test_an_answers_masks_have_the_pictures_edges_and_what_is_kept_of_the_frame_does_not(
@@ -138,7 +140,8 @@ def test_an_answers_masks_have_the_pictures_edges_and_what_is_kept_of_the_frame_
         better, worse = (max(rated(found.proposals[row], truth) for truth in tabletop_view.masks)
                          for found in (moved, drawn))
         assert better > worse + 0.01
-    all_moved, finer_px = proposals_along_edges(frame.image_rgb, drawn.proposals, 640 / 96)
+    all_moved = drawn.proposals.copy()
+    finer_px = proposals_along_edges(frame.image_rgb, all_moved, 640 / 96)
     for row, mask in enumerate(moved.proposals):
         expected = along_edges(frame.image_rgb, all_moved[row], finer_px) if (
             row in moved.regions) else all_moved[row]

@@ -1,7 +1,11 @@
 import numpy as np
 
 from refdiff_ros.presets import get_preset
-from refdiff_ros.proposals.weight_free import connected_parts, largest_parts, weight_free_proposals
+from refdiff_ros.proposals.weight_free import (
+    connected_parts,
+    keep_largest_parts,
+    weight_free_proposals,
+)
 
 
 def test_each_threshold_gives_the_places_at_or_above_it():
@@ -40,7 +44,7 @@ def test_the_largest_part_of_a_mask_is_kept():
     masks = np.zeros((3, 5, 8), bool)
     masks[0, :3, :3] = masks[0, 4, 7] = True
     masks[1, 0, 0] = masks[1, 1:3, 4:8] = True
-    kept = largest_parts(masks)
-    assert kept[0].sum() == 9 and not kept[0, 4, 7]
-    assert kept[1].sum() == 8 and not kept[1, 0, 0]
-    assert not kept[2].any() and masks[0, 4, 7]
+    keep_largest_parts(masks)
+    assert masks[0].sum() == 9 and not masks[0, 4, 7]
+    assert masks[1].sum() == 8 and not masks[1, 0, 0]
+    assert not masks[2].any()

@@ -7,6 +7,7 @@ that only the fit is done anew; delete the file when anything that answers has c
 
 import argparse
 from dataclasses import asdict
+from functools import partial
 import json
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from refdiff_ros.config import CalibrationConfig
 from refdiff_ros.console import Progress
 from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.evaluation.calibrating.collecting import row_of, stacked
-from refdiff_ros.evaluation.calibrating.fitting import calibrated, Collected, summary
+from refdiff_ros.evaluation.calibrating.fitting import calibrated, Collected, summary, thresholds
 from refdiff_ros.evaluation.decisions.cases import decision_cases, SETS
 from refdiff_ros.models.bundle import MANIFEST
 from refdiff_ros.models.manager import load_bundle
@@ -34,6 +35,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--limit', type=int, default=300, help='expressions of each set and half')
     parser.add_argument('--least-found', type=float, default=0.9,
                         help='share of expressions true of one object that must stay FOUND')
+    parser.add_argument('--least-asked', type=float, metavar='SHARE',
+                        help='share of expressions true of several objects that must be asked '
+                        'about, and then as few needless questions as that allows')
     parser.add_argument('--cache', type=Path, help='.npz with the answers, read where it exists')
     parser.add_argument('--into', type=Path, metavar='FOLDER',
                         help="the bundle's folder, whose bundle.json is written")
@@ -46,7 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
         found = collect(options.bundle, options.split, options.limit, options.device)
         if options.cache is not None:
             np.savez_compressed(options.cache, **vars(found))
-    config = calibrated(found, options.least_found)
+    config = calibrated(found, options.least_found,
+                        choose=partial(thresholds, least_asked=options.least_asked))
     print(json.dumps(summary(found, config), indent=1))
     print(json.dumps({'calibration': asdict(config)}, indent=1))
     if options.into is not None:

@@ -168,42 +168,49 @@ def decisions(fits: np.ndarray, below: float, start: float) -> np.ndarray:
 
 
 def thresholds(
-    fits: np.ndarray, truth: np.ndarray, least_found: float,
+    fits: np.ndarray, truth: np.ndarray, least_found: float, least_asked: float | None = None,
 ) -> tuple[float, float]:
     """`not_found_below` and `fits_from` of a high macro F1, with refusals in balance.
 
     The macro F1 of the three decisions hardly depends on `not_found_below` over a wide range. Of
     what comes within one standard error of the highest, that is taken of which the smaller of
     precision and recall of NOT_FOUND is largest: refusing what is there is as bad as accepting
-    what is not.
+    what is not. With `least_asked` all count that keep it, and next to that balance the fewest
+    needless questions.
 
     Args:
         fits: (C, R).
         truth: (C,) places in `DECISIONS`.
         least_found: recall of FOUND that must be kept.
+        least_asked: recall of AMBIGUOUS that must be kept; None for whatever F1 takes.
 
     Raises:
         BadRequestError: nothing keeps it.
     """
     tried = []
-    several = DECISIONS.index('AMBIGUOUS')
+    found, several = (DECISIONS.index(name) for name in ('FOUND', 'AMBIGUOUS'))
     starts = _GRID if (truth == several).any() else (_LIKELIER,)
     for below in _GRID:
         for start in starts:
             given = decisions(fits, below, start)
-            kept = np.mean(given[truth == 0] == 0)
-            if kept >= least_found:
-                score = macro_f1(
-                    truth.tolist(), given.tolist(), range(len(DECISIONS))) or 0.0
-                tried.append((score, kept, float(below), float(start)))
+            kept = np.mean(given[truth == found] == found)
+            if kept < least_found or (least_asked and np.mean(
+                    given[truth == several] == several) < least_asked):
+                continue
+            score = macro_f1(truth.tolist(), given.tolist(), range(len(DECISIONS))) or 0.0
+            needless = np.mean(given[truth == found] == several)
+            tried.append((score, needless, kept, float(below), float(start)))
     if not tried:
+        also, which = (f' and {least_asked:.0%} AMBIGUOUS', ' or --least-asked') if (
+            least_asked) else ('', '')
         raise BadRequestError(
-            f'expected thresholds that keep {least_found:.0%} FOUND, there are none: '
-            'lower --least-found')
+            f'expected thresholds that keep {least_found:.0%} FOUND{also}, there are none: '
+            f'lower --least-found{which}')
     best = max(tried)[0]
-    enough = best - math.sqrt(best * (1 - best) / len(truth))
-    return max((_balance(fits, truth, below), score, kept, below, start)
-               for score, kept, below, start in tried if score >= enough)[3:]
+    enough = 0.0 if least_asked else best - math.sqrt(best * (1 - best) / len(truth))
+    return max((_balance(fits, truth, below), -needless if least_asked else score, score, kept,
+                below, start)
+               for score, needless, kept, below, start in tried if score >= enough)[-2:]
 
 
 def _balance(fits: np.ndarray, truth: np.ndarray, below: float) -> float:

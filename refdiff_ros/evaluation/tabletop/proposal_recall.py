@@ -45,10 +45,9 @@ def proposal_recall(
         rows = filter_proposals(found.masks, preset.proposals)
         masks = found.masks[rows]
         if preset.proposals.edges == 'picture':  # as each would be answered
-            masks, cell_px = proposals_along_edges(view.frame.image_rgb, masks, found.cell_px)
-            if cell_px:
-                masks = np.array([along_edges(view.frame.image_rgb, mask, cell_px)
-                                  for mask in masks]).reshape(masks.shape)
+            cell_px = proposals_along_edges(view.frame.image_rgb, masks, found.cell_px)
+            for row, mask in enumerate(masks):
+                masks[row] = along_edges(view.frame.image_rgb, mask, cell_px)
         best += [best_iou(masks, view.masks[seen.row]) for seen in see(view) if seen.clear]
         proposed.append(len(found.masks))
         kept.append(len(rows))

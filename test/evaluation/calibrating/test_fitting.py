@@ -87,6 +87,19 @@ def test_thresholds_are_the_best_of_those_that_keep_enough():
         fitting.thresholds(np.zeros((1, 2)), np.array([0]), 1.0)
 
 
+def test_as_many_questions_as_are_wanted_and_no_more_needless_ones_than_they_cost():
+    best = np.full(8, 0.95)
+    second = np.array([0.2, 0.3, 0.52, 0.7, 0.4, 0.6, 0.8, 0.9])  # one fits, then several
+    fits, truth = np.column_stack([best, second]), np.repeat([0, 2], 4)
+    for least_asked, asked, needless in ((0.25, 1, 0), (0.5, 2, 0), (0.75, 3, 1), (1.0, 4, 2)):
+        below, start = fitting.thresholds(fits, truth, 0.5, least_asked)
+        given = fitting.decisions(fits, below, start)
+        assert (given[truth == 2] == 2).sum() >= asked
+        assert (given[truth == 0] == 2).sum() == needless
+    with pytest.raises(BadRequestError, match='100% AMBIGUOUS.*or --least-asked'):
+        fitting.thresholds(fits, truth, 0.75, 1.0)
+
+
 def test_of_thresholds_as_good_those_whose_refusals_are_in_balance_are_taken():
     # Of what is absent a tenth looks present; refusing a tenth more of what is there hardly costs
     # macro F1, and is not done.
