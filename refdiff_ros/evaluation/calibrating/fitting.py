@@ -173,10 +173,11 @@ def thresholds(
     """`not_found_below` and `fits_from` of a high macro F1, with refusals in balance.
 
     The macro F1 of the three decisions hardly depends on `not_found_below` over a wide range. Of
-    what comes within one standard error of the highest, that is taken of which the smaller of
-    precision and recall of NOT_FOUND is largest: refusing what is there is as bad as accepting
-    what is not. With `least_asked` all count that keep it, and next to that balance the fewest
-    needless questions.
+    what comes within one standard error of the highest, those are taken of which the smaller of
+    precision and recall of NOT_FOUND is within one standard error of the largest; of these the
+    one that refuses least, for a thing that is there and refused is noticed. With `least_asked`
+    all count that keep it, and of those that refuse as little the one with the fewest needless
+    questions.
 
     Args:
         fits: (C, R).
@@ -206,11 +207,20 @@ def thresholds(
         raise BadRequestError(
             f'expected thresholds that keep {least_found:.0%} FOUND{also}, there are none: '
             f'lower --least-found{which}')
-    best = max(tried)[0]
-    enough = 0.0 if least_asked else best - math.sqrt(best * (1 - best) / len(truth))
-    return max((_balance(fits, truth, below), -needless if least_asked else score, score, kept,
-                below, start)
-               for score, needless, kept, below, start in tried if score >= enough)[-2:]
+    if not least_asked:
+        enough = _less_an_error(max(tried)[0], len(truth))
+        tried = [each for each in tried if each[0] >= enough]
+    balances = [_balance(fits, truth, below) for *_, below, _ in tried]
+    absent = int((truth == DECISIONS.index('NOT_FOUND')).sum())
+    enough = _less_an_error(max(balances), max(absent, 1))
+    return max((-below, -needless if least_asked else score, score, kept, below, start)
+               for balance, (score, needless, kept, below, start)
+               in zip(balances, tried, strict=True) if balance >= enough)[-2:]
+
+
+def _less_an_error(share: float, count: int) -> float:
+    """A share of `count` cases less its standard error."""
+    return share - math.sqrt(share * (1 - share) / count)
 
 
 def _balance(fits: np.ndarray, truth: np.ndarray, below: float) -> float:

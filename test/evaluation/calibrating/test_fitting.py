@@ -100,7 +100,7 @@ def test_as_many_questions_as_are_wanted_and_no_more_needless_ones_than_they_cos
         fitting.thresholds(fits, truth, 0.75, 1.0)
 
 
-def test_of_thresholds_as_good_those_whose_refusals_are_in_balance_are_taken():
+def test_of_thresholds_with_refusals_about_in_balance_the_one_that_refuses_least_is_taken():
     # Of what is absent a tenth looks present; refusing a tenth more of what is there hardly costs
     # macro F1, and is not done.
     rng = np.random.default_rng(2)
@@ -111,7 +111,8 @@ def test_of_thresholds_as_good_those_whose_refusals_are_in_balance_are_taken():
     below, start = fitting.thresholds(np.column_stack([best, np.zeros(600)]), truth, 0.5)
     refused = best < below
     precision, recall = truth[refused].mean(), refused[truth == 1].mean()
-    assert abs(precision - recall) < 0.01
+    # At balance both are 0.95, with a standard error of 0.013.
+    assert 0.92 < recall < 0.95 < precision < 0.98
     assert start == 0.5
 
 
