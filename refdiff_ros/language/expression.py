@@ -1,6 +1,7 @@
 """From a sentence to its root word, its direction words and its relations."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 import unicodedata
 
@@ -116,6 +117,7 @@ def _is_of_relation(word: Word, relations: tuple[RelationSpan, ...]) -> bool:
     return any(found.start <= word.start < found.other_span[1] for found in relations)
 
 
+@lru_cache(maxsize=4)
 def parser_name(nlp: Any) -> str:
     """How results name a spaCy pipeline: 'spacy:<language>_<name>'."""
     return f"spacy:{nlp.meta.get('lang', '')}_{nlp.meta.get('name', '')}"

@@ -87,7 +87,9 @@ def _after_opener(words: tuple[Word, ...], row: int) -> int | None:
 
 
 def _matches(words: tuple[Word, ...], row: int, phrase: tuple[str, ...]) -> bool:
-    return tuple(word.lower.replace('’', "'") for word in words[row:row + len(phrase)]) == phrase
+    # Most phrases differ in their first word.
+    return row < len(words) and words[row].lower.replace('’', "'") == phrase[0] and tuple(
+        word.lower.replace('’', "'") for word in words[row:row + len(phrase)]) == phrase
 
 
 def _after_verb(words: tuple[Word, ...], row: int, opened: bool) -> tuple[int | None, str]:

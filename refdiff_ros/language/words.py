@@ -4,6 +4,7 @@ Open classes (nouns, verbs) are not listed: a parser knows them, and the rules d
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 import re
 
 # Letters with inner apostrophes or hyphens, digits with a letter suffix ('2nd').
@@ -18,7 +19,7 @@ class Word:
     start: int
     end: int
 
-    @property
+    @cached_property
     def lower(self) -> str:
         """The word in lower case."""
         return self.text.lower()
