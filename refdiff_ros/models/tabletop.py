@@ -3,6 +3,7 @@
 Their sizes stand here, so that training, a test and the shipped bundles speak of the same ones.
 """
 
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -57,6 +58,21 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         'selection': {'alpha': 0.03},
     },
 }
+
+# More and smaller things want more prompts; this CLIP knows less, and attention has more to add.
+_WIDE = {
+    'proposals': {'points_per_side': 18, 'points_kept': 0.6},
+    'selection': {'alpha': 0.1},
+}
+
+
+def overrides_of(name: str) -> dict[str, dict[str, Any]]:
+    """What the presets take with a bundle of these models, by preset and section."""
+    taken = deepcopy(OVERRIDES)
+    if name == WIDE_NAME:
+        for section, values in _WIDE.items():
+            taken['onboard'][section] |= values
+    return taken
 
 
 def build_vae(scaling_factor: float = 1.0) -> torch.nn.Module:

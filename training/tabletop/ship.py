@@ -23,7 +23,7 @@ from refdiff_ros.models.tabletop import (
     build_vae,
     NAME,
     NOTICES,
-    OVERRIDES,
+    overrides_of,
 )
 from refdiff_ros.models.writer import write_bundle
 from training.tabletop.unet import build as build_diffusion
@@ -58,7 +58,7 @@ def collect(folder: Path, base: str | None = None, name: str = NAME) -> ModelSet
     tokenizer = build_tokenizer()
     known = load_bundle(base, device='cpu') if base else None
     return ModelSet(
-        name=name, trained=True, notice=NOTICES[name], overrides=OVERRIDES,
+        name=name, trained=True, notice=NOTICES[name], overrides=overrides_of(name),
         diffusion=_diffusion(folder, tokenizer, known), clip=_clip(folder, tokenizer, known),
         sam=_sam(folder, known, name), device=torch.device('cpu'), dtype=torch.float16)
 
