@@ -34,6 +34,7 @@ def main() -> None:
     torch.set_num_threads(1)
     models = load_bundle(args.bundle, device='cpu')
     engine = Engine(models, resolve_preset(models, 'onboard'))
+    frames = PreparedFrames(models)
     right = defaultdict(list)
     for view, said, _ in cases(args.split, args.limit, args.half):
         seen = np.flatnonzero(view.masks.any(axis=(1, 2)))
@@ -41,7 +42,7 @@ def main() -> None:
         proposals = Proposals(
             masks, np.arange(len(masks)), np.full(len(masks), _QUALITY, np.float32))
         ask = engine.ask(view.frame, said.text, check=False)
-        answer = Answering(ask, PreparedFrames(models), proposals).result
+        answer = Answering(ask, frames, proposals).result
         right[said.kind].append(seen[answer.index] == said.row)
     right['all'] = [one for found in right.values() for one in found]
     for kind, found in right.items():

@@ -208,19 +208,20 @@ def thresholds(
             f'expected thresholds that keep {least_found:.0%} FOUND{also}, there are none: '
             f'lower --least-found{which}')
     if not least_asked:
-        enough = _less_an_error(max(tried)[0], len(truth))
+        best = max(tried)[0]
+        enough = best - _standard_error(best, len(truth))
         tried = [each for each in tried if each[0] >= enough]
     balances = [_balance(fits, truth, below) for *_, below, _ in tried]
     absent = int((truth == DECISIONS.index('NOT_FOUND')).sum())
-    enough = _less_an_error(max(balances), max(absent, 1))
+    enough = max(balances) - _standard_error(max(balances), absent)
     return max((-below, -needless if least_asked else score, score, kept, below, start)
                for balance, (score, needless, kept, below, start)
                in zip(balances, tried, strict=True) if balance >= enough)[-2:]
 
 
-def _less_an_error(share: float, count: int) -> float:
-    """A share of `count` cases less its standard error."""
-    return share - math.sqrt(share * (1 - share) / count)
+def _standard_error(share: float, count: int) -> float:
+    """Of a share of `count` cases, of which there may be none."""
+    return math.sqrt(share * (1 - share) / max(count, 1))
 
 
 def _balance(fits: np.ndarray, truth: np.ndarray, below: float) -> float:
@@ -249,7 +250,7 @@ def steady_thresholds(
     draws = [np.bincount(rng.integers(count, size=count), minlength=count)
              for _ in range(_DRAWS)]
     surfaces = [_surface(fits, truth, drawn) for drawn in draws]
-    spare = _SPARE * math.sqrt(least_found * (1 - least_found) / max(int(np.sum(truth == 0)), 1))
+    spare = _SPARE * _standard_error(least_found, int(np.sum(truth == 0)))
     for least in np.linspace(least_found + spare, least_found, 5):
         chosen = [np.unravel_index(np.argmax(np.where(kept >= least, score, -1)), score.shape)
                   for score, kept in surfaces if (kept >= least).any()]
