@@ -2,9 +2,9 @@
 
 From pictures with texts, contrastively. A text that happens to be true of another picture of the
 batch counts neither for nor against it, nor does one that no picture of training can contradict:
-see `views.truth`.
+see `views.truth`. Of masks that show no object (`training.tabletop.regions`) no text is true.
 
-Letters: B views, T texts that differ.
+Letters: B views, F views of no object, T texts that differ.
 """
 
 import argparse
@@ -25,7 +25,8 @@ from refdiff_ros.sim.wide_scene import names_of
 from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 from training.tabletop import loop
 from training.tabletop.data import SceneSet
-from training.tabletop.views import object_view, Pairs, random_view, truth, View
+from training.tabletop.regions import Regions
+from training.tabletop.views import false_view, object_view, Pairs, random_view, truth, View
 
 _DARK = ('black', 'brown', 'white')
 _LOGIT_LIMIT = 4.6  # of the log of the temperature's inverse, as CLIP's
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
     loop.add_arguments(parser, steps=4000, batch=96, rate=1.5e-3)
     parser.add_argument('--val', type=Path, help='folder of the validation split, for the curve')
     parser.add_argument('--init', type=Path, help='weights to begin with, as `clip.pt`')
+    parser.add_argument('--false', type=int, default=0, help=(
+        'views of no object in a batch, from regions.npz of the scenes (default 0)'))
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     scenes = SceneSet(options.scenes)
@@ -48,10 +51,14 @@ def main(arguments: list[str] | None = None) -> None:
         model.load_state_dict(torch.load(options.init, weights_only=True)['model'])
     known = known_pairs(scenes)
     unknown = all_pairs(known) - known
+    regions = Regions(options.scenes, scenes.labels.shape[1:]) if options.false else None
 
     def loss(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
-        views = [random_view(rng, scenes, CLIP_SIDE, unknown) for _ in range(options.batch)]
-        return contrastive_loss(model, tokenizer, views, unknown)
+        views = [random_view(rng, scenes, CLIP_SIDE, unknown, regions)
+                 for _ in range(options.batch)]
+        false = [] if regions is None else [
+            false_view(rng, scenes, CLIP_SIDE, regions) for _ in range(options.false)]
+        return contrastive_loss(model, tokenizer, views, unknown, false)
 
     def check(averaged: Any) -> dict[str, float]:
         return naming(ClipModels(averaged, tokenizer), checked, sorted(all_pairs(known)))
@@ -94,19 +101,21 @@ def _text_features(model: Any, tokenizer: Any, texts: list[str]) -> torch.Tensor
 
 def contrastive_loss(
     model: Any, tokenizer: Any, views: list[View], unknown: Pairs = frozenset(),
+    false: Sequence[np.ndarray] = (),
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """Cross-entropy of views over texts and of texts over views."""
+    """Cross-entropy of views over texts and of texts over views, the F of no object among them."""
     texts = sorted({view.text for view in views})
     own, also = (torch.from_numpy(judged).to(model.logit_scale.device)
                  for judged in truth(views, texts, unknown))
-    pictures = np.stack([view.pixels for view in views])
+    pictures = np.stack([view.pixels for view in views] + list(false))
     images = _image_features(
         model, pixels_of(ClipModels(model, tokenizer), pictures, own.device))
     scale = model.logit_scale.clamp(max=_LOGIT_LIMIT).exp()
-    logits = images @ _text_features(model, tokenizer, texts).T * scale  # (B, T)
-    logits = logits.masked_fill(also, -1e4)
+    all_logits = images @ _text_features(model, tokenizer, texts).T * scale  # (B + F, T)
+    logits = all_logits[:len(views)].masked_fill(also, -1e4)  # (B, T)
     of_views = -torch.log_softmax(logits, dim=1)[own].mean()
-    shares = torch.log_softmax(logits, dim=0).masked_fill(~own, -torch.inf)
+    among = torch.cat([logits, all_logits[len(views):]])
+    shares = torch.log_softmax(among, dim=0)[:len(views)].masked_fill(~own, -torch.inf)
     of_texts = -(torch.logsumexp(shares, dim=0) - own.sum(dim=0).log()).mean()
     right = own.gather(1, logits.argmax(dim=1, keepdim=True)).float().mean()
     return (of_views + of_texts) / 2, {'right': float(right)}

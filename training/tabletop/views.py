@@ -13,6 +13,7 @@ from refdiff_ros.discriminative.crops import box_window
 from training.tabletop.captions import caption, named
 from training.tabletop.colours import free_colour
 from training.tabletop.data import SceneSet, Thing
+from training.tabletop.regions import Regions
 from training.tabletop.repaint import repaint
 
 Pairs = frozenset[tuple[str, str]]
@@ -27,6 +28,8 @@ _COLOUR_ALONE, _SHAPE_ALONE = 0.15, 0.35
 _OUTSIDE = {'grey': 0.55, 'black': 0.15, 'picture': 0.3}
 _GREY = 128
 _OTHER_WORDS = ('one', 'object', 'thing')
+# How often an object is cut out as the segmentor drew it, where it did.
+_AS_DRAWN = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class View:
 
 def random_view(
     rng: np.random.Generator, scenes: SceneSet, side: int, unknown: Pairs = frozenset(),
+    regions: Regions | None = None,
 ) -> View:
     """One view of one scene.
 
@@ -59,6 +63,7 @@ def random_view(
         scenes: rendered scenes; with `greys`, some objects are shown in another colour.
         side: S.
         unknown: pairs (shape, colour) that no picture of training shows, and none shall.
+        regions: the segmentor's masks of some of the scenes, which then cut objects out.
     """
     while True:
         row = int(rng.choice(scenes.rows))
@@ -73,9 +78,8 @@ def random_view(
     # What the view can show at its widest; the rest of the picture costs time only.
     around = _around(thing, image.shape[:2])
     image, true = image[around], labels[around] == number
-    mask = jittered(rng, true)
-    outside = str(rng.choice(list(_OUTSIDE), p=list(_OUTSIDE.values())))
-    margin = rng.uniform(1.05, 1.35)
+    drawn = None if regions is None or rng.random() > _AS_DRAWN else regions.of(rng, row, number)
+    mask = jittered(rng, true) if drawn is None else drawn[around]
     near, colour = frozenset(), thing.colour
     text, said = _told(rng, thing)
     if thing.plain and scenes.greys is not None and rng.random() < _REPAINTED:
@@ -85,10 +89,25 @@ def random_view(
                             true, free[0])
             near, colour = free[1], ''
             text, said = named(rng, thing, colours=0.0), (None, thing.shape)
-    pixels = object_view(image, mask, side, margin, outside)
-    if rng.random() < 0.5:
-        pixels = np.ascontiguousarray(pixels[:, ::-1])
-    return View(pixels, text, frozenset({(colour, thing.shape)}), frozenset({said}), near)
+    return View(_seen(rng, image, mask, side), text, frozenset({(colour, thing.shape)}),
+                frozenset({said}), near)
+
+
+def false_view(
+    rng: np.random.Generator, scenes: SceneSet, side: int, regions: Regions,
+) -> np.ndarray:
+    """A view (S, S, 3) of a mask that shows no object: no text is true of it."""
+    row, mask = regions.false(rng)
+    return _seen(rng, scenes.images[row], mask, side)
+
+
+def _seen(
+    rng: np.random.Generator, image: np.ndarray, mask: np.ndarray, side: int,
+) -> np.ndarray:
+    """The view of a mask with a random margin, with a random outside, mirrored or not."""
+    outside = str(rng.choice(list(_OUTSIDE), p=list(_OUTSIDE.values())))
+    pixels = object_view(image, mask, side, rng.uniform(1.05, 1.35), outside)
+    return np.ascontiguousarray(pixels[:, ::-1]) if rng.random() < 0.5 else pixels
 
 
 def _around(thing: Thing, size_hw: tuple[int, int]) -> tuple[slice, slice]:
