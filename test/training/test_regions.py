@@ -50,7 +50,7 @@ def test_proposals_of_scenes_are_kept_with_what_they_show(proposed):
     found, kept = proposed
     rng = np.random.default_rng(0)
     for row in (0, 1, 2):
-        for number, thing in enumerate(found.things(row), start=1):
+        for number in range(1, 1 + len(found.things(row))):
             mask = kept.of(rng, row, number)
             if mask is not None:
                 assert regions.shown(mask[None], found.labels[row]).tolist() == [number]
@@ -63,7 +63,6 @@ def test_proposals_of_scenes_are_kept_with_what_they_show(proposed):
 
 
 def test_no_text_is_true_of_a_view_of_no_object(proposed):
-    """The loss moves such a view away from all texts, and no other picture than that."""
     found, kept = proposed
     rng = np.random.default_rng(0)
     tokenizer = build_tokenizer()
@@ -72,10 +71,32 @@ def test_no_text_is_true_of_a_view_of_no_object(proposed):
     shown = [views.random_view(rng, found, 48, frozenset(), kept) for _ in range(6)]
     assert all(view.pixels.shape == (48, 48, 3) for view in shown)
     false = [views.false_view(rng, found, 48, kept) for _ in range(3)]
-    assert all(view.shape == (48, 48, 3) and view.std() > 0 for view in false)
+    assert all(view.pixels.shape == (48, 48, 3) and view.pixels.std() > 0 for view in false)
+    assert not any(view.text or view.said for view in false)
     with torch.no_grad():
         plain, _ = contrastive_loss(clip, tokenizer, shown)
         among, _ = contrastive_loss(clip, tokenizer, shown, false=false)
-        same, _ = contrastive_loss(clip, tokenizer, shown, false=[shown[0].pixels] * 3)
     assert among > plain  # more to tell apart
-    assert same > plain
+
+
+def test_what_training_can_never_contradict_is_not_contradicted_by_parts_of_things_either():
+    rng = np.random.default_rng(0)
+    tokenizer = build_tokenizer()
+    torch.manual_seed(0)
+    clip = build_clip(tokenizer).eval()
+
+    def view(text, shown, said):
+        pixels = rng.integers(0, 256, (48, 48, 3), np.uint8)
+        return views.View(pixels, text, frozenset({shown}), frozenset(said))
+
+    shown = [view('the mug', ('red', 'mug'), [(None, 'mug')]),
+             view('the red box', ('red', 'box'), [('red', 'box')])]
+    unknown = frozenset({('mug', 'black'), ('box', 'black')})
+
+    def loss(*false):
+        with torch.no_grad():
+            return float(contrastive_loss(clip, tokenizer, shown, unknown, false)[0])
+    black, white = (view('', (colour, 'can'), []) for colour in ('black', 'white'))
+    assert loss(black) == pytest.approx(loss(), abs=1e-6)
+    assert loss(white) > loss() + 0.01
+    assert loss(black, white) == pytest.approx(loss(white), abs=1e-6)

@@ -32,7 +32,7 @@ from training.tabletop.captions import caption
 from training.tabletop.clip import all_pairs, known_pairs
 from training.tabletop.colours import free_colour, near_names
 from training.tabletop.data import SceneSet, Thing
-from training.tabletop.sam import prompts, refined
+from training.tabletop.sam import prompts, refined, varied
 from training.tabletop.start import grown
 
 
@@ -110,6 +110,21 @@ def test_prompts_ask_for_the_object_under_the_point():
         assert labels[int(y * 128 / 192), int(x * 128 / 192)] == is_real
         share = target.shape[0] / 128
         assert target.sum() == pytest.approx(30 * 40 * share ** 2 * is_real, rel=0.02)
+
+
+def test_a_varied_picture_keeps_its_objects_where_its_labels_are():
+    image = np.full((40, 60, 3), 90, np.uint8)
+    labels = np.zeros((40, 60), np.uint8)
+    labels[10:20, 5:15] = 1
+    image[labels == 1] = (200, 40, 40)
+    seen = [varied(np.random.default_rng(seed), image, labels) for seed in range(12)]
+    sides = {int(np.flatnonzero(found.any(axis=0))[0]) for _, found in seen}
+    assert sides == {5, 45}
+    for picture, found in seen:
+        assert len({tuple(colour) for colour in picture[found == 1]}) == 1
+        red, green, _ = picture[found == 1][0]
+        assert red > green and len({tuple(colour) for colour in picture[found == 0]}) == 1
+    assert len({tuple(picture[0, 0]) for picture, _ in seen}) > 6
 
 
 def test_a_coarse_segmentor_becomes_a_fine_one_that_sees_the_same():

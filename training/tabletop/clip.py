@@ -26,7 +26,15 @@ from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 from training.tabletop import loop
 from training.tabletop.data import SceneSet
 from training.tabletop.regions import Regions
-from training.tabletop.views import false_view, object_view, Pairs, random_view, truth, View
+from training.tabletop.views import (
+    false_view,
+    object_view,
+    Pairs,
+    random_view,
+    truth,
+    untold,
+    View,
+)
 
 _DARK = ('black', 'brown', 'white')
 _LOGIT_LIMIT = 4.6  # of the log of the temperature's inverse, as CLIP's
@@ -101,20 +109,27 @@ def _text_features(model: Any, tokenizer: Any, texts: list[str]) -> torch.Tensor
 
 def contrastive_loss(
     model: Any, tokenizer: Any, views: list[View], unknown: Pairs = frozenset(),
-    false: Sequence[np.ndarray] = (),
+    false: Sequence[View] = (),
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """Cross-entropy of views over texts and of texts over views, the F of no object among them."""
+    """Cross-entropy of views over texts and of texts over views, the F of no object among them.
+
+    A text that training can never contradict is not contradicted by a part of a thing either.
+    """
     texts = sorted({view.text for view in views})
     own, also = (torch.from_numpy(judged).to(model.logit_scale.device)
                  for judged in truth(views, texts, unknown))
-    pictures = np.stack([view.pixels for view in views] + list(false))
+    said = {view.text: view.said for view in views}
+    neither = torch.tensor(
+        [[untold(view, said[text], unknown) for text in texts] for view in false],
+        dtype=torch.bool, device=own.device).view(len(false), len(texts))  # (F, T)
+    pictures = np.stack([view.pixels for view in (*views, *false)])
     images = _image_features(
         model, pixels_of(ClipModels(model, tokenizer), pictures, own.device))
     scale = model.logit_scale.clamp(max=_LOGIT_LIMIT).exp()
     all_logits = images @ _text_features(model, tokenizer, texts).T * scale  # (B + F, T)
     logits = all_logits[:len(views)].masked_fill(also, -1e4)  # (B, T)
     of_views = -torch.log_softmax(logits, dim=1)[own].mean()
-    among = torch.cat([logits, all_logits[len(views):]])
+    among = torch.cat([logits, all_logits[len(views):].masked_fill(neither, -1e4)])
     shares = torch.log_softmax(among, dim=0)[:len(views)].masked_fill(~own, -torch.inf)
     of_texts = -(torch.logsumexp(shares, dim=0) - own.sum(dim=0).log()).mean()
     right = own.gather(1, logits.argmax(dim=1, keepdim=True)).float().mean()

@@ -8,6 +8,7 @@ Letters: B prompts of an image, Q side of the low-resolution logits.
 """
 
 import argparse
+from collections.abc import Sequence
 import logging
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from training.tabletop.data import SceneSet
 _SIZES = {'coarse': SAM_COARSE, 'mini': SAM, 'wide': SAM_FINE}
 _BACKGROUND = 1  # of the prompts
 _MIN_PIXELS = 12
+# How a picture's light is varied: a factor for each channel, and the exponent for all.
+_GAIN, _GAMMA = (0.85, 1.15), (0.8, 1.25)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,6 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
                         help='16x16, 24x24 or 32x32 tokens (default 24x24)')
     parser.add_argument('--prompts', type=int, default=5, help='points of a picture (default 5)')
     parser.add_argument('--init', type=Path, help='sam.pt of another size, or start.pt')
+    parser.add_argument('--bfloat16', action='store_true', help=(
+        'compute in bfloat16 where it does no harm: 1.3 times as fast on a CPU that has it'))
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     scenes = SceneSet(options.scenes)
@@ -48,12 +53,15 @@ def main(arguments: list[str] | None = None) -> None:
     sam.to(options.device).train()
 
     def loss(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
-        return _loss(sam, scenes, rng.choice(scenes.rows, options.batch), rng, options.prompts)
+        pictures = [varied(rng, scenes.images[row], scenes.labels[row])
+                    for row in rng.choice(scenes.rows, options.batch)]
+        with torch.autocast(options.device, torch.bfloat16, enabled=options.bfloat16):
+            return _loss(sam, pictures, rng, options.prompts)
 
     def check(averaged: torch.nn.Module) -> dict[str, float]:
-        rng = np.random.default_rng(0)
+        pictures = [(checked.images[row], checked.labels[row]) for row in checked.rows[:48]]
         with torch.no_grad():
-            _, figures = _loss(averaged, checked, checked.rows[:48], rng, options.prompts)
+            _, figures = _loss(averaged, pictures, np.random.default_rng(0), options.prompts)
         return {f'val_{name}': value for name, value in figures.items()}
 
     trained = loop.train(sam, loss, options, average=0.99, every=100,
@@ -61,15 +69,28 @@ def main(arguments: list[str] | None = None) -> None:
     torch.save({'model': trained.state_dict()}, options.out / 'sam.pt')
 
 
+def varied(
+    rng: np.random.Generator, image_rgb: np.ndarray, labels: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A picture and its labels mirrored or not, in a light of another colour and strength."""
+    if rng.random() < 0.5:
+        image_rgb, labels = image_rgb[:, ::-1], labels[:, ::-1]
+    gains, gamma = rng.uniform(*_GAIN, 3), rng.uniform(*_GAMMA)
+    lit = (np.arange(256)[:, None] / 255) ** gamma * gains * 255  # (256, 3)
+    table = np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+    return table[image_rgb, np.arange(3)], labels
+
+
 def _loss(
-    sam: Any, scenes: SceneSet, rows: np.ndarray, rng: np.random.Generator, count: int,
+    sam: Any, pictures: Sequence[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator,
+    count: int,
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    images = torch.stack([fitted(sam, scenes.images[row]) for row in rows]).to(sam.device)
+    """Of pictures (H, W, 3) with labels (H, W), `count` points of each."""
+    images = torch.stack([fitted(sam, image) for image, _ in pictures]).to(sam.device)
     features = sam.image_encoder(images)  # (batch, C, h, w)
     total, overlaps, background = 0.0, [], []
-    for feature, row in zip(features, rows):
-        points, targets, real = prompts(
-            scenes.labels[row], rng, sam.image_encoder.img_size, count)
+    for feature, (_, labels) in zip(features, pictures):
+        points, targets, real = prompts(labels, rng, sam.image_encoder.img_size, count)
         points = torch.from_numpy(points)[:, None].to(sam.device)
         sparse, dense = sam.prompt_encoder(
             points=(points, torch.ones(points.shape[:2], dtype=torch.int, device=sam.device)),
@@ -79,12 +100,12 @@ def _loss(
             sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense,
             multimask_output=True)  # (B, 3, Q, Q), (B, 3)
         part, overlap = _mask_loss(
-            logits, quality, torch.from_numpy(targets).to(sam.device),
+            logits.float(), quality.float(), torch.from_numpy(targets).to(sam.device),
             torch.from_numpy(real).to(sam.device))
         total = total + part
         overlaps.append(overlap[real].mean())
         background.append(quality.detach()[~real].max())
-    return total / len(rows), {'iou': float(torch.stack(overlaps).mean()),
+    return total / len(pictures), {'iou': float(torch.stack(overlaps).mean()),
                                'background_quality': float(torch.stack(background).mean())}
 
 

@@ -30,6 +30,8 @@ _GREY = 128
 _OTHER_WORDS = ('one', 'object', 'thing')
 # How often an object is cut out as the segmentor drew it, where it did.
 _AS_DRAWN = 0.5
+# Share of a mask from which on it is made of an object.
+_MADE_OF = 0.1
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,18 @@ def random_view(
 
 def false_view(
     rng: np.random.Generator, scenes: SceneSet, side: int, regions: Regions,
-) -> np.ndarray:
-    """A view (S, S, 3) of a mask that shows no object: no text is true of it."""
+) -> View:
+    """A view of a mask that shows no object: no text is true of it.
+
+    It has neither a text nor anything `said`; `shown` are the objects that it is made of.
+    """
     row, mask = regions.false(rng)
-    return _seen(rng, scenes.images[row], mask, side)
+    numbers, counts = np.unique(scenes.labels[row][mask], return_counts=True)
+    things = scenes.things(row)
+    shown = frozenset(
+        (things[number - 1].colour, things[number - 1].shape)
+        for number, count in zip(numbers, counts) if number and count > _MADE_OF * counts.sum())
+    return View(_seen(rng, scenes.images[row], mask, side), '', shown, frozenset())
 
 
 def _seen(
@@ -216,7 +226,7 @@ def truth(
     """
     said = {view.text: view.said for view in views}
     own = np.array([[view.text == text for text in texts] for view in views])
-    also = np.array([[_touches(view, said[text]) or _untold(view, said[text], unknown)
+    also = np.array([[_touches(view, said[text]) or untold(view, said[text], unknown)
                       for text in texts] for view in views])
     return own, also & ~own
 
@@ -227,7 +237,7 @@ def _touches(view: View, said: frozenset[tuple[str | None, str | None]]) -> bool
         for colour, shape in said for seen_colour, seen_shape in view.shown)
 
 
-def _untold(view: View, said: frozenset[tuple[str | None, str | None]], unknown: Pairs) -> bool:
+def untold(view: View, said: frozenset[tuple[str | None, str | None]], unknown: Pairs) -> bool:
     """Whether a text's shape never occurs in a colour shown, or its colour on a shape shown."""
     return any(
         (shape, seen) in unknown or (seen_shape, colour) in unknown
