@@ -9,11 +9,12 @@
 # a CUDA device the three trainings run side by side, else one after the other: some ten hours.
 # The bundle is in OUT/bundle in the end.
 #
-# Of each part, from the environment: SCENES, VAL (how many are rendered), CLIP_STEPS, SAM_STEPS,
-# UNET_STEPS, ASKED (expressions of each set and half for the calibration), WORKERS (that render),
-# PYTHON. A small run tries the script itself:
+# Of each part, from the environment: SCENES, VAL (how many are rendered), REGIONS (scenes whose
+# proposals CLIP learns from), CLIP_STEPS, SAM_STEPS, UNET_STEPS, ASKED (expressions of each set and
+# half for the calibration), WORKERS (that render), PYTHON. A small run tries the script itself:
 #
-#   SCENES=128 VAL=64 CLIP_STEPS=4 SAM_STEPS=3 UNET_STEPS=3 ASKED=8 training/wide_bundle.sh out/try
+#   SCENES=128 VAL=64 REGIONS=8 CLIP_STEPS=4 SAM_STEPS=3 UNET_STEPS=3 ASKED=8 \
+#     training/wide_bundle.sh out/try
 set -euo pipefail
 out=$(realpath -m "${1:-out/wide}")
 cd "$(dirname "$0")/.."
@@ -49,10 +50,12 @@ part start start --bundle "$begin" --out "$out/start"
 clip_init=()
 if [ "$begin" != tabletop_mini ]; then clip_init=(--init "$out/start/clip/start.pt"); fi
 part latents latents --scenes "$out/train" --vae "$out/start/vae/vae.pt"
+# Masks that show no object, for CLIP: those of the segmentor that it begins with.
+part regions regions --bundle "$begin" --scenes "$out/train" --count "${REGIONS:-900}"
 
 trainings() {
   "$1" clip clip --scenes "$out/train" --val "$out/val" --out "$out/clip" \
-    --steps "${CLIP_STEPS:-24000}" "${clip_init[@]}"
+    --steps "${CLIP_STEPS:-24000}" --false 32 "${clip_init[@]}"
   "$1" sam sam --init "$out/start/sam/start.pt" --scenes "$out/train" --val "$out/val" \
     --out "$out/sam" --size wide --batch 5 --prompts 8 --rate 6e-4 --steps "${SAM_STEPS:-9000}"
   "$1" unet unet --init "$out/start/unet/start.pt" --vae "$out/start/vae/vae.pt" \

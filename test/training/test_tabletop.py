@@ -27,7 +27,7 @@ from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 # Behind the built workspace, which the source folder must not shadow.
 sys.path.append(str(Path(__file__).parents[2]))
 
-from training.tabletop import loop, repaint, scenes, ship, start, unet, views
+from training.tabletop import blend, loop, repaint, scenes, ship, start, unet, views
 from training.tabletop.captions import caption
 from training.tabletop.clip import all_pairs, known_pairs
 from training.tabletop.colours import free_colour, near_names
@@ -290,3 +290,14 @@ def test_a_training_in_pieces_ends_as_an_unbroken_one(tmp_path):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     curve = [json.loads(line) for line in (tmp_path / 'whole' / 'curve.jsonl').open()]
     assert [line['step'] for line in curve] == [4, 8, 12]
+
+
+def test_blended_weights_lie_between_those_of_two_models(tmp_path):
+    for name, value in (('first', 1.0), ('second', 3.0)):
+        torch.save({'model': {'weight': torch.full((2, 2), value), 'places': torch.arange(3)}},
+                   tmp_path / f'{name}.pt')
+    blend.main(['--first', str(tmp_path / 'first.pt'), '--second', str(tmp_path / 'second.pt'),
+                '--share', '0.25', '--out', str(tmp_path / 'made' / 'clip.pt')])
+    found = torch.load(tmp_path / 'made' / 'clip.pt', weights_only=True)['model']
+    torch.testing.assert_close(found['weight'], torch.full((2, 2), 1.5))
+    assert torch.equal(found['places'], torch.arange(3))
