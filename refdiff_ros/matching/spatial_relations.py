@@ -11,10 +11,11 @@ import numpy as np
 
 from refdiff_ros.matching.region_geometry import feet, PLACE_TOLERANCE, Regions
 
-# In widths of the image: how far from one line of sight what is behind may stand, how fast being
-# next to something fades, and how far above something a thing may be aside.
+# In widths of the image: how far from one line of sight what is behind may stand, how wide the gap
+# between things next to each other may be and how fast that fades, and how far above something a
+# thing may be aside.
 _IN_LINE = 0.15
-_NEARBY = 0.1
+_NEARBY, _FADING = 0.17, 0.03
 _OVERHEAD = 0.1
 # A step down the image is a longer way over a table that is seen from above at a slant.
 _FORESHORTENED = 1.4
@@ -72,8 +73,8 @@ def gap(a: Regions, b: Regions) -> np.ndarray:
 
 
 def next_to(a: Regions, b: Regions) -> np.ndarray:
-    """Fades with the gap between the two; neither is on the other."""
-    return np.asarray(np.exp(-gap(a, b) / _NEARBY) * _unstacked(a, b))
+    """The gap between the two is small; neither is on the other."""
+    return np.asarray(soft_step((_NEARBY - gap(a, b)) / _FADING) * _unstacked(a, b))
 
 
 def on(a: Regions, b: Regions) -> np.ndarray:
