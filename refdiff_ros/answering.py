@@ -147,7 +147,7 @@ class Answering:
         ask, preset, proposals = self._ask, self._ask.preset, self.proposals
         placed, _ = self.placed
         chosen = select(
-            placed.total, proposals.masks, preset.selection, proposals.shares)
+            placed.total, proposals.masks, preset.selection, proposals.shares, proposals.quality)
         if preset.calibration.mode != ask.mode.value:
             return self._by_contrast(chosen)
         evidence = calibration.evidence(

@@ -12,6 +12,9 @@ from refdiff_ros.presets import SelectionConfig
 from refdiff_ros.results import Status
 from refdiff_ros.stages import stage
 
+# IoU above which two masks are one region drawn twice.
+_SAME = 0.5
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -51,6 +54,7 @@ def select(
     masks: np.ndarray,
     config: SelectionConfig,
     shares: np.ndarray | None = None,
+    quality: np.ndarray | None = None,
 ) -> Selection:
     """Eq. (2): the proposal with the highest score, with an honest status.
 
@@ -59,6 +63,7 @@ def select(
         masks: (N, H, W) bool.
         config: thresholds of the decision.
         shares: (N, N) `smaller_shares` of the masks, if the caller knows them.
+        quality: (N,) the segmentor's own estimate of each mask, if it gives one.
     """
     rows = np.flatnonzero(np.isfinite(total))
     if len(masks) == 0:
@@ -68,9 +73,11 @@ def select(
         return Selection(Status.NOT_FOUND, f'all {len(masks)} proposed regions were filtered out '
                          'by size: move closer or lower min_area_px')
     order = rows[np.argsort(-total[rows], kind='stable')]
-    best = int(order[0])
-    score = float(total[best])
     separate = separate_regions(order, masks, config.rival_overlap, shares)
+    if config.mask_quality > 0 and quality is not None:
+        separate = best_drawn(separate, total + config.mask_quality * quality, masks)
+    best = int(separate[0])
+    score = float(total[best])
     shares = np.exp((total[separate].astype(np.float64) - score) / config.temperature)
     chosen = Selection(
         Status.FOUND, f'one region fits best, with score {score:.3f}', index=best, score=score,
@@ -108,6 +115,30 @@ def separate_regions(
     """
     regions = assign_regions(order, masks, overlap, shares)
     return order[np.unique(regions, return_index=True)[1]]
+
+
+def best_drawn(regions: np.ndarray, worth: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """For each of some separate regions, the proposal of highest worth that is that region.
+
+    It is the same region when both cover each other by an IoU of more than a half: the whole may
+    take the place of a part that the words fit a little better.
+
+    Args:
+        regions: (R,) rows.
+        worth: (N,) of each proposal; NaN marks those that were filtered out.
+        masks: (N, H, W) bool.
+
+    Returns:
+        (R,) rows, in the order of `regions`.
+    """
+    rows = np.flatnonzero(np.isfinite(worth))
+    flat = masks[rows].reshape(len(rows), masks[0].size).astype(np.float32)
+    areas = flat.sum(axis=1)
+    at = np.searchsorted(rows, regions)
+    shared = flat[at] @ flat.T  # (R, K), whole numbers
+    same = shared > _SAME * np.maximum(areas[at][:, None] + areas - shared, 1)
+    same[np.arange(len(at)), at] = True
+    return rows[np.where(same, worth[rows], -np.inf).argmax(axis=1)]
 
 
 def assign_regions(

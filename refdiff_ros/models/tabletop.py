@@ -62,8 +62,8 @@ OVERRIDES: dict[str, dict[str, Any]] = {
 # More and smaller things want more prompts, and of what these draw the poorest misleads. This CLIP
 # knows less, and attention has more to add.
 _WIDE = {
-    'proposals': {'points_per_side': 18, 'points_kept': 0.6, 'pred_iou_thresh': 0.5},
-    'selection': {'alpha': 0.1},
+    'proposals': {'points_per_side': 18, 'points_kept': 0.6, 'pred_iou_thresh': 0.4},
+    'selection': {'alpha': 0.1, 'mask_quality': 0.3},
 }
 
 
