@@ -138,7 +138,7 @@ def best_drawn(regions: np.ndarray, worth: np.ndarray, masks: np.ndarray) -> np.
     shared = flat[at] @ flat.T  # (R, K), whole numbers
     same = shared > _SAME * np.maximum(areas[at][:, None] + areas - shared, 1)
     same[np.arange(len(at)), at] = True
-    return rows[np.where(same, worth[rows], -np.inf).argmax(axis=1)]
+    return np.asarray(rows[np.where(same, worth[rows], -np.inf).argmax(axis=1)])
 
 
 def assign_regions(
