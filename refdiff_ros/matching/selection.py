@@ -75,7 +75,8 @@ def select(
     order = rows[np.argsort(-total[rows], kind='stable')]
     separate = separate_regions(order, masks, config.rival_overlap, shares)
     if config.mask_quality > 0 and quality is not None:
-        separate = best_drawn(separate, total + config.mask_quality * quality, masks)
+        separate = best_drawn(
+            separate, total + config.mask_quality * quality, masks, shares)
     best = int(separate[0])
     score = float(total[best])
     shares = np.exp((total[separate].astype(np.float64) - score) / config.temperature)
@@ -117,7 +118,9 @@ def separate_regions(
     return order[np.unique(regions, return_index=True)[1]]
 
 
-def best_drawn(regions: np.ndarray, worth: np.ndarray, masks: np.ndarray) -> np.ndarray:
+def best_drawn(
+    regions: np.ndarray, worth: np.ndarray, masks: np.ndarray, shares: np.ndarray | None = None,
+) -> np.ndarray:
     """For each of some separate regions, the proposal of highest worth that is that region.
 
     It is the same region when both cover each other by an IoU of more than a half: the whole may
@@ -127,18 +130,20 @@ def best_drawn(regions: np.ndarray, worth: np.ndarray, masks: np.ndarray) -> np.
         regions: (R,) rows.
         worth: (N,) of each proposal; NaN marks those that were filtered out.
         masks: (N, H, W) bool.
+        shares: (N, N) `smaller_shares` of the masks, if the caller knows them.
 
     Returns:
         (R,) rows, in the order of `regions`.
     """
-    rows = np.flatnonzero(np.isfinite(worth))
-    flat = masks[rows].reshape(len(rows), masks[0].size).astype(np.float32)
-    areas = flat.sum(axis=1)
-    at = np.searchsorted(rows, regions)
-    shared = flat[at] @ flat.T  # (R, K), whole numbers
-    same = shared > _SAME * np.maximum(areas[at][:, None] + areas - shared, 1)
-    same[np.arange(len(at)), at] = True
-    return np.asarray(rows[np.where(same, worth[rows], -np.inf).argmax(axis=1)])
+    if shares is None:
+        shares = smaller_shares(masks)
+    # Mask by mask NumPy counts several times as fast.
+    areas = np.array([np.count_nonzero(mask) for mask in masks])
+    mine = areas[regions][:, None]
+    shared = np.rint(shares[regions] * np.minimum(mine, areas))  # (R, N)
+    same = shared > _SAME * np.maximum(mine + areas - shared, 1)
+    same[np.arange(len(regions)), regions] = True
+    return np.asarray(np.where(same & np.isfinite(worth), worth, -np.inf).argmax(axis=1))
 
 
 def assign_regions(
