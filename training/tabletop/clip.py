@@ -26,15 +26,7 @@ from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 from training.tabletop import loop
 from training.tabletop.data import SceneSet
 from training.tabletop.regions import Regions
-from training.tabletop.views import (
-    false_view,
-    object_view,
-    Pairs,
-    random_view,
-    truth,
-    untold,
-    View,
-)
+from training.tabletop.views import false_view, object_view, Pairs, random_view, truth, View
 
 _DARK = ('black', 'brown', 'white')
 _LOGIT_LIMIT = 4.6  # of the log of the temperature's inverse, as CLIP's
@@ -111,28 +103,21 @@ def contrastive_loss(
     model: Any, tokenizer: Any, views: list[View], unknown: Pairs = frozenset(),
     false: Sequence[View] = (),
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """Cross-entropy of views over texts and of texts over views, the F of no object among them.
-
-    A text that training can never contradict is not contradicted by a part of a thing either.
-    """
+    """Cross-entropy of views over texts and of texts over views, the F of no object among them."""
     texts = sorted({view.text for view in views})
+    shown = [*views, *false]
     own, also = (torch.from_numpy(judged).to(model.logit_scale.device)
-                 for judged in truth(views, texts, unknown))
-    said = {view.text: view.said for view in views}
-    neither = torch.tensor(
-        [[untold(view, said[text], unknown) for text in texts] for view in false],
-        dtype=torch.bool, device=own.device).view(len(false), len(texts))  # (F, T)
-    pictures = np.stack([view.pixels for view in (*views, *false)])
+                 for judged in truth(shown, texts, unknown))  # (B + F, T), own none of the F
+    pictures = np.stack([view.pixels for view in shown])
     images = _image_features(
         model, pixels_of(ClipModels(model, tokenizer), pictures, own.device))
     scale = model.logit_scale.clamp(max=_LOGIT_LIMIT).exp()
-    all_logits = images @ _text_features(model, tokenizer, texts).T * scale  # (B + F, T)
-    logits = all_logits[:len(views)].masked_fill(also, -1e4)  # (B, T)
+    logits = images @ _text_features(model, tokenizer, texts).T * scale
+    logits = logits.masked_fill(also, -1e4)
     of_views = -torch.log_softmax(logits, dim=1)[own].mean()
-    among = torch.cat([logits, all_logits[len(views):].masked_fill(neither, -1e4)])
-    shares = torch.log_softmax(among, dim=0)[:len(views)].masked_fill(~own, -torch.inf)
+    shares = torch.log_softmax(logits, dim=0).masked_fill(~own, -torch.inf)
     of_texts = -(torch.logsumexp(shares, dim=0) - own.sum(dim=0).log()).mean()
-    right = own.gather(1, logits.argmax(dim=1, keepdim=True)).float().mean()
+    right = own.gather(1, logits.argmax(dim=1, keepdim=True))[:len(views)].float().mean()
     return (of_views + of_texts) / 2, {'right': float(right)}
 
 

@@ -106,7 +106,7 @@ def _loss(
         overlaps.append(overlap[real].mean())
         background.append(quality.detach()[~real].max())
     return total / len(pictures), {'iou': float(torch.stack(overlaps).mean()),
-                               'background_quality': float(torch.stack(background).mean())}
+                                   'background_quality': float(torch.stack(background).mean())}
 
 
 def fitted(sam: Any, image_rgb: np.ndarray) -> torch.Tensor:

@@ -226,7 +226,9 @@ def truth(
     """
     said = {view.text: view.said for view in views}
     own = np.array([[view.text == text for text in texts] for view in views])
-    also = np.array([[_touches(view, said[text]) or untold(view, said[text], unknown)
+    # A view of which nothing is said shows objects at most in part: their texts are wrong.
+    also = np.array([[bool(view.said) and _touches(view, said[text])
+                      or _untold(view, said[text], unknown)
                       for text in texts] for view in views])
     return own, also & ~own
 
@@ -237,7 +239,7 @@ def _touches(view: View, said: frozenset[tuple[str | None, str | None]]) -> bool
         for colour, shape in said for seen_colour, seen_shape in view.shown)
 
 
-def untold(view: View, said: frozenset[tuple[str | None, str | None]], unknown: Pairs) -> bool:
+def _untold(view: View, said: frozenset[tuple[str | None, str | None]], unknown: Pairs) -> bool:
     """Whether a text's shape never occurs in a colour shown, or its colour on a shape shown."""
     return any(
         (shape, seen) in unknown or (seen_shape, colour) in unknown
