@@ -18,6 +18,7 @@ import json
 from pathlib import Path
 import time
 
+from case_options import case_parser
 import numpy as np
 import torch
 
@@ -32,11 +33,7 @@ _RESAMPLES = 2000
 
 def main() -> None:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--bundle', default='tabletop_mini')
-    parser.add_argument('--split', default='val')
-    parser.add_argument('--half', default='all', choices=('all', 'seen', 'unseen'))
-    parser.add_argument('--limit', type=int, help='cases at most (default all)')
+    parser = case_parser(__doc__.splitlines()[0])
     parser.add_argument('--try', dest='tried', nargs='+', action='append', required=True,
                         metavar='KEY=VALUE', help='a set of options; may be given again')
     parser.add_argument('--out', type=Path, help='JSON Lines, one a case; a run goes on there')

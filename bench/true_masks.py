@@ -7,9 +7,9 @@ The objects' own masks stand in the place of SAM's proposals, everything else is
 Prints the share of cases by kind whose choice is the object meant.
 """
 
-import argparse
 from collections import defaultdict
 
+from case_options import case_parser
 import numpy as np
 import torch
 
@@ -25,12 +25,7 @@ _QUALITY = 0.9  # as SAM rates a good mask
 
 def main() -> None:
     """Ask, and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--bundle', default='tabletop_mini')
-    parser.add_argument('--split', default='val')
-    parser.add_argument('--half', default='all', choices=('all', 'seen', 'unseen'))
-    parser.add_argument('--limit', type=int, help='cases at most (default all)')
-    args = parser.parse_args()
+    args = case_parser(__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     models = load_bundle(args.bundle, device='cpu')
     engine = Engine(models, resolve_preset(models, 'onboard'))
