@@ -1,15 +1,19 @@
-"""Resident memory of the node after 200 and after 2,000 answered frames.
+"""Resident memory of the node while it answers 200 and 2,000 frames, and when it rests then.
 
     . tools/env.sh && python bench/node_memory.py --out memory.json
 
 Every frame is another tabletop and is answered (mode full) before the next is sent, so that
-nothing but a leak can make the second number grow.
+nothing but a leak can make the second row grow. Of each row the mean and the most after an answer,
+and after a rest of some seconds, in which the node gives back what answers have freed.
 """
 
 import argparse
 from pathlib import Path
+import time
 
 import node_bench
+
+_REST_S = 3.0
 
 
 def main() -> None:
@@ -25,7 +29,7 @@ def main() -> None:
 
 
 def measure(checkpoints: list[int], mode: str) -> list[dict]:
-    """One row per checkpoint."""
+    """One row per checkpoint, of the answers since the one before."""
     from ros_graph import GraphClient, image, NodeProcess
 
     from refdiff_ros.sim.splits import split_views
@@ -33,14 +37,20 @@ def measure(checkpoints: list[int], mode: str) -> list[dict]:
     node = NodeProcess({'bundle': 'tabletop_mini', 'mode': mode, 'max_rate': 1000.0})
     client = GraphClient()
     rows: list[dict] = []
+    seen: list[float] = []
     try:
         client.wait_until('active')
         client.say('the red box')
         views = split_views('train', range(checkpoints[-1]), depth=False)
         for count, view in enumerate(views, 1):
             answered(client, image(view.frame.image_rgb, stamp=count))
+            seen.append(resident_mb(node.pid))
             if count in checkpoints:
-                rows.append({'frames': count, 'resident MB': round(resident_mb(node.pid), 1)})
+                time.sleep(_REST_S)
+                rows.append({
+                    'frames': count, 'mean MB': round(sum(seen) / len(seen)),
+                    'most MB': round(max(seen)), 'at rest MB': round(resident_mb(node.pid))})
+                seen.clear()
                 print(rows[-1], flush=True)
     finally:
         client.close()

@@ -54,7 +54,7 @@ from refdiff_ros.srv import ReferSegmentation
 # than the 5 s after which launch gets impatient.
 _LOADING_S, _STEP_S = 0.5, 3.0
 # How often memory that answers have freed goes back to the system, seconds.
-_GIVE_BACK_S = 10.0
+_GIVE_BACK_S = 1.0
 # With 'on_hang: exit', how long a hang is reported before the process ends, and its exit status
 # (EX_SOFTWARE of sysexits.h).
 _REPORTED_S, _HUNG_STATUS = 2.0, 70

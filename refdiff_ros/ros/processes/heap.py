@@ -10,15 +10,16 @@ import os
 # glibc's mallopt(3): at most so many heaps; what is larger than this comes straight from the
 # kernel and goes back to it; so much may stay free at a heap's end. Measured with
 # `bench/robustness/run.py --only soak`: without them an hour of answers makes the heaps grow, for
-# each answer's buffers are laid into the gaps between small pieces that live longer.
+# each answer's buffers are laid into the gaps between small pieces that live longer. Of two heaps
+# each keeps what an answer needs: with one the node has 10 % less (`bench/node_memory.py`).
 _ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1
-_SETTINGS = {_ARENA_MAX: 2, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
+_SETTINGS = {_ARENA_MAX: 1, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
 # After so many new objects, and each time after so many searches of those that are younger.
 _SELDOM = (5000, 20, 20)
 
 
 def settle_heap() -> bool:
-    """Have glibc keep few heaps; to be called before a process starts threads.
+    """Have glibc keep one heap; to be called before a process starts threads.
 
     Who has set one of `MALLOC_ARENA_MAX`, `MALLOC_MMAP_THRESHOLD_`, `MALLOC_TRIM_THRESHOLD_` or
     `GLIBC_TUNABLES` knows better: nothing is changed then.
