@@ -29,8 +29,8 @@ SAM = {
 }
 # Its first stage of training: 16x16 tokens instead of 24x24.
 SAM_COARSE = {**SAM, 'image_size': 192, 'patch_size': 12}
-# Spoons and screwdrivers want a finer grid: 32x32 tokens.
-SAM_FINE = {**SAM, 'image_size': 256, 'patch_size': 8}
+# Spoons and screwdrivers want a finer grid, 32x32 tokens, and an encoder twice as deep.
+SAM_FINE = {**SAM, 'image_size': 256, 'patch_size': 8, 'depth': 8, 'global_attn_indexes': [2, 6]}
 SAM_OF = {NAME: SAM, WIDE_NAME: SAM_FINE}
 SCHEDULE = {
     'beta_start': 0.00085, 'beta_end': 0.012, 'beta_schedule': 'scaled_linear',
@@ -60,10 +60,10 @@ OVERRIDES: dict[str, dict[str, Any]] = {
 }
 
 # More and smaller things want more prompts, and of what these draw the poorest misleads. This CLIP
-# knows less, and attention has more to add.
+# knows less, and attention has more to add. Its regions are less alike in quality.
 _WIDE = {
     'proposals': {'points_per_side': 18, 'points_kept': 0.6, 'pred_iou_thresh': 0.4},
-    'selection': {'alpha': 0.1, 'mask_quality': 0.3},
+    'selection': {'alpha': 0.1, 'order': 'probability'},
 }
 
 

@@ -127,6 +127,18 @@ def test_a_varied_picture_keeps_its_objects_where_its_labels_are():
     assert len({tuple(picture[0, 0]) for picture, _ in seen}) > 6
 
 
+def test_a_deeper_segmentor_begins_as_the_shallow_one_that_it_grew_from():
+    shallow = build_sam({**tabletop.SAM_FINE, 'depth': 4, 'global_attn_indexes': [1, 3]})
+    deep = build_sam(tabletop.SAM_FINE)
+    image = torch.randn(1, 3, 256, 256)
+    with torch.no_grad():
+        for block in shallow.image_encoder.blocks:  # relative positions begin at 0
+            block.attn.rel_pos_h.normal_(), block.attn.rel_pos_w.normal_()
+        deep.load_state_dict(refined(shallow.state_dict(), deep))
+        torch.testing.assert_close(deep.image_encoder(image), shallow.image_encoder(image))
+    assert len(deep.image_encoder.blocks) == 2 * len(shallow.image_encoder.blocks)
+
+
 def test_a_coarse_segmentor_becomes_a_fine_one_that_sees_the_same():
     coarse, fine = build_sam(tabletop.SAM_COARSE), build_sam(tabletop.SAM)
     kernel = coarse.image_encoder.patch_embed.proj.weight  # (96, 3, 12, 12)
@@ -265,7 +277,8 @@ def test_a_shipped_bundle_is_taken_apart_to_go_on_from_and_put_together_again(tm
 
 
 def options(folder, steps):
-    return argparse.Namespace(out=folder, steps=steps, rate=0.1, seed=3, threads=1, device='cpu')
+    return argparse.Namespace(out=folder, steps=steps, rate=0.1, seed=3, threads=1, device='cpu',
+                              bfloat16=False)
 
 
 def test_a_training_in_pieces_ends_as_an_unbroken_one(tmp_path):

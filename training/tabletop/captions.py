@@ -15,7 +15,7 @@ _EMPTY = ('a table', 'the table', 'an empty table', 'a floor', 'table')
 _SIDE = 0.08  # of the picture's width between two that stand left and right
 
 
-def caption(rng: np.random.Generator, things: Sequence[Thing], colours: float = 0.75) -> str:
+def caption(rng: np.random.Generator, things: Sequence[Thing], colours: float = 0.6) -> str:
     """A caption of a picture that shows `things`; '' once in a while.
 
     Args:
@@ -43,7 +43,7 @@ def caption(rng: np.random.Generator, things: Sequence[Thing], colours: float = 
     return text + (' on a table' if rng.random() < 0.1 else '')
 
 
-def named(rng: np.random.Generator, thing: Thing, colours: float = 0.75) -> str:
+def named(rng: np.random.Generator, thing: Thing, colours: float = 0.6) -> str:
     """'a red mug', 'the mug', 'red mug'."""
     article = _ARTICLES[int(rng.integers(len(_ARTICLES)))]
     words = thing.name if rng.random() < colours else thing.shape

