@@ -115,13 +115,32 @@ class Answering:
         return scores.combine(
             self.generative, self.discriminative, self._ask.mode, self._ask.preset.selection)
 
+    @property
+    def _unplaced(self) -> Scores:
+        return Scores(total=self.total, generative=self.generative,
+                      discriminative=self.discriminative, quality=self.proposals.quality)
+
+    @cached_property
+    def described(self) -> np.ndarray | None:
+        """Probability that the description is true of each proposal, wherever it lies, (N,).
+
+        None where the order is by score, or nothing is calibrated.
+        """
+        ask, preset, rows = self._ask, self._ask.preset, self.proposals.rows
+        if preset.selection.order != 'probability' or not self._calibrated:
+            return None
+        found = self._unscored()
+        found[rows] = calibration.described_probability(
+            calibration.evidence(rows, self._unplaced, self._colours, ask.expression),
+            preset.calibration.fit)
+        return found
+
     @cached_property
     def placed(self) -> tuple[Scores, tuple[str, ...]]:
         """All scores with what the proposals' places add to them, and notes on that."""
         ask, config = self._ask, self._ask.preset.spatial
         proposals = self.proposals
-        unplaced = Scores(total=self.total, generative=self.generative,
-                          discriminative=self.discriminative, quality=proposals.quality)
+        unplaced = replace(self._unplaced, probability=self.described)
         if not len(proposals.rows) or not spatial.says_where(ask.expression, config):
             return unplaced, ()
         relations: tuple[RelationAnchors, ...] = ()
@@ -129,26 +148,29 @@ class Answering:
         if 'relation' in config.parts:
             relations, notes = find_anchors(
                 ask.expression, self._frames.models.nlp, self._match_of)
-        match = self.discriminative if ask.mode.discriminative else self.generative
+        matches = spatial.Matches(
+            self.total, self.discriminative if ask.mode.discriminative else self.generative,
+            self.described)
         change = spatial.adjust(
-            self.total, match,
+            matches,
             spatial.Layout(proposals.masks, ask.preset.selection.rival_overlap, ask.frame.depth_m,
                            proposals.shares),
             ask.expression, relations, config)
         unplaced = replace(unplaced, anchor=best_match(relations))
         if change.change is None:
             return unplaced, notes + change.notes
-        return replace(unplaced, total=self.total + change.change,
-                       spatial=change.change), notes + change.notes
+        probability = None if self.described is None else matches.moved(change.change, config)
+        return replace(unplaced, total=self.total + change.change, spatial=change.change,
+                       probability=probability), notes + change.notes
 
     @cached_property
     def decision(self) -> Selection:
         """The choice of Eq. (2) and the status, as far as the preset and the bundle can tell."""
         ask, preset, proposals = self._ask, self._ask.preset, self.proposals
         placed, _ = self.placed
-        chosen = select(
-            placed.total, proposals.masks, preset.selection, proposals.shares, proposals.quality)
-        if preset.calibration.mode != ask.mode.value:
+        chosen = select(placed.total, proposals.masks, preset.selection, proposals.shares,
+                        placed.probability)
+        if not self._calibrated:
             return self._by_contrast(chosen)
         evidence = calibration.evidence(
             np.array(chosen.regions[:calibration.MAX_REGIONS], int), placed, self._colours,
@@ -156,6 +178,10 @@ class Answering:
         judge = calibration.decide if preset.selection.decide == 'calibrated' else (
             calibration.with_confidence)
         return judge(chosen, evidence, preset.calibration)
+
+    @property
+    def _calibrated(self) -> bool:
+        return self._ask.preset.calibration.mode == self._ask.mode.value
 
     @property
     def _colours(self) -> ColourNames:

@@ -316,9 +316,9 @@ class SelectionConfig:
             overlapping it, make the answer AMBIGUOUS; None never says so.
         rival_overlap: of two proposals that share more than this part of the smaller one, the
             lower-scored is no region of its own.
-        mask_quality: of masks of one region (an IoU of more than a half) the one is taken whose
-            score plus this weight times the segmentor's own estimate is highest; 0 takes the
-            highest score.
+        order: 'score' (Eq. (2): the highest combined score), or 'probability' (the highest
+            calibrated probability that the description is true of it, times how well its place
+            fits; where the mode has no calibration, by score).
         temperature: divides scores before the softmax that gives `confidence`.
         decide: 'scores' (by `min_score` and `ambiguity_margin`), or 'calibrated' (by the
             bundle's calibration; where it has none for the mode, by scores and `min_presence`).
@@ -332,7 +332,7 @@ class SelectionConfig:
     min_score: float | None = None
     ambiguity_margin: float | None = None
     rival_overlap: float = 0.5
-    mask_quality: float = 0.0
+    order: str = 'score'
     temperature: float = 0.01
     decide: str = 'scores'
     min_presence: float = 0.2
@@ -347,7 +347,8 @@ class SelectionConfig:
                 'selection.ambiguity_margin >= 0', self.ambiguity_margin)
         require(0 <= self.rival_overlap <= 1, 'selection.rival_overlap in 0..1',
                 self.rival_overlap)
-        require(self.mask_quality >= 0, 'selection.mask_quality >= 0', self.mask_quality)
+        require(self.order in ('score', 'probability'),
+                "selection.order 'score' or 'probability'", self.order)
         require(self.temperature > 0, 'selection.temperature > 0', self.temperature)
         require(self.decide in ('scores', 'calibrated'),
                 "selection.decide 'scores' or 'calibrated'", self.decide)

@@ -290,7 +290,7 @@ class Scores:
     """Per-proposal scores, each (N,) float32; NaN where a proposal was not scored.
 
     Attributes:
-        total: what the choice is made by: Eq. (1), and `spatial` where there is one.
+        total: Eq. (1), and `spatial` where there is one.
         generative: Eq. (9).
         discriminative: Eq. (10).
         spatial: what the proposal's place added to `total`, 0 or less; None where places did
@@ -300,6 +300,8 @@ class Scores:
         anchor: one figure: how well the best proposal answers to the noun phrase that the object
             is in a relation to ('the white bowl'), of several phrases to the one that is found
             worst; None without one.
+        probability: that the expression is true of each proposal; None where that is not known.
+            The choice is made by it where there is one (`selection.order`).
     """
 
     total: np.ndarray
@@ -308,6 +310,7 @@ class Scores:
     spatial: np.ndarray | None = None
     quality: np.ndarray | None = None
     anchor: float | None = None
+    probability: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -371,6 +371,25 @@ def test_regions_that_fit_are_asked_about(models, frame):
     np.testing.assert_array_equal(asked.mask, asked.proposals[asked.index])
 
 
+def test_the_likeliest_region_is_chosen_where_that_is_the_order(models, frame):
+    turned = {'mode': 'full', 'fit': {'match': -9.0}}
+    by_score, likeliest = (
+        Engine(models, judged(0.0, calibration=turned,
+                              selection={'rival_overlap': 1.0, 'order': order}))
+        for order in ('score', 'probability'))
+    for text in ('red mug', 'the leftmost red mug'):
+        answer = likeliest.segment(frame, text)
+        scored, known = np.isfinite(answer.scores.total), answer.scores.probability
+        assert answer.index == np.nanargmax(known) and answer.index != np.nanargmax(
+            answer.scores.total)
+        np.testing.assert_array_equal(np.isfinite(known), scored)
+        assert by_score.segment(frame, text).scores.probability is None
+    assert answer.scores.spatial is not None
+    # Nothing is calibrated in that mode.
+    other = likeliest.segment(frame, 'red mug', Mode.DS)
+    assert other.scores.probability is None and other.index == np.nanargmax(other.scores.total)
+
+
 def test_decisions_by_scores_keep_the_calibrated_confidence(models, frame):
     by_scores = judged(-9.0, selection={'decide': 'scores'})
     answer = Engine(models, by_scores).segment(frame, 'red mug')

@@ -76,6 +76,19 @@ def fit_probability(known: np.ndarray, weights: FitWeights) -> np.ndarray:
                     + weights.bias)
 
 
+def described_probability(known: np.ndarray, weights: FitWeights) -> np.ndarray:
+    """(R,) in 0..1: how probable it is that the description is true, wherever the region lies.
+
+    Args:
+        known: (R, 6), as from `evidence`.
+        weights: of the logistic model.
+    """
+    anywhere = known.copy()
+    anywhere[:, EVIDENCE.index('spatial')] = 0
+    anywhere[:, EVIDENCE.index('anchor')] = _NO_ANCHOR
+    return fit_probability(anywhere, weights)
+
+
 def clipped(known: np.ndarray, spatial_least: float, anchor_from: float) -> np.ndarray:
     """Evidence (R, 6) in which what places added is `spatial_least` or more.
 

@@ -12,9 +12,6 @@ from refdiff_ros.presets import SelectionConfig
 from refdiff_ros.results import Status
 from refdiff_ros.stages import stage
 
-# IoU above which two masks are one region drawn twice.
-_SAME = 0.5
-
 
 @dataclass(frozen=True)
 class Selection:
@@ -54,7 +51,7 @@ def select(
     masks: np.ndarray,
     config: SelectionConfig,
     shares: np.ndarray | None = None,
-    quality: np.ndarray | None = None,
+    probability: np.ndarray | None = None,
 ) -> Selection:
     """Eq. (2): the proposal with the highest score, with an honest status.
 
@@ -63,7 +60,8 @@ def select(
         masks: (N, H, W) bool.
         config: thresholds of the decision.
         shares: (N, N) `smaller_shares` of the masks, if the caller knows them.
-        quality: (N,) the segmentor's own estimate of each mask, if it gives one.
+        probability: (N,) that the expression is true of each, finite where `total` is: the
+            highest is chosen instead; None where nobody knows.
     """
     rows = np.flatnonzero(np.isfinite(total))
     if len(masks) == 0:
@@ -72,11 +70,9 @@ def select(
     if len(rows) == 0:
         return Selection(Status.NOT_FOUND, f'all {len(masks)} proposed regions were filtered out '
                          'by size: move closer or lower min_area_px')
-    order = rows[np.argsort(-total[rows], kind='stable')]
+    worth = total if probability is None else probability
+    order = rows[np.argsort(-worth[rows], kind='stable')]
     separate = separate_regions(order, masks, config.rival_overlap, shares)
-    if config.mask_quality > 0 and quality is not None:
-        separate = best_drawn(
-            separate, total + config.mask_quality * quality, masks, shares)
     best = int(separate[0])
     score = float(total[best])
     shares = np.exp((total[separate].astype(np.float64) - score) / config.temperature)
@@ -116,34 +112,6 @@ def separate_regions(
     """
     regions = assign_regions(order, masks, overlap, shares)
     return order[np.unique(regions, return_index=True)[1]]
-
-
-def best_drawn(
-    regions: np.ndarray, worth: np.ndarray, masks: np.ndarray, shares: np.ndarray | None = None,
-) -> np.ndarray:
-    """For each of some separate regions, the proposal of highest worth that is that region.
-
-    It is the same region when both cover each other by an IoU of more than a half: the whole may
-    take the place of a part that the words fit a little better.
-
-    Args:
-        regions: (R,) rows.
-        worth: (N,) of each proposal; NaN marks those that were filtered out.
-        masks: (N, H, W) bool.
-        shares: (N, N) `smaller_shares` of the masks, if the caller knows them.
-
-    Returns:
-        (R,) rows, in the order of `regions`.
-    """
-    if shares is None:
-        shares = smaller_shares(masks)
-    # Mask by mask NumPy counts several times as fast.
-    areas = np.array([np.count_nonzero(mask) for mask in masks])
-    mine = areas[regions][:, None]
-    shared = np.rint(shares[regions] * np.minimum(mine, areas))  # (R, N)
-    same = shared > _SAME * np.maximum(mine + areas - shared, 1)
-    same[np.arange(len(regions)), regions] = True
-    return np.asarray(np.where(same & np.isfinite(worth), worth, -np.inf).argmax(axis=1))
 
 
 def assign_regions(

@@ -46,6 +46,33 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class Matches:
+    """How well the proposals answer to an expression, wherever they lie.
+
+    Attributes:
+        total: (N,) combined scores (Eq. (1)); NaN marks proposals that were filtered out.
+        match: (N,) how well each answers to the root's own description; finite where `total` is.
+        described: (N,) probability that the description is true of each, finite where `total`
+            is: how much it counts among those described. None takes that from `match`.
+    """
+
+    total: np.ndarray
+    match: np.ndarray
+    described: np.ndarray | None = None
+
+    @property
+    def worth(self) -> np.ndarray:
+        """(N,) by which proposals are put in order."""
+        return self.total if self.described is None else self.described
+
+    def moved(self, change: np.ndarray, config: SpatialConfig) -> np.ndarray:
+        """(N,) the same after places have counted; `change` as in `SpatialChange`."""
+        if self.described is None:
+            return self.total + change
+        return self.described * place_fit(change, self.match, config)
+
+
+@dataclass(frozen=True)
 class SpatialChange:
     """What places add to the scores.
 
@@ -69,8 +96,7 @@ def says_where(expression: ReferringExpression, config: SpatialConfig) -> bool:
 
 @stage('spatial')
 def adjust(
-    total: np.ndarray,
-    match: np.ndarray,
+    matches: Matches,
     layout: Layout,
     expression: ReferringExpression,
     relations: Sequence[RelationAnchors],
@@ -82,15 +108,15 @@ def adjust(
     region gets.
 
     Args:
-        total: (N,) combined scores (Eq. (1)); NaN marks proposals that were filtered out.
-        match: (N,) how well each answers to the root's own description; finite where `total` is.
+        matches: how well proposals answer to what does not say where.
         layout: the proposals' masks, and depth where there is one.
         expression: directions, ordinals and superlatives are read.
         relations: with the anchors' scores.
         config: which words count, and how much.
     """
-    rows = np.flatnonzero(np.isfinite(total))
-    order = rows[np.argsort(-total[rows], kind='stable')]
+    match, worth = matches.match, matches.worth
+    rows = np.flatnonzero(np.isfinite(worth))
+    order = rows[np.argsort(-worth[rows], kind='stable')]
     found = assign_regions(
         order, layout.masks, layout.overlap, layout.shares) if len(order) else np.zeros(0, int)
     if len(np.unique(found)) < 2:
@@ -100,16 +126,18 @@ def adjust(
     unit = _temperature(match[rows], config)
     measured = _Measured(layout, candidates, relations)
     regions = measured.regions(candidates)
-    member = _membership(match[candidates], unit)
+    member = (_membership(match[candidates], unit) if matches.described is None
+              else matches.described[candidates])
     fits = _own_fits(expression, regions, member, config)
     if 'relation' in config.parts:
         fits += [_relation_fit(one, measured, regions, member, config) for one in relations]
     if not fits:
         return SpatialChange(None)
     logarithm = sum(np.log(np.maximum(fit, config.floor)) for _, fit in fits)  # (A,)
-    change = np.full(len(total), np.nan, np.float32)
+    change = np.full(len(worth), np.nan, np.float32)
     change[order] = unit * config.weight * logarithm[found]
-    return SpatialChange(change, _note(total, change, [label for label, _ in fits]))
+    return SpatialChange(change, _note(
+        worth, matches.moved(change, config), [label for label, _ in fits]))
 
 
 def place_fit(change: np.ndarray, match: np.ndarray, config: SpatialConfig) -> np.ndarray:
@@ -292,8 +320,8 @@ def same_region(a: Regions, b: Regions, relation: str, overlap: float) -> np.nda
     return np.asarray(shared > overlap * np.maximum(np.minimum(size_a, size_b), 1))
 
 
-def _note(total: np.ndarray, change: np.ndarray, labels: list[str]) -> tuple[str, ...]:
-    before, after = int(np.nanargmax(total)), int(np.nanargmax(total + change))
+def _note(worth: np.ndarray, moved: np.ndarray, labels: list[str]) -> tuple[str, ...]:
+    before, after = int(np.nanargmax(worth)), int(np.nanargmax(moved))
     what = f'places were compared ({"; ".join(labels)})'
     if before == after:
         return (f'{what} and the best match kept its place',)

@@ -10,6 +10,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.language.expression import parse
 from refdiff_ros.matching.calibration import (
     decide,
+    described_probability,
     evidence,
     fit_probability,
     log_odds,
@@ -72,6 +73,14 @@ def test_the_probability_of_a_region_is_logistic_in_its_evidence():
     known = np.array([[0.5, 0.0, 0.0, 0.0, 0.0, 1.0], [0.5, -0.05, 0.0, 0.3, 1.0, 1.0]])
     np.testing.assert_allclose(
         fit_probability(known, CONFIG.fit), 1 / (1 + np.exp([-1.0, 3.0])))
+
+
+def test_what_is_described_may_lie_anywhere_and_by_anything():
+    known = np.array([[0.5, -0.1, 0, 0, 0, 0.2], [0.3, 0, 0, 0, 1, 1]])
+    weights = replace(CONFIG.fit, anchor=20.0, anchor_from=0.5)
+    np.testing.assert_allclose(
+        described_probability(known, weights), 1 / (1 + np.exp([-1.0, 4.0])))
+    assert known[0, 1] == -0.1  # its own copy
 
 
 def test_a_place_can_do_no_worse_than_the_least():

@@ -84,27 +84,12 @@ def test_separate_regions_keeps_order_and_drops_overlaps():
     np.testing.assert_array_equal(separate_regions(order, masks, 0.5), [2, 1, 3])
 
 
-def test_of_masks_of_one_region_the_better_drawn_one_is_taken():
-    masks = np.zeros((4, 40, 60), bool)
-    masks[0, 10:26, 10:30] = True  # a part of the next
-    masks[1, 10:30, 10:30] = True
-    masks[2, 10:30, 40:50] = True  # another region
-    masks[3, 10:30, 10:50] = True  # both
-    total = np.array([0.5, 0.45, 0.3, np.nan])
-    quality = np.array([0.6, 0.9, 0.2, 0.99])
-    plain, drawn = (select(total, masks, SelectionConfig(mask_quality=weight), quality=quality)
-                    for weight in (0.0, 0.3))
-    assert plain.index == 0 and plain.regions == (0, 2)
-    assert drawn.index == 1 and drawn.regions == (1, 2) and drawn.score == pytest.approx(0.45)
-    # Nothing is known of the masks, or too little lies between them.
-    assert select(total, masks, SelectionConfig(mask_quality=0.3)).index == 0
-    assert select(total, masks, SelectionConfig(mask_quality=0.1), quality=quality).index == 0
-
-
-def test_another_object_does_not_take_a_regions_place():
-    masks = np.zeros((2, 40, 60), bool)
-    masks[0, 10:20, 10:20] = True
-    masks[1, 10:30, 10:30] = True  # a quarter of it is the first
-    total, quality = np.array([0.5, 0.45]), np.array([0.5, 1.0])
-    found = select(total, masks, SelectionConfig(mask_quality=1.0), quality=quality)
-    assert found.index == 0
+def test_where_probabilities_are_known_the_highest_is_chosen():
+    masks = _boxes((0, 8), (0, 3), (10, 14), (12, 13))
+    total = np.array([0.4, 0.5, 0.45, np.nan])
+    probability = np.array([0.9, 0.3, 0.6, np.nan])
+    by_score = select(total, masks, SelectionConfig())
+    likeliest = select(total, masks, SelectionConfig(), probability=probability)
+    assert by_score.regions == (1, 2) and by_score.score == pytest.approx(0.5)
+    # The part is no region beside the whole, which comes first now.
+    assert likeliest.regions == (0, 2) and likeliest.score == pytest.approx(0.4)

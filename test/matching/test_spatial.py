@@ -8,7 +8,7 @@ import pytest
 from refdiff_ros.config import SpatialConfig
 from refdiff_ros.language.expression import parse
 from refdiff_ros.matching.anchors import Anchor, placing_relations, RelationAnchors
-from refdiff_ros.matching.spatial import adjust, Layout, nth, says_where
+from refdiff_ros.matching.spatial import adjust, Layout, Matches, nth, place_fit, says_where
 
 GEOMETRY = SpatialConfig(kind='geometry')
 # Four objects of 6x6 pixels and one of 3x3 on a picture of 48x64: (row, column) of a corner.
@@ -31,7 +31,8 @@ MUGS = np.array([0.30, 0.29, 0.31, 0.10, 0.28])
 
 def winner(text, match=MUGS, masks=None, relations=(), config=GEOMETRY, depth_m=None, names=NAMES):
     masks = squares() if masks is None else masks
-    found = adjust(match, match, Layout(masks, depth_m=depth_m), parse(text, root='rules'),
+    found = adjust(Matches(match, match), Layout(masks, depth_m=depth_m),
+                   parse(text, root='rules'),
                    relations, config)
     assert (found.change <= 1e-6).all()
     return names[int(np.argmax(match + found.change))]
@@ -202,16 +203,16 @@ def test_parts_of_an_object_are_no_candidates():
     names = [*NAMES, 'part']
     assert winner('the second mug from the left', match, masks, names=names) == 'b'
     assert winner('the leftmost mug', match, masks, names=names) == 'a'
-    found = adjust(
-        match, match, Layout(masks), parse('the leftmost mug', root='rules'), (), GEOMETRY)
+    found = adjust(Matches(match, match), Layout(masks),
+                   parse('the leftmost mug', root='rules'), (), GEOMETRY)
     assert found.change[5] == found.change[0]
 
 
 def test_filtered_proposals_neither_count_nor_win():
     match = MUGS.copy()
     match[0] = np.nan
-    found = adjust(
-        match, match, Layout(squares()), parse('the leftmost mug', root='rules'), (), GEOMETRY)
+    found = adjust(Matches(match, match), Layout(squares()),
+                   parse('the leftmost mug', root='rules'), (), GEOMETRY)
     assert np.isnan(found.change[0])
     assert NAMES[int(np.nanargmax(match + found.change))] == 'b'
 
@@ -233,7 +234,8 @@ def test_weight_temperature_and_floor_bound_the_change():
     for name, config in {
             'plain': GEOMETRY, 'half': replace(GEOMETRY, weight=0.5),
             'unit': replace(GEOMETRY, temperature_of='score', temperature=2.0)}.items():
-        change[name] = adjust(MUGS, MUGS, Layout(squares()), expression, (), config).change
+        change[name] = adjust(
+            Matches(MUGS, MUGS), Layout(squares()), expression, (), config).change
     np.testing.assert_allclose(change['half'], change['plain'] / 2, rtol=1e-5)
     assert change['plain'].min() == pytest.approx(0.5 * MUGS.std() * np.log(0.02), rel=1e-3)
     assert change['unit'].min() == pytest.approx(2 * np.log(0.02), rel=1e-3)
@@ -245,7 +247,7 @@ def test_where_all_is_alike_the_least_spread_says_how_far_kinds_are_apart():
     masks = squares()
 
     def change(config):
-        return adjust(alike, alike, Layout(masks), parse('the third mug from the left',
+        return adjust(Matches(alike, alike), Layout(masks), parse('the third mug from the left',
                                                          root='rules'), (), config).change
     unbound, bound = change(GEOMETRY), change(replace(GEOMETRY, least_spread=0.1))
     # Without it the spread is some 0.01, and what is 0.02 behind is hardly a mug.
@@ -260,14 +262,29 @@ def test_equal_scores_leave_the_choice_to_places():
 
 def test_notes_say_what_decided():
     expression = parse('the leftmost mug', root='rules')
-    found = adjust(MUGS, MUGS, Layout(squares()), expression, (), GEOMETRY)
+    found = adjust(Matches(MUGS, MUGS), Layout(squares()), expression, (), GEOMETRY)
     assert found.notes == ('places were compared (left) and decided: proposal 0 instead of 2',)
-    kept = adjust(MUGS[::-1], MUGS[::-1], Layout(squares()[::-1]),
+    kept = adjust(Matches(MUGS[::-1], MUGS[::-1]), Layout(squares()[::-1]),
                   parse('the second mug from the right', root='rules'), (), GEOMETRY)
     assert 'best match kept its place' in kept.notes[0] and 'number 2 by right' in kept.notes[0]
 
 
+def test_what_is_hardly_described_hardly_counts():
+    # By their scores all are mugs; a calibration knows better of a and c.
+    alike = np.full(5, 0.2)
+    described = np.array([0.05, 0.9, 0.1, 0.8, np.nan])
+    alike[4] = np.nan
+    found = adjust(Matches(alike, alike, described), Layout(squares()),
+                   parse('the second mug from the left', root='rules'), (), GEOMETRY)
+    probability = described * place_fit(found.change, alike, GEOMETRY)
+    assert NAMES[int(np.nanargmax(probability))] == 'd' and np.isnan(probability[4])
+    assert probability[3] == pytest.approx(0.8 * (0.9 * 0.9 * 0.95 + 0.1 * (
+        0.95 * 0.1 + 0.05 * 0.9)), rel=0.02)  # b before it, and not a and c; or one of these alone
+    assert found.notes == (
+        'places were compared (number 2 by left) and decided: proposal 3 instead of 1',)
+
+
 def test_one_region_leaves_nothing_to_compare():
-    found = adjust(MUGS[:1], MUGS[:1], Layout(squares()[:1]), parse('left mug', root='rules'), (),
-                   GEOMETRY)
+    found = adjust(Matches(MUGS[:1], MUGS[:1]), Layout(squares()[:1]),
+                   parse('left mug', root='rules'), (), GEOMETRY)
     assert found.change is None and 'fewer than two separate regions' in found.notes[0]

@@ -80,7 +80,8 @@ def row_of(
         truth: the right decision.
         config: of the engine's preset.
     """
-    chosen = select(answer.scores.total, answer.proposals, config)
+    chosen = select(answer.scores.total, answer.proposals, config,
+                    probability=answer.scores.probability)
     regions = np.array(chosen.regions[:MAX_REGIONS], int)
     known = np.zeros((MAX_REGIONS, len(EVIDENCE)))
     fits, judged = np.zeros(MAX_REGIONS, bool), np.arange(MAX_REGIONS) < len(regions)
