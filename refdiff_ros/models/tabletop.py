@@ -62,7 +62,9 @@ OVERRIDES: dict[str, dict[str, Any]] = {
 # More and smaller things want more prompts, and of what these draw the poorest misleads. This CLIP
 # knows less, and attention has more to add. Its regions are less alike in quality.
 _WIDE = {
-    'proposals': {'points_per_side': 18, 'points_kept': 0.6, 'pred_iou_thresh': 0.4},
+    'generative': {'start_step': 4},
+    'proposals': {'points_per_side': 18, 'points_kept': 0.6, 'pred_iou_thresh': 0.4,
+                  'box_nms_thresh': 0.8},
     'selection': {'alpha': 0.1, 'order': 'probability'},
 }
 
