@@ -68,8 +68,8 @@ class Matches:
     def moved(self, change: np.ndarray, config: SpatialConfig) -> np.ndarray:
         """(N,) the same after places have counted; `change` as in `SpatialChange`."""
         if self.described is None:
-            return self.total + change
-        return self.described * place_fit(change, self.match, config)
+            return np.asarray(self.total + change)
+        return np.asarray(self.described * place_fit(change, self.match, config))
 
 
 @dataclass(frozen=True)
