@@ -312,6 +312,11 @@ class Scores:
     anchor: float | None = None
     probability: np.ndarray | None = None
 
+    @property
+    def worth(self) -> np.ndarray:
+        """(N,) by which proposals are put in order: `probability` where it is known."""
+        return self.total if self.probability is None else self.probability
+
 
 @dataclass(frozen=True)
 class Question:

@@ -124,10 +124,10 @@ def _tokens(engine: Engine, frame: Frame, answer: Segmentation) -> dict[str, Any
 
 
 def _candidates(answer: Segmentation, truth: np.ndarray) -> dict[str, Any]:
-    """The best scored proposals, best first; those that were not scored are only counted."""
-    total = answer.scores.total
-    scored = np.flatnonzero(np.isfinite(total))
-    rows = scored[np.argsort(-total[scored], kind='stable')][:_CANDIDATES].tolist()
+    """The best proposals, best first; those that were not scored are only counted."""
+    worth = answer.scores.worth
+    scored = np.flatnonzero(np.isfinite(worth))
+    rows = scored[np.argsort(-worth[scored], kind='stable')][:_CANDIDATES].tolist()
     return {
         'shown': [_candidate(answer, truth, row) for row in rows],
         'scored': len(scored), 'all': len(answer.proposals)}
@@ -136,7 +136,7 @@ def _candidates(answer: Segmentation, truth: np.ndarray) -> dict[str, Any]:
 def _candidate(answer: Segmentation, truth: np.ndarray, row: int) -> dict[str, Any]:
     mask, given = answer.proposals[row], answer.scores
     by = {'generative': given.generative, 'discriminative': given.discriminative,
-          'spatial': given.spatial, 'total': given.total}
+          'spatial': given.spatial, 'total': given.total, 'probability': given.probability}
     return {
         'path': mask_path(mask), 'iou': _number(iou(*overlap(mask, truth))),
         'chosen': row == answer.index, 'rival': row in answer.rivals,

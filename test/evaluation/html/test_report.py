@@ -265,6 +265,12 @@ def test_pictures_of_a_case(tokens):
     assert best['chosen'] and best['iou'] == 1.0 and best['scores']['total'] == 0.7
     assert rival['rival'] and rival['iou'] == 0.5 and 'spatial' not in rival['scores']
     assert (drawn['candidates']['scored'], drawn['candidates']['all']) == (2, 3)
+    known = replace(found.scores, probability=np.where(
+        np.isfinite(found.scores.total), 1 - found.scores.total, np.nan))
+    drawn = case_pictures.case_pictures(_Engine(), frame, truth, replace(found, scores=known))
+    likeliest, less = drawn['candidates']['shown']
+    assert likeliest['rival'] and likeliest['scores']['probability'] > less['scores'][
+        'probability'] > 0
     assert drawn['grasp']['valid'] and len(drawn['grasp']['corners']) == 4
     assert drawn['notes'] == ['a note']
     assert set(case_pictures.case_pictures(_Engine(), frame, truth, None)) == {

@@ -1,7 +1,7 @@
 // The page of one case: what it was, its pictures where it has some, and its neighbours.
 
 const SCORES = {total: 'score', generative: 'generative', discriminative: 'discriminative',
-  spatial: 'place'};
+  spatial: 'place', probability: 'probability'};
 
 function panel(title, picture, ...below) {
   return make('figure', {class: 'panel'}, picture, make('figcaption', null, make('b', null, title),
