@@ -37,7 +37,7 @@ def main() -> None:
     for seed in range(ANSWERS):
         engine.segment(Frame(draw_picture((480, 640), seed)), 'the red mug')
     show(f'{ANSWERS} answers')
-    trim_heap()  # as the node does every second
+    trim_heap()  # as the node does after each answer
     show('given back')
 
 

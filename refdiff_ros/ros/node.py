@@ -53,8 +53,8 @@ from refdiff_ros.srv import ReferSegmentation
 # How long an end waits for models that are being loaded, and for a step of an answer: in all less
 # than the 5 s after which launch gets impatient.
 _LOADING_S, _STEP_S = 0.5, 3.0
-# How often memory that answers have freed goes back to the system, seconds.
-_GIVE_BACK_S = 1.0
+# How often memory that was freed goes back to the system beside that after each answer, seconds.
+_GIVE_BACK_S = 10.0
 # With 'on_hang: exit', how long a hang is reported before the process ends, and its exit status
 # (EX_SOFTWARE of sysexits.h).
 _REPORTED_S, _HUNG_STATUS = 2.0, 70
@@ -339,6 +339,7 @@ class RefDiffNode(LifecycleNodeMixin, Node):
             self._statistics.carried.tick()
         else:
             self._tracker.grounded(result)
+            give_memory_back()
         if result.standing == self._dispatch.standing.number:  # not cleared or changed in between
             self._page.offer(result, config.candidates, standing=True)
         if result.segmentation is None:
