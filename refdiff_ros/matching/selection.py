@@ -142,7 +142,8 @@ def _rivals(
     if margin is None:
         return ()
     best = total[separate[0]]
-    return tuple(int(row) for row in separate[1:] if best - total[row] <= margin)
+    # In the order of probabilities what comes after may score higher.
+    return tuple(int(row) for row in separate[1:] if abs(best - total[row]) <= margin)
 
 
 def _negative_note(score: float, filtered: bool) -> tuple[str, ...]:

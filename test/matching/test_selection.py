@@ -93,3 +93,6 @@ def test_where_probabilities_are_known_the_highest_is_chosen():
     assert by_score.regions == (1, 2) and by_score.score == pytest.approx(0.5)
     # The part is no region beside the whole, which comes first now.
     assert likeliest.regions == (0, 2) and likeliest.score == pytest.approx(0.4)
+    for margin, rivals in ((0.01, ()), (0.06, (2,))):
+        config = SelectionConfig(ambiguity_margin=margin)
+        assert select(total, masks, config, probability=probability).rivals == rivals

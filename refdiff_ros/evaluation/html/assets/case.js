@@ -146,6 +146,6 @@ function candidateStrip(pictures) {
   return [
     make('h2', null, 'Candidate masks'),
     make('p', {class: 'note'}, `The best ${shown.length} of ${scored} that were scored, of ${all} `
-      + 'proposals, best score first.'),
+      + 'proposals, best first.'),
     make('div', {class: 'candidates'}, figures)];
 }
