@@ -59,8 +59,8 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     },
 }
 
-# More and smaller things want more prompts, and of what these draw the poorest misleads. This CLIP
-# knows less, and attention has more to add. Its regions are less alike in quality.
+# More and smaller things, in and on each other, want more prompts, and of what these draw the
+# poorest misleads. Masks differ more in quality here, which the order by probability knows.
 _WIDE = {
     'generative': {'start_step': 4},
     'proposals': {'points_per_side': 18, 'points_kept': 0.6, 'pred_iou_thresh': 0.4,
