@@ -104,6 +104,7 @@ def _load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine
     # does, so it stands above this module.
     from refdiff_ros.engine import Engine, resolve_preset
     from refdiff_ros.models import manager
+    from refdiff_ros.models.library_pages import release_library_pages
     from refdiff_ros.models.memory import free_caches
     from refdiff_ros.ros.rehearsal import rehearse
     from refdiff_ros.warming import warm_up
@@ -120,6 +121,7 @@ def _load_engine(config: NodeConfig, listener: Callable[[Any], None]) -> 'Engine
     preset = resolve_preset(models, config.preset)
     warm_ms = sum(warm_up(models, preset, listener).values())
     engine = Engine(models, preset, Mode(config.mode), config.seed)
+    release_library_pages()
     if warm_ms < _REHEARSED_BELOW_MS:
         rehearse(engine, config)
     free_caches()
