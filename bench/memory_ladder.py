@@ -27,6 +27,7 @@ def main() -> None:
 
     from refdiff_ros.benchmark.asked import draw_picture
     from refdiff_ros.engine import Engine, resolve_preset
+    from refdiff_ros.models.library_pages import release_library_pages
     from refdiff_ros.models.manager import load_bundle
     from refdiff_ros.models.memory import trim_heap
     from refdiff_ros.results import Frame
@@ -34,6 +35,8 @@ def main() -> None:
     models = load_bundle('tabletop_mini', device='cpu')
     engine = Engine(models, resolve_preset(models, 'onboard'))
     show('tabletop_mini loaded')
+    release_library_pages()  # as the node does before it is active
+    show('library pages let go')
     for seed in range(ANSWERS):
         engine.segment(Frame(draw_picture((480, 640), seed)), 'the red mug')
     show(f'{ANSWERS} answers')

@@ -142,8 +142,6 @@ class ProposalConfig:
         points_per_batch: prompts decoded at once; lower it when memory is short.
         pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
             segment-anything's SamAutomaticMaskGenerator.
-        nms_by: which of several masks of one box is kept: that of the highest 'predicted_iou', as
-            in the original, or that of the highest 'agreement' with the others (`agreement`).
         judged_at: where a mask's stability and box are taken: in the 'picture', or as the 'model'
             sees it, which is smaller than most pictures. Those that are kept are drawn in full.
         largest_part: of a segmentor's mask in several connected parts the largest alone is kept,
@@ -166,7 +164,6 @@ class ProposalConfig:
     stability_score_thresh: float = 0.95
     stability_score_offset: float = 1.0
     box_nms_thresh: float = 0.7
-    nms_by: str = 'predicted_iou'
     judged_at: str = 'picture'
     largest_part: bool = False
     edges: str = 'model'
@@ -186,8 +183,6 @@ class ProposalConfig:
                 self.points_kept)
         require(self.points_per_batch >= 1, 'proposals.points_per_batch >= 1',
                 self.points_per_batch)
-        require(self.nms_by in ('predicted_iou', 'agreement'),
-                "proposals.nms_by 'predicted_iou' or 'agreement'", self.nms_by)
         require(self.judged_at in ('picture', 'model'),
                 "proposals.judged_at 'picture' or 'model'", self.judged_at)
         require(self.edges in ('model', 'picture'), "proposals.edges 'model' or 'picture'",

@@ -64,7 +64,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
 _WIDE = {
     'generative': {'start_step': 4},
     'proposals': {'points_per_side': 18, 'points_kept': 0.6, 'pred_iou_thresh': 0.4,
-                  'box_nms_thresh': 0.8, 'nms_by': 'agreement'},
+                  'box_nms_thresh': 0.8},
     'selection': {'alpha': 0.1, 'order': 'probability'},
 }
 

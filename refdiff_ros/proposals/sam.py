@@ -18,7 +18,6 @@ import torch
 
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import ProposalConfig
-from refdiff_ros.proposals.agreement import agreement
 from refdiff_ros.proposals.mask_figures import (
     draw_masks,
     mask_boxes_xyxy,
@@ -88,9 +87,7 @@ def propose(
     found = _Candidates(*(
         torch.cat([getattr(batch, name) for batch in batches])
         for name in ('logits', 'predicted_iou', 'stability', 'boxes_xyxy')))
-    kept = nms(found.boxes_xyxy.float(), _nms_scores(found, segmentor, config),
-               config.box_nms_thresh)
-    kept = kept[found.predicted_iou[kept].argsort(descending=True, stable=True)]
+    kept = nms(found.boxes_xyxy.float(), found.predicted_iou, config.box_nms_thresh)
     draw = drawn_in_pieces if found.logits.device.type == 'cpu' else drawn_whole
     masks = draw(embedding, found.logits[kept], segmentor.mask_threshold)
     if config.largest_part:
@@ -146,15 +143,6 @@ def _good_masks(
         logits, predicted_iou, stability, boxes = (
             values[good] for values in (logits, predicted_iou, stability, boxes))
     return _Candidates(logits, predicted_iou, stability, boxes)
-
-
-def _nms_scores(
-    found: _Candidates, segmentor: Segmentor, config: ProposalConfig,
-) -> torch.Tensor:
-    """By which of several masks of one box is kept, (B,) float32."""
-    if config.nms_by == 'predicted_iou':
-        return found.predicted_iou
-    return agreement(found.logits, found.predicted_iou, segmentor.mask_threshold)
 
 
 def figures_in_pieces(

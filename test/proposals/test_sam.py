@@ -118,24 +118,6 @@ def test_each_step_of_the_comparison_cuts_something(sam):
     assert good < count(box_nms_thresh=1.0, stability_score_thresh=-1.0)
 
 
-def test_by_agreement_other_masks_of_a_box_are_kept_best_quality_first(sam):
-    frame = picture(90, 120)
-    everything, by_quality, by_agreement = (
-        propose(sam, frame, config_between(sam, frame, **changes)) for changes in (
-            {'box_nms_thresh': 1.0}, {'box_nms_thresh': 0.7},
-            {'box_nms_thresh': 0.7, 'nms_by': 'agreement'}))
-    every, first, second = ({mask.tobytes() for mask in found.masks} for found in (
-        everything, by_quality, by_agreement))
-    assert second < every
-    assert first != second
-    assert (np.diff(by_agreement.predicted_iou) <= 0).all()
-
-
-def test_agreement_of_no_mask_is_no_error(sam):
-    config = ProposalConfig(**SETTINGS, nms_by='agreement', pred_iou_thresh=99.0)
-    assert len(propose(sam, picture(48, 64), config).masks) == 0
-
-
 def test_thresholds_of_zero_and_below_filter_nothing(sam):
     frame = picture(48, 64)
     config = ProposalConfig(**SETTINGS, pred_iou_thresh=-1.0, stability_score_thresh=-1.0)
