@@ -54,7 +54,7 @@ def test_only_what_cannot_differ_from_a_librarys_file_is_released():
         '2000-3000 r--p 0 08:01 5      /usr/lib/a name.so', 'Anonymous:         0 kB',
         '3000-4000 r-xp 0 08:01 5      /usr/lib/changed.so', 'Anonymous: 4 kB',
         '4000-5000 rw-p 0 08:01 5      /usr/lib/libone.so.1.2', 'Anonymous: 0 kB',
-        '5000-6000 r--p 0 08:01 5      /home/weights.safetensors', 'Anonymous: 0 kB',
+        '5000-6000 r--p 0 08:01 5      /srv/weights.safetensors', 'Anonymous: 0 kB',
         '6000-7000 rw-p 0 00:00 0 ', 'Anonymous: 0 kB',
         '7000-8000 r-xp 0 08:01 5      /usr/lib/gone.so (deleted)', 'Anonymous: 0 kB'))
     assert list(library_pages._unchanged(maps)) == [(0x1000, 0x2000), (0x2000, 0x3000)]
