@@ -9,23 +9,22 @@ import pytest
 from refdiff_ros.models import library_pages
 
 SCRIPT = """
-import json, re
+import json
 import numpy as np, torch
 from refdiff_ros.models.library_pages import release_library_pages
+from refdiff_ros.models.memory import anonymous_bytes, host_rss
 
-def resident_kb():
-    rollup = open('/proc/self/smaps_rollup', encoding='ascii').read()
-    rss, own = (int(re.search(rf'^{name}:\\s+(\\d+)', rollup, re.M)[1])
-                for name in ('Rss', 'Anonymous'))
-    return rss - own, own
+def resident():
+    own = anonymous_bytes()
+    return host_rss()[0] - own, own
 
 torch.manual_seed(0)
 values = torch.randn(64, 64)
 own_data = np.ones(1 << 20, int)
 product = values @ values
-before = resident_kb()
+before = resident()
 asked = release_library_pages()
-after = resident_kb()
+after = resident()
 same = bool(torch.equal(values @ values, product)) and int(own_data.sum()) == 1 << 20
 print(json.dumps([asked, before, after, same, torch.linalg.svd(values)[1].shape[0]]))
 """
