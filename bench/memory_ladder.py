@@ -10,6 +10,7 @@ import importlib
 from pathlib import Path
 import re
 
+from refdiff_ros.ros.light_imports import without_unused
 from refdiff_ros.ros.processes.heap import settle_heap
 
 MODULES = ('numpy', 'torch', 'torchvision', 'transformers', 'diffusers', 'spacy', 'cv2', 'rclpy')
@@ -21,10 +22,15 @@ def main() -> None:
     settle_heap()  # as the node does
     print(f'{"after":24}{"resident MB":>12}{"own MB":>8}')
     show('start')
-    for name in MODULES:
-        importlib.import_module(name)
-        show(name)
+    with without_unused():  # here too
+        for name in MODULES:
+            importlib.import_module(name)
+            show(name)
+        answer()
 
+
+def answer() -> None:
+    """Load, answer and give back."""
     from refdiff_ros.benchmark.asked import draw_picture
     from refdiff_ros.engine import Engine, resolve_preset
     from refdiff_ros.models.library_pages import release_library_pages

@@ -34,7 +34,9 @@ def measure(checkpoints: list[int], mode: str) -> list[dict]:
 
     from refdiff_ros.sim.splits import split_views
 
-    node = NodeProcess({'bundle': 'tabletop_mini', 'mode': mode, 'max_rate': 1000.0})
+    # An environment of its own: else it is the fork of a process that has imported much more.
+    node = NodeProcess({'bundle': 'tabletop_mini', 'mode': mode, 'max_rate': 1000.0},
+                       environment={'NODE_MEMORY': 'alone'})
     client = GraphClient()
     rows: list[dict] = []
     seen: list[float] = []

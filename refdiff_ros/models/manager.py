@@ -35,6 +35,7 @@ from refdiff_ros.optional import require_package
 from refdiff_ros.presets import Mode
 
 DEFAULT_BUNDLE = TABLETOP
+_SMALL_BYTES = 64 << 20
 _LOG = logging.getLogger(__name__)
 
 
@@ -180,9 +181,9 @@ def _load_diffusion(
 ) -> DiffusionModels:
     diffusers = require_package('diffusers', 'models')
     transformers = require_package('transformers', 'models')
-    weights = {'use_safetensors': True, 'local_files_only': True}
     # low_cpu_mem_usage needs a further package.
-    image_weights = {**weights, 'torch_dtype': dtype, 'low_cpu_mem_usage': False}
+    image_weights = {'use_safetensors': True, 'local_files_only': True, 'torch_dtype': dtype,
+                     'low_cpu_mem_usage': False}
     return DiffusionModels(
         vae=_ready(diffusers.AutoencoderKL.from_pretrained(
             place / 'vae', **image_weights), device),
@@ -190,8 +191,8 @@ def _load_diffusion(
             place / 'unet', **image_weights), device),
         scheduler=diffusers.DDIMScheduler.from_pretrained(
             place / 'scheduler', local_files_only=True),
-        text_encoder=_ready(transformers.CLIPTextModel.from_pretrained(
-            place / 'text_encoder', dtype=dtype, **weights), device),
+        text_encoder=_ready(_read_transformer(
+            transformers.CLIPTextModel, place / 'text_encoder', dtype), device),
         tokenizer=transformers.CLIPTokenizer.from_pretrained(
             place / 'tokenizer', local_files_only=True))
 
@@ -202,9 +203,7 @@ def _load_clip(
     transformers = require_package('transformers', 'models')
     # Only a pinned and verified pickle gets here, and it is read as tensors alone.
     pickled = any(is_pickle(file.path) for file in part.files)
-    model = transformers.CLIPModel.from_pretrained(
-        place, dtype=dtype, local_files_only=True, use_safetensors=not pickled,
-        weights_only=True)
+    model = _read_transformer(transformers.CLIPModel, place, dtype, pickled)
     tokenizer = transformers.CLIPTokenizer.from_pretrained(place, local_files_only=True)
     defaults = {f.name: f.default for f in dataclasses.fields(ClipModels)}
     values = {}
@@ -232,6 +231,25 @@ def _load_sam(
         path = place / 'model.safetensors'
     sam.load_state_dict(_read_tensors(path))
     return _ready(set_sam_dtype(sam, dtype), device)
+
+
+def _read_transformer(
+    kind: Any, place: Path, dtype: torch.dtype, pickled: bool = False,
+) -> torch.nn.Module:
+    """A model of transformers, of a class `kind`.
+
+    A small one is made and filled here: transformers' own way, which spares a large one its first
+    values and shards, imports torch's compiler for that.
+    """
+    weights = place / 'model.safetensors'
+    if not pickled and weights.is_file() and weights.stat().st_size <= _SMALL_BYTES:
+        model = kind(kind.config_class.from_pretrained(place, local_files_only=True))
+        tensors = _read_tensors(weights)
+        if tensors.keys() == model.state_dict().keys():
+            model.load_state_dict(tensors)
+            return model.to(dtype)
+    return kind.from_pretrained(
+        place, dtype=dtype, local_files_only=True, use_safetensors=not pickled, weights_only=True)
 
 
 def _read_tensors(path: Path) -> dict[str, torch.Tensor]:

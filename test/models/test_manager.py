@@ -12,7 +12,7 @@ import torch
 
 from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.errors import BadRequestError, BundleError, OutOfMemoryError
-from refdiff_ros.models import memory
+from refdiff_ros.models import manager, memory
 from refdiff_ros.models.bundle import MANIFEST
 from refdiff_ros.models.devices import choose_device, choose_dtype
 from refdiff_ros.models.manager import load_bundle, unload
@@ -135,6 +135,22 @@ def test_written_bundle_loads_the_same(models, written):
     assert not any(p.requires_grad for m in memory.modules(loaded).values()
                    for p in m.parameters())
     assert not any(m.training for m in memory.modules(loaded).values())
+
+
+def test_a_small_model_reads_as_transformers_reads_it(written, monkeypatch):
+    made_here = load_bundle(str(written), device='cpu', dtype='bfloat16')
+    monkeypatch.setattr(manager, '_SMALL_BYTES', 0)
+    theirs = load_bundle(str(written), device='cpu', dtype='bfloat16')
+    expected = weights(theirs)
+    assert expected.keys() == weights(made_here).keys()
+    assert all(torch.equal(value, expected[name]) and value.dtype == expected[name].dtype
+               for name, value in weights(made_here).items())
+    for one, other in ((made_here.clip.model, theirs.clip.model),
+                       (made_here.diffusion.text_encoder, theirs.diffusion.text_encoder)):
+        assert one.config._attn_implementation == other.config._attn_implementation
+        buffers = dict(other.named_buffers())
+        assert all(torch.equal(value, buffers.pop(name)) for name, value in one.named_buffers())
+        assert not buffers
 
 
 def test_written_files_are_safetensors_and_readable_by_others(written):

@@ -33,7 +33,7 @@ response = service_response(found)
 print(json.dumps({'status': found.status.name, 'pose': response.grasp.pose_status,
                   'new': sorted(set(sys.modules) - before),
                   'unused': sorted({name.split('.')[0] for name in sys.modules} & {
-                      'ray', 'jinja2', 'mujoco', 'triton', 'scipy', 'pandas'})}))
+                      'ray', 'jinja2', 'mujoco', 'triton', 'scipy', 'pandas', 'sympy'})}))
 """
 
 
