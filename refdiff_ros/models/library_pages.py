@@ -54,7 +54,7 @@ def release_library_pages() -> bool:
     written to /var/tmp). Where no file can be had for them they stay.
 
     Returns:
-        Whether the system could be asked: False on other systems than Linux.
+        Whether the system told what lies where: other systems than Linux do not.
     """
     if not _MAPS.exists():
         return False
@@ -67,7 +67,11 @@ def release_library_pages() -> bool:
         return 0
 
     def release(library: _Library) -> int:
-        for start, stop in _unchanged(_MAPS.read_text(encoding='utf-8', errors='replace')):
+        try:
+            maps = _MAPS.read_text(encoding='utf-8', errors='replace')
+        except OSError:  # it may be there and closed to this process
+            return -1
+        for start, stop in _unchanged(maps):
             process.madvise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), _DONTNEED)
         return 1  # once, and not for each library
 

@@ -82,6 +82,12 @@ def test_elsewhere_nothing_is_asked(tmp_path, monkeypatch):
     assert not library_pages.release_library_pages()
 
 
+@pytest.mark.skipif(sys.platform != 'linux', reason='pages are released on Linux alone')
+def test_where_a_process_may_not_read_its_maps_nothing_is_released(tmp_path, monkeypatch):
+    monkeypatch.setattr(library_pages, '_MAPS', tmp_path)  # there, and no file
+    assert not library_pages.release_library_pages()
+
+
 def test_only_what_cannot_differ_from_a_librarys_file_is_released():
     maps = '\n'.join((
         '1000-2000 r-xp 0 08:01 5      /usr/lib/libone.so.1.2', 'Rss: 4 kB', 'Anonymous: 0 kB',
