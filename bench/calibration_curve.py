@@ -133,7 +133,7 @@ def _names() -> list[str]:
 def _figures(test: Collected, config: CalibrationConfig) -> list[float]:
     """As `_names`, and the expected calibration error."""
     fits = probabilities(test, config.fit)
-    given = decisions(fits, config.not_found_below, config.fits_from)
+    given = decisions(fits, config)
     found = []
     for place in (1, 2):
         found.append(np.mean(given[test.truth == place] == place))

@@ -435,14 +435,17 @@ class CalibrationConfig:
         fit: the model of one region.
         bias, slope: of the log odds that the mask is right, on those of the best region's
             probability to fit times its share.
-        not_found_below: NOT_FOUND where no region fits with this probability.
-        fits_from: AMBIGUOUS where another region fits with this probability.
+        decide: by 'thresholds' of what regions fit, or what is 'likeliest': that none of them
+            fits, one or several, as if each did or did not by itself.
+        not_found_below: by thresholds, NOT_FOUND where no region fits with this probability.
+        fits_from: by thresholds, AMBIGUOUS where another region fits with this probability.
     """
 
     mode: str = ''
     fit: FitWeights = FitWeights()
     bias: float = 0.0
     slope: float = 1.0
+    decide: str = 'thresholds'
     not_found_below: float = 0.0
     fits_from: float = 1.0
 
@@ -451,6 +454,8 @@ class CalibrationConfig:
                 'calibration.bias and slope as finite numbers', (self.bias, self.slope))
         require(self.mode in ('', 'G', 'GS', 'DS', 'full'),
                 "calibration.mode '', 'G', 'GS', 'DS' or 'full'", self.mode)
+        require(self.decide in ('thresholds', 'likeliest'),
+                "calibration.decide 'thresholds' or 'likeliest'", self.decide)
         require(0 <= self.not_found_below <= 1 and 0 < self.fits_from <= 1,
                 'calibration.not_found_below and fits_from in 0..1',
                 (self.not_found_below, self.fits_from))

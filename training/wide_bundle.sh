@@ -76,5 +76,5 @@ mkdir -p "$out/vae"
 cp "$out/start/vae/vae.pt" "$out/vae/"
 part ship ship --from "$out" --name tabletop_wide --out "$out/bundle"
 part calibrate calibrate --bundle "$out/bundle" --split tabletop20_val \
-  --limit "${ASKED:-300}" --cache "$out/answers.npz" --into "$out/bundle"
+  --limit "${ASKED:-300}" --cache "$out/answers.npz" --decide likeliest --into "$out/bundle"
 echo "$(date +%T) the bundle: $out/bundle"

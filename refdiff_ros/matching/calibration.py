@@ -1,10 +1,10 @@
 """What an answer is worth: how probable it is that a region fits, and that the mask is right.
 
 A logistic model says for each separate region whether the expression is true of it. How many
-regions fit is the decision: none, one or several. The best region is the one that is meant with
-the probability that it fits, times its share among all that fit; a second logistic model brings
-that to the share of masks that are right. The coefficients are a bundle's, fitted on data that
-its values were chosen on (`training/tabletop/calibrate.py`).
+regions fit is the decision: none, one or several, by thresholds or by what is likeliest. The best
+region is the one that is meant with the probability that it fits, times its share among all that
+fit; a second logistic model brings that to the share of masks that are right. The coefficients are
+a bundle's, fitted on data that its values were chosen on (`training/tabletop/calibrate.py`).
 
 Letters: R separate regions, H W image height and width.
 """
@@ -26,6 +26,7 @@ MAX_REGIONS = 8
 # The anchor's match where the expression has no anchor: as good as can be.
 _NO_ANCHOR = 1.0
 _NEVER = 1e-6  # probabilities stay this far from 0 and 1
+_LIKELY = 0.5
 
 
 def evidence(
@@ -116,6 +117,31 @@ def lone_share(fits: np.ndarray) -> float:
     return float(fits[0] * fits[0] / max(fits.sum(), _NEVER))
 
 
+def how_many_fit(fits: np.ndarray) -> np.ndarray:
+    """(..., 3) probabilities that none of regions (..., R) fits, one does, or several do.
+
+    Args:
+        fits: (..., R) in 0..1, the probability that each fits, whatever the others do.
+    """
+    none, one = np.ones(fits.shape[:-1]), np.zeros(fits.shape[:-1])
+    for fit in np.moveaxis(fits, -1, 0):
+        none, one = none * (1 - fit), one * (1 - fit) + none * fit
+    return np.stack([none, one, 1 - none - one], axis=-1)
+
+
+def count_fitting(fits: np.ndarray, config: CalibrationConfig) -> np.ndarray:
+    """(...) int: 0, 1 or 2 for none, one or several of regions (..., R) that fit.
+
+    Args:
+        fits: (..., R) in 0..1, the chosen region first.
+        config: how it is decided, and its thresholds.
+    """
+    if config.decide == 'likeliest':
+        return np.asarray(how_many_fit(fits).argmax(axis=-1))
+    several = (fits[..., 1:] >= config.fits_from).any(axis=-1)
+    return np.where(fits.max(axis=-1) < config.not_found_below, 0, 1 + several)
+
+
 def decide(chosen: Selection, known: np.ndarray, config: CalibrationConfig) -> Selection:
     """The decision by probabilities, in place of the one by scores.
 
@@ -125,22 +151,27 @@ def decide(chosen: Selection, known: np.ndarray, config: CalibrationConfig) -> S
     Args:
         chosen: as from `select`.
         known: (R, 6) evidence of `chosen.regions`.
-        config: thresholds.
+        config: how it is decided.
     """
     chosen = with_confidence(chosen, known, config)
     if chosen.status is Status.NOT_FOUND:
         return chosen
-    if chosen.presence < config.not_found_below:
+    fits = fit_probability(known, config.fit)
+    count = count_fitting(fits, config)
+    if count == 0:
         what = 'the object it is placed by' if _lacks_anchor(known, config) else 'the object'
+        needed = '' if config.decide == 'likeliest' else (
+            f', below the required {config.not_found_below:.2f}')
         return replace(
             chosen, status=Status.NOT_FOUND, rivals=(),
-            reason=f'no region fits: the best with a probability of {chosen.presence:.2f}, below '
-            f'the required {config.not_found_below:.2f}; see that {what} is in view, or '
-            'describe it in other words')
-    fits = fit_probability(known, config.fit)
-    also = [place for place in np.argsort(-fits, kind='stable')
-            if place > 0 and fits[place] >= config.fits_from]
-    if also:
+            reason=f'no region fits: the best with a probability of {chosen.presence:.2f}'
+            f'{needed}; see that {what} is in view, or describe it in other words')
+    if count > 1:
+        others = 1 + np.argsort(-fits[1:], kind='stable')
+        # Where no other one is likelier than not, some one of them is all the same.
+        start = config.fits_from if config.decide == 'thresholds' else min(
+            _LIKELY, fits[others[0]])
+        also = [place for place in others if fits[place] >= start]
         return replace(
             chosen, status=Status.AMBIGUOUS, rivals=tuple(chosen.regions[k] for k in also),
             reason=f'{1 + len(also)} separate regions fit: say which one is meant')
@@ -152,7 +183,7 @@ def _lacks_anchor(known: np.ndarray, config: CalibrationConfig) -> bool:
     """Whether a region would fit if its anchor were there."""
     there = known.copy()
     there[:, EVIDENCE.index('anchor')] = _NO_ANCHOR
-    return bool(fit_probability(there, config.fit).max() >= config.not_found_below)
+    return bool(count_fitting(fit_probability(there, config.fit), config) > 0)
 
 
 def with_confidence(

@@ -1,6 +1,7 @@
 """Probabilities of hand-made evidence, and the decisions that follow."""
 
 from dataclasses import replace
+import itertools
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from refdiff_ros.config import CalibrationConfig, FitWeights
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.language.expression import parse
 from refdiff_ros.matching.calibration import (
+    count_fitting,
     decide,
     described_probability,
     evidence,
     fit_probability,
+    how_many_fit,
     log_odds,
     logistic,
     lone_share,
@@ -133,6 +136,44 @@ def test_one_two_and_no_region_that_fit_are_three_decisions():
     none = decide(_chosen(rivals=(5,)), _known(0.3, 0.2, 0.1), CONFIG)
     assert (none.status, none.rivals) == (Status.NOT_FOUND, ())
     assert 'probability of 0.27, below the required 0.40' in none.reason
+
+
+def test_how_many_of_several_fit_counts_all_their_ways():
+    fits = np.array([[0.7, 0.2, 0.4], [1.0, 0.0, 0.0], [1.0, 1.0, 0.3], [0.0, 0.0, 0.0]])
+    expected = np.zeros((4, 3))
+    for ways in itertools.product((0, 1), repeat=3):
+        chance = np.where(ways, fits, 1 - fits).prod(axis=1)
+        expected[:, min(sum(ways), 2)] += chance
+    np.testing.assert_allclose(how_many_fit(fits), expected, atol=1e-12)
+    likeliest = replace(CONFIG, decide='likeliest')
+    assert count_fitting(fits, likeliest).tolist() == [1, 1, 2, 0]
+    assert count_fitting(fits[:, :0], likeliest).tolist() == [0] * 4
+
+
+def test_the_likeliest_number_decides_without_thresholds():
+    likeliest = replace(CONFIG, decide='likeliest')
+
+    def given(*chances):
+        # Evidence that gives these probabilities.
+        return decide(_chosen(len(chances)), _known(*(
+            (log_odds(chance) - CONFIG.fit.bias) / CONFIG.fit.match for chance in chances)),
+            likeliest)
+
+    found = given(0.9, 0.4, 0.1)
+    assert (found.status, found.rivals) == (Status.FOUND, ())
+    asked = given(0.9, 0.6, 0.7)
+    assert (asked.status, asked.rivals) == (Status.AMBIGUOUS, (6, 5))
+    none = given(0.3, 0.2, 0.1)
+    assert (none.status, none.rivals) == (Status.NOT_FOUND, ())
+    assert 'the best with a probability of 0.30; see that the object' in none.reason
+    # Each of three others is unlikely, but hardly all of them are wrong.
+    some = given(0.9, 0.35, 0.4, 0.38)
+    assert (some.status, some.rivals) == (Status.AMBIGUOUS, (6,))
+
+
+def test_an_unknown_way_to_decide_is_refused():
+    with pytest.raises(BadRequestError, match="calibration.decide 'thresholds' or 'likeliest'"):
+        replace(CONFIG, decide='by lot')
 
 
 def test_a_better_fitting_rival_keeps_the_answer_from_being_refused():

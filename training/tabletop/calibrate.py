@@ -6,7 +6,7 @@ that only the fit is done anew; delete the file when anything that answers has c
 """
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 import json
 from pathlib import Path
@@ -38,6 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--least-asked', type=float, metavar='SHARE',
                         help='share of expressions true of several objects that must be asked '
                         'about, and then as few needless questions as that allows')
+    parser.add_argument('--decide', choices=('thresholds', 'likeliest'), default='thresholds',
+                        help='as calibration.decide')
     parser.add_argument('--cache', type=Path, help='.npz with the answers, read where it exists')
     parser.add_argument('--into', type=Path, metavar='FOLDER',
                         help="the bundle's folder, whose bundle.json is written")
@@ -50,8 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
         found = collect(options.bundle, options.split, options.limit, options.device)
         if options.cache is not None:
             np.savez_compressed(options.cache, **vars(found))
-    config = calibrated(found, options.least_found,
-                        choose=partial(thresholds, least_asked=options.least_asked))
+    config = replace(calibrated(
+        found, options.least_found, choose=partial(thresholds, least_asked=options.least_asked)),
+        decide=options.decide)
     print(json.dumps(summary(found, config), indent=1))
     print(json.dumps({'calibration': asdict(config)}, indent=1))
     if options.into is not None:

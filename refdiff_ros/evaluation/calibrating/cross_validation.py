@@ -68,7 +68,7 @@ def judged(
         rng: draws the one that is meant where several fit.
     """
     fits = probabilities(found, config.fit)
-    given = decisions(fits, config.not_found_below, config.fits_from)
+    given = decisions(fits, config)
     drawn = rng.random(len(fits)) < found.right
     return [DecisionResult(
         scene=pictures[case], expression=texts[case], kind='', sense='',

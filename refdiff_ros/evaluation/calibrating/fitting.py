@@ -17,6 +17,7 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.decisions.figures import DECISIONS, macro_f1
 from refdiff_ros.matching.calibration import (
     clipped,
+    count_fitting,
     EVIDENCE,
     fit_probability,
     log_odds,
@@ -160,11 +161,10 @@ def fit_logistic(
     return float(values[0] - mean @ factors), factors
 
 
-def decisions(fits: np.ndarray, below: float, start: float) -> np.ndarray:
-    """(C,) place in `DECISIONS` of what is decided, as `calibration.decide` does."""
-    several = (fits[:, 1:] >= start).any(axis=1)
-    return np.where(fits.max(axis=1) < below, DECISIONS.index('NOT_FOUND'), np.where(
-        several, DECISIONS.index('AMBIGUOUS'), DECISIONS.index('FOUND')))
+def decisions(fits: np.ndarray, config: CalibrationConfig) -> np.ndarray:
+    """(C,) place in `DECISIONS` of what is decided of regions (C, R)."""
+    by_count = [DECISIONS.index(name) for name in ('NOT_FOUND', 'FOUND', 'AMBIGUOUS')]
+    return np.asarray(np.take(by_count, count_fitting(fits, config)))
 
 
 def thresholds(
@@ -193,7 +193,7 @@ def thresholds(
     starts = _GRID if (truth == several).any() else (_LIKELIER,)
     for below in _GRID:
         for start in starts:
-            given = decisions(fits, below, start)
+            given = decisions(fits, CalibrationConfig(not_found_below=below, fits_from=start))
             kept = np.mean(given[truth == found] == found)
             if kept < least_found or (least_asked and np.mean(
                     given[truth == several] == several) < least_asked):
@@ -294,7 +294,7 @@ def _surface(
 def summary(found: Collected, config: CalibrationConfig) -> dict[str, object]:
     """Figures on the data of the fit itself, and what each kind of evidence is worth."""
     fits = probabilities(found, config.fit)
-    given = decisions(fits, config.not_found_below, config.fits_from)
+    given = decisions(fits, config)
     known, outcome = found.known[found.judged], found.fits[found.judged]
     best, worth = loss(fit_probability(known, config.fit), outcome), {}
     for column, name in enumerate(EVIDENCE):

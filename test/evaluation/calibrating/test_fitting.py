@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
-from refdiff_ros.config import FitWeights
+from refdiff_ros.config import CalibrationConfig, FitWeights
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.calibrating import fitting
 from refdiff_ros.matching.calibration import fit_probability, MAX_REGIONS
 
 TRUTH = FitWeights(bias=-8.0, match=14.0, spatial=25.0, attention=3.0, quality=4.0,
                    colour_clash=-2.0, anchor=18.0, spatial_least=-0.15, anchor_from=0.4)
+
+
+def decided(fits, below, start):
+    return fitting.decisions(fits, CalibrationConfig(not_found_below=below, fits_from=start))
 
 
 def _collected(cases=1500, seed=0):
@@ -77,11 +81,11 @@ def test_thresholds_are_the_best_of_those_that_keep_enough():
     truth = np.array([0, 0, 1, 1, 2, 2])
     below, start = fitting.thresholds(fits, truth, 1.0)
     assert 0.45 < below <= 0.55 and 0.1 < start <= 0.4
-    assert fitting.decisions(fits, below, start).tolist() == truth.tolist()
+    assert decided(fits, below, start).tolist() == truth.tolist()
     # Two of FOUND's three look like refusals; to keep them costs the others.
     fits[1, 0] = 0.15
     kept = fitting.thresholds(fits, truth, 1.0)
-    assert fitting.decisions(fits, *kept)[:2].tolist() == [0, 0]
+    assert decided(fits, *kept)[:2].tolist() == [0, 0]
     assert kept[0] <= 0.15
     with pytest.raises(BadRequestError, match='lower --least-found'):
         fitting.thresholds(np.zeros((1, 2)), np.array([0]), 1.0)
@@ -93,7 +97,7 @@ def test_as_many_questions_as_are_wanted_and_no_more_needless_ones_than_they_cos
     fits, truth = np.column_stack([best, second]), np.repeat([0, 2], 4)
     for least_asked, asked, needless in ((0.25, 1, 0), (0.5, 2, 0), (0.75, 3, 1), (1.0, 4, 2)):
         below, start = fitting.thresholds(fits, truth, 0.5, least_asked)
-        given = fitting.decisions(fits, below, start)
+        given = decided(fits, below, start)
         assert (given[truth == 2] == 2).sum() >= asked
         assert (given[truth == 0] == 2).sum() == needless
     with pytest.raises(BadRequestError, match='100% AMBIGUOUS.*or --least-asked'):
@@ -130,7 +134,7 @@ def test_steady_thresholds_spare_an_error_and_hardly_move_with_the_draw():
         config = fitting.calibrated(found, 0.5, 'full', fitting.steady_thresholds)
         chosen.append((config.not_found_below, config.fits_from))
         fits = fitting.probabilities(found, config.fit)
-        given = fitting.decisions(fits, *chosen[-1])
+        given = decided(fits, *chosen[-1])
         assert np.mean(given[found.truth == 0] == 0) >= 0.5
     assert np.ptp(chosen, axis=0).max() < 0.25
     assert chosen[-1] == fitting.steady_thresholds(fits, found.truth, 0.5)
@@ -150,7 +154,7 @@ def test_the_surface_is_what_counting_gives():
     fits = fitting.probabilities(found, TRUTH)
     score, kept = fitting._surface(fits, found.truth, np.ones(len(fits)))
     for low, high in ((0, 0), (10, 20), (40, 3)):
-        given = fitting.decisions(fits, fitting._GRID[low], fitting._GRID[high])
+        given = decided(fits, fitting._GRID[low], fitting._GRID[high])
         recall = np.array([np.mean(given[found.truth == k] == k) for k in range(3)])
         claimed = np.array([sum(np.mean(given[found.truth == other] == k) for other in range(3))
                             for k in range(3)])
