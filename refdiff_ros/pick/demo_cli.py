@@ -11,6 +11,7 @@ from refdiff_ros.pick.film import write_gif, write_timeline
 from refdiff_ros.pick.stages import PickStatus
 from refdiff_ros.pick.verdict import Verdict, verdict
 from refdiff_ros.presets import Mode, PRESETS
+from refdiff_ros.sim.worlds import MAKERS, WORLD
 
 if TYPE_CHECKING:
     from refdiff_ros.pick.ros.client import PickClient, Watched
@@ -27,6 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('expression', nargs='?', type=valid_text,
                         help='what to pick up; by default one that suits the scene')
     parser.add_argument('--seed', type=int, default=3, help='of the scene (default 3)')
+    parser.add_argument('--world', default=WORLD, choices=tuple(MAKERS),
+                        help=f'which things lie on the table (default {WORLD})')
     parser.add_argument('--true-masks', action='store_true',
                         help="ask the simulator's truth in place of the models")
     parser.add_argument('--bundle', default='tabletop_mini')
@@ -60,11 +63,11 @@ def run(args: argparse.Namespace) -> int:
           else "The simulator's truth answers in place of the models.", flush=True)
     options = GraphOptions(
         args.seed, tuple(args.size), args.true_masks, args.bundle, args.preset, args.mode,
-        args.device, args.timeout, args.out / 'log', film_hz=_FILM_HZ)
+        args.device, args.timeout, args.out / 'log', film_hz=_FILM_HZ, world=args.world)
     print(f'starting the gripper, the refdiff node and the action server; logs in {options.log}',
           flush=True)
     with graph(options) as client:
-        show_scene(client, args.seed, args.timeout)
+        show_scene(client, args.seed, args.timeout, args.world)
         text, row = _asked(client.scene, args.expression)
         print(f'asking for "{text}"', flush=True)
         watched = client.pick(text, args.timeout)

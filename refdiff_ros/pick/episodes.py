@@ -8,8 +8,7 @@ from refdiff_ros.errors import RefDiffError
 from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.gripper_sim import GripperSim
 from refdiff_ros.sim.render import SceneView
-from refdiff_ros.sim.shapes import COLOURS, COLOURS_OF, SHAPES
-from refdiff_ros.sim.worlds import table_scene
+from refdiff_ros.sim.worlds import PAIRS, table_scene, WORLD
 
 # No gripper of this kind lifts a plate from above: plates are scenery, and never asked for.
 NEVER_ASKED = ('plate',)
@@ -34,18 +33,23 @@ class Task:
     kind: str
 
 
-def lay(seed: int, size_hw: tuple[int, int]) -> GripperSim:
+def lay(seed: int, size_hw: tuple[int, int], world: str = WORLD) -> GripperSim:
     """The settled table of episode `seed`.
 
     A scene in which something fell over is replaced by the next of ten that belong to the
     episode.
 
+    Args:
+        seed: of the episode.
+        size_hw: of the pictures.
+        world: a name of `worlds.MAKERS`.
+
     Raises:
-        RefDiffError: something fell over in all of them.
+        RefDiffError: something fell over in all of them, or there is no such world.
     """
     for attempt in range(_TRIES):
         try:
-            return GripperSim(table_scene(scene_seed(seed, attempt)), size_hw)
+            return GripperSim(table_scene(scene_seed(seed, attempt), world), size_hw)
         except RefDiffError as error:
             last = error
     raise RefDiffError(f'expected one of {_TRIES} scenes of episode {seed} to settle: {last}')
@@ -56,18 +60,23 @@ def scene_seed(episode: int, attempt: int = 0) -> int:
     return _FIRST_SEED + episode * _TRIES + attempt
 
 
-def task(view: SceneView, seed: int) -> Task:
+def task(view: SceneView, seed: int, world: str = WORLD) -> Task:
     """What is asked about the table that `view` shows; the same seed asks the same.
 
     One in five asks for what is not there: half of those for a shape that is there in another
     colour, as far as the scene allows it.
+
+    Args:
+        view: of a table of `world`.
+        seed: of the episode.
+        world: whose things are asked for.
 
     Raises:
         RefDiffError: nothing on the table can be spoken of.
     """
     rng = np.random.default_rng([seed, 7])
     if rng.random() < ABSENT_SHARE:
-        return Task(_absent(view, rng), None, 'absent')
+        return Task(_absent(view, rng, world), None, 'absent')
     found = [said for said in expressions(view)
              if view.objects[said.row].shape not in NEVER_ASKED]
     if not found:
@@ -79,12 +88,12 @@ def task(view: SceneView, seed: int) -> Task:
     return Task(said.text, said.row, kind)
 
 
-def _absent(view: SceneView, rng: np.random.Generator) -> str:
+def _absent(view: SceneView, rng: np.random.Generator, world: str) -> str:
     """'the green mug' where there is no green mug."""
     present = {(thing.shape, thing.colour) for thing in view.objects}
     shapes = {shape for shape, _ in present}
-    names = [(shape, colour) for shape in SHAPES if shape not in NEVER_ASKED
-             for colour in COLOURS_OF.get(shape, COLOURS) if (shape, colour) not in present]
+    names = [pair for pair in PAIRS[world]
+             if pair[0] not in NEVER_ASKED and pair not in present]
     wanted = rng.random() < 0.5
     shape, colour = _pick([n for n in names if (n[0] in shapes) == wanted] or names, rng)
     return f'the {colour} {shape}'

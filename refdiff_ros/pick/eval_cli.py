@@ -12,6 +12,7 @@ from refdiff_ros.errors import RefDiffError
 from refdiff_ros.pick.tally import faults, shares, table, Trial
 from refdiff_ros.pick.verdict import Verdict
 from refdiff_ros.presets import Mode, PRESETS
+from refdiff_ros.sim.worlds import MAKERS, WORLD
 
 _SOURCES = ('ours', 'true')
 
@@ -30,6 +31,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help='whose masks (default both)')
     parser.add_argument('--true-masks', dest='masks', action='store_const', const='true',
                         help='the same as --masks true')
+    parser.add_argument('--world', default=WORLD, choices=tuple(MAKERS),
+                        help=f'which things lie on the table (default {WORLD})')
     parser.add_argument('--bundle', default='tabletop_mini')
     parser.add_argument('--preset', default='onboard', choices=sorted(PRESETS))
     parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
@@ -84,7 +87,7 @@ def _in_process(args: argparse.Namespace, sources: Sequence[str],
         grounders['ours'] = our_masks(_engine(args))
     for seed in range(args.seed, args.seed + args.episodes):
         try:
-            episode = Episode(seed, tuple(args.size))
+            episode = Episode(seed, tuple(args.size), args.world)
         except RefDiffError as error:
             print(f'episode {seed} left out: {error}', file=sys.stderr, flush=True)
             continue
@@ -126,7 +129,8 @@ def _report(found: dict[str, list[Trial]]) -> str:
 
 def _values(args: argparse.Namespace, found: dict[str, list[Trial]]) -> dict[str, Any]:
     values: dict[str, Any] = {
-        'episodes': args.episodes, 'seed': args.seed, 'ros': args.ros, 'size_hw': list(args.size),
+        'episodes': args.episodes, 'seed': args.seed, 'world': args.world, 'ros': args.ros,
+        'size_hw': list(args.size),
         'bundle': args.bundle, 'preset': args.preset, 'mode': args.mode}
     for source, trials in found.items():
         values[source] = {'shares': shares(trials), 'trials': [t.values() for t in trials]}

@@ -9,7 +9,7 @@ from typing import Any, TYPE_CHECKING
 
 from refdiff_ros.optional import require_ros
 from refdiff_ros.sim.gripper_sim import camera_in_base
-from refdiff_ros.sim.worlds import table_scene
+from refdiff_ros.sim.worlds import table_scene, WORLD
 
 if TYPE_CHECKING:
     from refdiff_ros.pick.ros.client import PickClient
@@ -41,6 +41,7 @@ class GraphOptions:
         speed: simulated seconds per second.
         server: command of the action server.
         web_port: of the refdiff node's operator page; 0 for none, and none with true masks.
+        world: a name of `worlds.MAKERS`.
         film_hz: pictures per simulated second, on each of which the physics waits; 0 lets it run.
     """
 
@@ -57,6 +58,7 @@ class GraphOptions:
     server: str = 'pick-server'
     web_port: int = 0
     film_hz: float = 0.0
+    world: str = WORLD
 
 
 @contextmanager
@@ -77,13 +79,15 @@ def graph(options: GraphOptions, client: 'type[PickClient] | None' = None,
         yield start(options, stack, client)
 
 
-def show_scene(client: 'PickClient', seed: int, timeout_s: float) -> None:
+def show_scene(
+    client: 'PickClient', seed: int, timeout_s: float, world: str = WORLD,
+) -> None:
     """Have a scene laid, and tell the action server where its camera stands.
 
     Raises:
         RefDiffError: it is not laid in time.
     """
-    camera = camera_in_base(table_scene(seed).view)
+    camera = camera_in_base(table_scene(seed, world).view)
     client.set_parameter('gripper', 'seed', seed, timeout_s)
     client.set_parameter('server', 'camera_in_base', [*camera.position, *camera.orientation],
                          timeout_s)
@@ -107,7 +111,8 @@ def start(options: GraphOptions, stack: ExitStack, client: 'type[PickClient] | N
 
     height, width = options.size_hw
     gripper: dict[str, Any] = {
-        'seed': options.seed, 'width': width, 'height': height, 'speed': options.speed}
+        'seed': options.seed, 'world': options.world, 'width': width, 'height': height,
+        'speed': options.speed}
     if options.film_hz:
         gripper |= {'lockstep': 'true', 'rate': options.film_hz}
     grounder = ('truth', {}, {**_IMAGES, **_TRUTH}) if options.true_masks else ('node', {

@@ -39,11 +39,11 @@ def run_trials(args: argparse.Namespace, sources: Sequence[str],
         with tempfile.TemporaryDirectory() as folder:
             options = GraphOptions(
                 scene_seed(args.seed), tuple(args.size), source == 'true', args.bundle,
-                args.preset, args.mode, args.device, _TIMEOUT_S, Path(folder))
+                args.preset, args.mode, args.device, _TIMEOUT_S, Path(folder), world=args.world)
             with graph(options) as client:
                 for seed in range(args.seed, args.seed + args.episodes):
                     try:
-                        trial = _trial(client, seed, tuple(args.size))
+                        trial = _trial(client, seed, tuple(args.size), args.world)
                     except ChildDiedError:
                         raise
                     except RefDiffError as error:
@@ -52,11 +52,13 @@ def run_trials(args: argparse.Namespace, sources: Sequence[str],
                     keep({source: trial})
 
 
-def _trial(client: 'PickClient', seed: int, size_hw: tuple[int, int]) -> Trial:
+def _trial(
+    client: 'PickClient', seed: int, size_hw: tuple[int, int], world: str,
+) -> Trial:
     # What is asked is that of the same episode without ROS.
-    episode = Episode(seed, size_hw)
+    episode = Episode(seed, size_hw, world)
     asked, scene = episode.task, episode.view.scene
-    show_scene(client, scene.seed, _TIMEOUT_S)
+    show_scene(client, scene.seed, _TIMEOUT_S, world)
     watched = client.pick(asked.text, _TIMEOUT_S)
     result = watched.result
     return Trial(

@@ -21,6 +21,7 @@ from refdiff_ros.results import Frame, Status
 from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
 from refdiff_ros.sim.gripper_sim import camera_in_base, GripperSim
 from refdiff_ros.sim.render import open_renderer, SceneView
+from refdiff_ros.sim.worlds import WORLD
 
 if TYPE_CHECKING:
     from refdiff_ros.engine import Engine
@@ -54,18 +55,19 @@ class Episode:
     Args:
         seed: of the episode.
         size_hw: of the picture.
+        world: a name of `worlds.MAKERS`.
 
     Raises:
         RefDiffError: the scene does not settle, or nothing on it can be spoken of.
     """
 
-    def __init__(self, seed: int, size_hw: tuple[int, int]):
+    def __init__(self, seed: int, size_hw: tuple[int, int], world: str = WORLD):
         self.seed = seed
-        self._sim = lay(seed, size_hw)
+        self._sim = lay(seed, size_hw, world)
         self._start = self._sim.snapshot()
         with open_renderer(self._sim.mujoco, self._sim.model, size_hw) as renderer:
             self.view = self._sim.look(renderer)
-        self.task = task(self.view, seed)
+        self.task = task(self.view, seed, world)
         # As the simulated camera sends it: with a sensor's noise, in whole millimetres.
         seen = self.view.frame
         noisy = sensor_depth(require(seen.depth_m, 'depth of a rendered view'),

@@ -30,7 +30,7 @@ from refdiff_ros.ros.processes.spin import run
 from refdiff_ros.sim.camera_topics import CameraTopics
 from refdiff_ros.sim.gripper_sim import GripperSim, JOINTS, TICK_S
 from refdiff_ros.sim.render import open_renderer
-from refdiff_ros.sim.worlds import table_scene
+from refdiff_ros.sim.worlds import MAKERS, table_scene, WORLD
 
 BASE_FRAME = 'base'
 _PERIOD_S = 0.02
@@ -38,6 +38,8 @@ _PERIODS_S = (TICK_S, 0.1)  # of simulated time between two words about the join
 PARAMETERS = (
     ParameterSpec('seed', 0, 'Seed of the scene; a new value lays a new scene.',
                   low=0, high=2**31 - 1),
+    ParameterSpec('world', WORLD, 'Which things lie on the table: eight kinds, or twenty.',
+                  'start', choices=tuple(MAKERS)),
     ParameterSpec('width', 640, 'Width of the images in pixels.', 'start', low=16, high=4096),
     ParameterSpec('height', 480, 'Height of the images in pixels.', 'start', low=16, high=4096),
     ParameterSpec('rate', 5.0, 'Frames per second, Hz.', low=0.05, high=120.0),
@@ -176,7 +178,7 @@ class TabletopGripper(Node):
         with self._lock:
             self._sim = None
         try:
-            sim = GripperSim(table_scene(seed), size_hw)
+            sim = GripperSim(table_scene(seed, self._values['world']), size_hw)
             renderer = open_renderer(sim.mujoco, sim.model, size_hw)
         except RefDiffError as error:
             self.get_logger().error(f'no scene: {error}')

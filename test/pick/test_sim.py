@@ -9,7 +9,7 @@ import pytest
 from refdiff_ros import cli
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.grasp.region import grasp_region
-from refdiff_ros.pick.episodes import lay, task
+from refdiff_ros.pick.episodes import _absent, lay, task
 from refdiff_ros.pick.reach import Reach
 from refdiff_ros.pick.robot import Interrupt, OnCancel, StoppedError
 from refdiff_ros.pick.sim_robot import SimRobot
@@ -199,6 +199,19 @@ def test_the_command_writes_every_episode(tmp_path, capsys):
     values = json.loads(path.read_text())
     assert [trial['seed'] for trial in values['true']['trials']] == [3]
     assert 'ours' not in values
+
+
+def test_the_wider_world_is_picked_from_and_asked_about(tmp_path):
+    path = tmp_path / 'figures.json'
+    assert cli.main(['pick-eval', '--world', 'tabletop20', '--episodes', '2', '--seed', '12',
+                     '--true-masks', '--size', '96', '128', '--json', str(path)]) == 0
+    values = json.loads(path.read_text())
+    assert values['world'] == 'tabletop20'
+    assert [trial['text'] for trial in values['true']['trials']] == [
+        'the blue pan', 'the green spoon']
+    absent = {_absent(Episode(0, (96, 128), 'tabletop20').view, np.random.default_rng(seed),
+                      'tabletop20').split()[-1] for seed in range(40)}
+    assert absent & {'apple', 'lemon', 'spoon', 'teapot'} and 'plate' not in absent
 
 
 def test_a_useless_number_of_episodes_is_refused(capsys):
