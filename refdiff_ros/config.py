@@ -435,19 +435,19 @@ class CalibrationConfig:
         fit: the model of one region.
         bias, slope: of the log odds that the mask is right, on those of the best region's
             probability to fit times its share.
-        decide: by 'thresholds' of what regions fit, or what is 'likeliest': that none of them
-            fits, one or several, as if each did or did not by itself.
         not_found_below: by thresholds, NOT_FOUND where no region fits with this probability.
         fits_from: by thresholds, AMBIGUOUS where another region fits with this probability.
+        decide: by 'thresholds' of what regions fit, or what is 'likeliest': that none of them
+            fits, one or several, as if each did or did not by itself.
     """
 
     mode: str = ''
     fit: FitWeights = FitWeights()
     bias: float = 0.0
     slope: float = 1.0
-    decide: str = 'thresholds'
     not_found_below: float = 0.0
     fits_from: float = 1.0
+    decide: str = 'thresholds'
 
     def __post_init__(self):
         require(math.isfinite(self.bias) and math.isfinite(self.slope),
