@@ -11,7 +11,7 @@ import numpy as np
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.optional import require_ros
 from refdiff_ros.presets import Mode, PRESETS
-from refdiff_ros.sim.worlds import MAKERS, WORLD
+from refdiff_ros.sim.worlds import add_world_option
 
 if TYPE_CHECKING:
     from refdiff_ros.ros.processes.child_process import ChildProcess
@@ -36,8 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
     parser.add_argument('--device', default='auto', help="'auto', 'cpu' or 'cuda[:N]'")
     parser.add_argument('--seed', type=int, default=3, help='of the scene and of the noise')
-    parser.add_argument('--world', default=WORLD, choices=tuple(MAKERS),
-                        help=f'which things lie on the table (default {WORLD})')
+    add_world_option(parser)
     parser.add_argument('--expressions', type=int, default=6, metavar='N',
                         help='expressions asked through the service (default 6)')
     parser.add_argument('--out', type=Path, default=Path('out/demo'),

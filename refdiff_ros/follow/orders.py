@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from refdiff_ros.sim.render import SceneView
-from refdiff_ros.sim.shapes import COLOURS, COLOURS_OF, SHAPES
 from refdiff_ros.sim.sightings import see, Seen
+from refdiff_ros.sim.worlds import PAIRS, WORLD
 
 # No gripper of this kind lifts a plate from above.
 _MOVABLE = ('mug', 'bottle', 'can', 'box', 'ball', 'banana')
@@ -148,8 +148,8 @@ def _ambiguous(things: Sequence[Seen], rng: np.random.Generator) -> OrderCase | 
 
 def _absent_name(things: Sequence[Seen], shapes: Sequence[str], rng: np.random.Generator) -> str:
     present = {seen.thing.name for seen in things}
-    names = [f'{colour} {shape}' for shape in SHAPES if shape in shapes
-             for colour in COLOURS_OF.get(shape, COLOURS) if f'{colour} {shape}' not in present]
+    names = [f'{colour} {shape}' for shape, colour in PAIRS[WORLD]
+             if shape in shapes and f'{colour} {shape}' not in present]
     return names[int(rng.integers(len(names)))]
 
 

@@ -26,7 +26,7 @@ MAX_REGIONS = 8
 # The anchor's match where the expression has no anchor: as good as can be.
 _NO_ANCHOR = 1.0
 _NEVER = 1e-6  # probabilities stay this far from 0 and 1
-_LIKELY = 0.5
+LIKELIER = 0.5  # more likely than not
 
 
 def evidence(
@@ -156,7 +156,7 @@ def decide(chosen: Selection, known: np.ndarray, config: CalibrationConfig) -> S
     chosen = with_confidence(chosen, known, config)
     if chosen.status is Status.NOT_FOUND:
         return chosen
-    fits = fit_probability(known, config.fit)
+    fits = np.array(chosen.fits)
     count = count_fitting(fits, config)
     if count == 0:
         what = 'the object it is placed by' if _lacks_anchor(known, config) else 'the object'
@@ -169,9 +169,8 @@ def decide(chosen: Selection, known: np.ndarray, config: CalibrationConfig) -> S
     if count > 1:
         others = 1 + np.argsort(-fits[1:], kind='stable')
         # Where no other one is likelier than not, some one of them is all the same.
-        start = config.fits_from if config.decide == 'thresholds' else min(
-            _LIKELY, fits[others[0]])
-        also = [place for place in others if fits[place] >= start]
+        start = config.fits_from if config.decide == 'thresholds' else LIKELIER
+        also = [place for place in others if fits[place] >= min(start, fits[others[0]])]
         return replace(
             chosen, status=Status.AMBIGUOUS, rivals=tuple(chosen.regions[k] for k in also),
             reason=f'{1 + len(also)} separate regions fit: say which one is meant')

@@ -109,7 +109,6 @@ def _tables(library: _Library) -> Iterator[tuple[int, int]]:
 def _spill(process: ctypes.CDLL, start: int, stop: int) -> None:
     """Put a file with the same content in the place of memory that nobody writes to meanwhile."""
     size = stop - start
-    process.mmap.restype = ctypes.c_void_p
     try:
         with tempfile.TemporaryFile(dir=_SPILL_FOLDER, buffering=0) as file:
             written = file.write((ctypes.c_char * size).from_address(start))

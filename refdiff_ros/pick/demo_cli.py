@@ -11,7 +11,7 @@ from refdiff_ros.pick.film import write_gif, write_timeline
 from refdiff_ros.pick.stages import PickStatus
 from refdiff_ros.pick.verdict import Verdict, verdict
 from refdiff_ros.presets import Mode, PRESETS
-from refdiff_ros.sim.worlds import MAKERS, WORLD
+from refdiff_ros.sim.worlds import add_world_option
 
 if TYPE_CHECKING:
     from refdiff_ros.pick.ros.client import PickClient, Watched
@@ -28,8 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('expression', nargs='?', type=valid_text,
                         help='what to pick up; by default one that suits the scene')
     parser.add_argument('--seed', type=int, default=3, help='of the scene (default 3)')
-    parser.add_argument('--world', default=WORLD, choices=tuple(MAKERS),
-                        help=f'which things lie on the table (default {WORLD})')
+    add_world_option(parser)
     parser.add_argument('--true-masks', action='store_true',
                         help="ask the simulator's truth in place of the models")
     parser.add_argument('--bundle', default='tabletop_mini')

@@ -12,7 +12,7 @@ from refdiff_ros.errors import RefDiffError
 from refdiff_ros.pick.tally import faults, shares, table, Trial
 from refdiff_ros.pick.verdict import Verdict
 from refdiff_ros.presets import Mode, PRESETS
-from refdiff_ros.sim.worlds import MAKERS, WORLD
+from refdiff_ros.sim.worlds import add_world_option
 
 _SOURCES = ('ours', 'true')
 
@@ -31,8 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help='whose masks (default both)')
     parser.add_argument('--true-masks', dest='masks', action='store_const', const='true',
                         help='the same as --masks true')
-    parser.add_argument('--world', default=WORLD, choices=tuple(MAKERS),
-                        help=f'which things lie on the table (default {WORLD})')
+    add_world_option(parser)
     parser.add_argument('--bundle', default='tabletop_mini')
     parser.add_argument('--preset', default='onboard', choices=sorted(PRESETS))
     parser.add_argument('--mode', default='full', choices=[mode.value for mode in Mode])
@@ -130,8 +129,8 @@ def _report(found: dict[str, list[Trial]]) -> str:
 def _values(args: argparse.Namespace, found: dict[str, list[Trial]]) -> dict[str, Any]:
     values: dict[str, Any] = {
         'episodes': args.episodes, 'seed': args.seed, 'world': args.world, 'ros': args.ros,
-        'size_hw': list(args.size),
-        'bundle': args.bundle, 'preset': args.preset, 'mode': args.mode}
+        'size_hw': list(args.size), 'bundle': args.bundle, 'preset': args.preset,
+        'mode': args.mode}
     for source, trials in found.items():
         values[source] = {'shares': shares(trials), 'trials': [t.values() for t in trials]}
     if len(found) == 2:

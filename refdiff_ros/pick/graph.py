@@ -41,8 +41,8 @@ class GraphOptions:
         speed: simulated seconds per second.
         server: command of the action server.
         web_port: of the refdiff node's operator page; 0 for none, and none with true masks.
-        world: a name of `worlds.MAKERS`.
         film_hz: pictures per simulated second, on each of which the physics waits; 0 lets it run.
+        world: a name of `worlds.MAKERS`.
     """
 
     seed: int

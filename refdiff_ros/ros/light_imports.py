@@ -44,17 +44,24 @@ def without_unused() -> Iterator[None]:
     modules.update((name, _StandIn(name, values)) for name, values in _STAND_INS.items())
     hidden = {name: module for name, module in modules.items() if name not in sys.modules}
     sys.modules.update(hidden)
+    try:
+        with _on_one_machine():
+            yield
+    finally:
+        for name, module in hidden.items():
+            if sys.modules.get(name, name) is module:
+                del sys.modules[name]
+
+
+@contextmanager
+def _on_one_machine() -> Iterator[None]:
+    """Else transformers imports what splits tensors over machines, and that the compiler."""
     distributed: Any = importlib.import_module('torch.distributed')
-    is_available = distributed.is_available
-    # Else transformers imports what splits tensors over machines, and that the compiler.
-    distributed.is_available = bool
+    is_available, distributed.is_available = distributed.is_available, bool
     try:
         yield
     finally:
         distributed.is_available = is_available
-        for name, module in hidden.items():
-            if sys.modules.get(name, name) is module:
-                del sys.modules[name]
 
 
 class _StandIn(ModuleType):

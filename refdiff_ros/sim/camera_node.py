@@ -18,17 +18,14 @@ from std_srvs.srv import Trigger
 from refdiff_ros.errors import BadRequestError, RefDiffError
 from refdiff_ros.ros.parameters import ParameterSpec
 from refdiff_ros.ros.processes.spin import run
-from refdiff_ros.sim.camera_topics import CameraTopics
+from refdiff_ros.sim.camera_topics import CameraTopics, VIEW_PARAMETERS
 from refdiff_ros.sim.render import generate, SceneView
-from refdiff_ros.sim.worlds import MAKERS, WORLD
+from refdiff_ros.sim.worlds import WORLD
 
 PARAMETERS = (
     ParameterSpec('seed', 0, 'Seed of the first scene; each next scene adds 1.', 'start',
                   low=0, high=2**31 - 1),
-    ParameterSpec('world', WORLD, 'Which things lie on the table: eight kinds, or twenty.',
-                  'start', choices=tuple(MAKERS)),
-    ParameterSpec('width', 640, 'Width of the images in pixels.', 'start', low=16, high=4096),
-    ParameterSpec('height', 480, 'Height of the images in pixels.', 'start', low=16, high=4096),
+    *VIEW_PARAMETERS,
     ParameterSpec('rate', 10.0, 'Frames per second, Hz.', low=0.05, high=120.0),
     ParameterSpec('scene_period', 0.0,
                   'Seconds after which a new scene is laid; 0 keeps the scene.',

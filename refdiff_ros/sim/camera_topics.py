@@ -14,9 +14,19 @@ from std_msgs.msg import Header, String
 from refdiff_ros.errors import require
 from refdiff_ros.results import Camera
 from refdiff_ros.ros.conversions import image_message
+from refdiff_ros.ros.parameters import ParameterSpec
 from refdiff_ros.sim.depth_noise import as_millimetres, sensor_depth
 from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.render import FRAME_ID, SceneView
+from refdiff_ros.sim.worlds import MAKERS, WORLD
+
+# What both nodes that have such a camera take.
+VIEW_PARAMETERS = (
+    ParameterSpec('world', WORLD, 'Which things lie on the table: eight kinds, or twenty.',
+                  'start', choices=tuple(MAKERS)),
+    ParameterSpec('width', 640, 'Width of the images in pixels.', 'start', low=16, high=4096),
+    ParameterSpec('height', 480, 'Height of the images in pixels.', 'start', low=16, high=4096),
+)
 
 
 class CameraTopics:

@@ -27,10 +27,10 @@ from refdiff_ros.grasp.results import Pose
 from refdiff_ros.ros.messages import pose_message
 from refdiff_ros.ros.parameters import ParameterSpec
 from refdiff_ros.ros.processes.spin import run
-from refdiff_ros.sim.camera_topics import CameraTopics
+from refdiff_ros.sim.camera_topics import CameraTopics, VIEW_PARAMETERS
 from refdiff_ros.sim.gripper_sim import GripperSim, JOINTS, TICK_S
 from refdiff_ros.sim.render import open_renderer
-from refdiff_ros.sim.worlds import MAKERS, table_scene, WORLD
+from refdiff_ros.sim.worlds import table_scene
 
 BASE_FRAME = 'base'
 _PERIOD_S = 0.02
@@ -38,10 +38,7 @@ _PERIODS_S = (TICK_S, 0.1)  # of simulated time between two words about the join
 PARAMETERS = (
     ParameterSpec('seed', 0, 'Seed of the scene; a new value lays a new scene.',
                   low=0, high=2**31 - 1),
-    ParameterSpec('world', WORLD, 'Which things lie on the table: eight kinds, or twenty.',
-                  'start', choices=tuple(MAKERS)),
-    ParameterSpec('width', 640, 'Width of the images in pixels.', 'start', low=16, high=4096),
-    ParameterSpec('height', 480, 'Height of the images in pixels.', 'start', low=16, high=4096),
+    *VIEW_PARAMETERS,
     ParameterSpec('rate', 5.0, 'Frames per second, Hz.', low=0.05, high=120.0),
     ParameterSpec('speed', 1.0, 'Simulated seconds per second, as far as the machine can.',
                   low=0.1, high=100.0),

@@ -1,5 +1,7 @@
 """The worlds of the simulation: which things lie on its tables."""
 
+import argparse
+
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.sim.scene import random_scene, Scene
 from refdiff_ros.sim.shapes import COLOURS, COLOURS_OF, SHAPES
@@ -16,6 +18,12 @@ PAIRS = {
                        for colour in COLOURS_OF.get(shape, COLOURS)),
     'tabletop20': tuple((shape, name) for shape in WIDE_SHAPES for name in names_of(shape)),
 }
+
+
+def add_world_option(parser: argparse.ArgumentParser) -> None:
+    """Register `--world`."""
+    parser.add_argument('--world', default=WORLD, choices=tuple(MAKERS),
+                        help=f'which things lie on the table (default {WORLD})')
 
 
 def table_scene(seed: int, world: str = WORLD) -> Scene:

@@ -21,8 +21,7 @@ from refdiff_ros.models.mini_tokenizer import build_tokenizer
 from refdiff_ros.models.model_set import ClipModels
 from refdiff_ros.models.tabletop import build_clip, CLIP_SIDE
 from refdiff_ros.sim.splits import VAL_HELD_OUT
-from refdiff_ros.sim.wide_scene import names_of
-from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
+from refdiff_ros.sim.worlds import PAIRS
 from training.tabletop import loop
 from training.tabletop.data import SceneSet
 from training.tabletop.regions import Regions
@@ -77,7 +76,7 @@ def known_pairs(scenes: SceneSet) -> Pairs:
 def all_pairs(known: Pairs) -> Pairs:
     """`known`, and what else could be made of its shapes and its colours, or surfaces."""
     shapes, names = ({pair[place] for pair in known} for place in (0, 1))
-    return known | {(shape, name) for shape in WIDE_SHAPES for name in names_of(shape)
+    return known | {(shape, name) for shape, name in PAIRS['tabletop20']
                     if shape in shapes and name in names}
 
 

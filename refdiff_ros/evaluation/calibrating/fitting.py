@@ -20,6 +20,7 @@ from refdiff_ros.matching.calibration import (
     count_fitting,
     EVIDENCE,
     fit_probability,
+    LIKELIER,
     log_odds,
     logistic,
     lone_share,
@@ -33,7 +34,6 @@ _GRID = np.round(np.arange(0.1, 0.91, 0.02), 2)
 _DRAWS = 60
 # Less keeps too little FOUND on other pictures, more refuses too little.
 _SPARE = 0.75
-_LIKELIER = 0.5  # `fits_from` where no case tells it: more likely than not
 _STEPS, _LONGEST_STEP, _PRECISION = 200, 2.0, 1e-10  # of Newton's method
 
 
@@ -190,7 +190,7 @@ def thresholds(
     """
     tried = []
     found, several = (DECISIONS.index(name) for name in ('FOUND', 'AMBIGUOUS'))
-    starts = _GRID if (truth == several).any() else (_LIKELIER,)
+    starts = _GRID if (truth == several).any() else (LIKELIER,)
     for below in _GRID:
         for start in starts:
             given = decisions(fits, CalibrationConfig(not_found_below=below, fits_from=start))
@@ -257,7 +257,7 @@ def steady_thresholds(
         if 2 * len(chosen) > _DRAWS:
             below, start = np.mean([(_GRID[low], _GRID[high]) for low, high in chosen], axis=0)
             several = (truth == DECISIONS.index('AMBIGUOUS')).any()
-            return round(float(below), 3), round(float(start), 3) if several else _LIKELIER
+            return round(float(below), 3), round(float(start), 3) if several else LIKELIER
     raise BadRequestError(f'expected thresholds that keep {least_found:.0%} FOUND, there are '
                           'none: lower --least-found')
 
