@@ -53,7 +53,7 @@ class RosRobot:
         self._frame = values('base_frame')
         self._lock = threading.Condition()
         self._check: Callable[[], None] = lambda: None
-        self._finishing = False
+        self._finishing = self._gripping = False
         self._pose: Pose | None = None
         self._problem = ''
         # Times in seconds and openings in metres, newest last.
@@ -133,6 +133,14 @@ class RosRobot:
             StoppedError: as the check says.
         """
         self._wait(lambda: bool(self._openings), lambda: self._silent('joint_states'))
+        self._gripping = True
+        try:
+            self._close_or_open(opening_m)
+        finally:
+            self._gripping = False
+        return self.opening()
+
+    def _close_or_open(self, opening_m: float) -> None:
         start, first = self.opening(), self._reports
         self._gripper.send(opening_m)
         sent_s = time.monotonic()
@@ -149,7 +157,6 @@ class RosRobot:
             f'expected the fingers to go to {opening_m * 1000:.0f} mm and come to rest, they are '
             f'at {self.opening() * 1000:.0f} mm after {self._values("motion_timeout"):g} s: look '
             'at the gripper, and whether somebody listens to its commands'))
-        return self.opening()
 
     def wait(self, seconds: float) -> float:
         """Hold still; the opening after that, metres.
@@ -164,11 +171,13 @@ class RosRobot:
         return self.opening()
 
     def halt(self) -> None:
-        """The pose of this moment becomes the target; fingers that still move stop."""
+        """The pose of this moment becomes the target.
+
+        Fingers that open or close stop. Those that hold something go on pressing, though the
+        opening that they report may tremble: sent to where they are, they would let go.
+        """
         self._arm.halt(self._pose)
-        with self._lock:
-            moving = bool(self._openings) and not self._still(2 * self._values('rest_time'))
-        if moving:
+        if self._gripping:
             self._gripper.halt(self.opening())
 
     def _interrupted(self) -> None:
@@ -197,12 +206,6 @@ class RosRobot:
         gap_m = np.linalg.norm(np.subtract(here.position, pose.position))
         return bool(gap_m < self._values('position_tolerance')
                     and turned_between(here, pose) < self._values('angle_tolerance'))
-
-    def _still(self, window_s: float) -> bool:
-        """Whether the openings of the last seconds are the same, by the messages' stamps."""
-        newest_s = self._openings[-1][0]
-        recent = [at for when, at in self._openings if newest_s - when <= window_s]
-        return max(recent) - min(recent) < _STILL_M
 
     def _rested(self, first: int) -> bool:
         """Whether reports after number `first` agree for the rest time."""

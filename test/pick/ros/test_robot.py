@@ -14,6 +14,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.parameter import Parameter
+from ros_graph import wait_for
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64
 
@@ -37,7 +38,7 @@ class Driver:
         self._node, self._velocity, self._stamped, self._frame = node, velocity, stamped, frame
         self.opening, self._wanted, self._stall, self._speed = 0.07, 0.07, 0.03, speed
         self.at, self._goal = np.array(HOME.position), np.array(HOME.position)
-        self.fastest = 0.0
+        self.fastest, self.tremble_m, self.commands = 0.0, 0.0, []
         self._joints = node.create_publisher(JointState, 'joint_states', 10)
         self._pose = node.create_publisher(PoseStamped, 'current_pose', 10)
         node.create_subscription(Float64, 'gripper_command', self._grip, 10)
@@ -45,6 +46,7 @@ class Driver:
         node.create_timer(0.01, self._step)
 
     def _grip(self, msg):
+        self.commands.append(msg.data)
         self._wanted = max(msg.data, self._stall)
 
     def _aim(self, msg):
@@ -54,12 +56,13 @@ class Driver:
     def _step(self):
         step = 0.0005
         self.opening += float(np.clip(self._wanted - self.opening, -step, step))
+        self.tremble_m = -self.tremble_m
         gap = self._goal - self.at
         before = self.at.copy()
         self.at = self.at + gap * min(self._speed * 0.01 / max(np.linalg.norm(gap), 1e-9), 1.0)
         self.fastest = max(self.fastest, float(np.linalg.norm(self.at - before)) / 0.01)
         joints = JointState(name=['finger_left', 'finger_right'],
-                            position=[self.opening / 2] * 2,
+                            position=[(self.opening + self.tremble_m) / 2] * 2,
                             velocity=[] if self._velocity is None else [self._velocity] * 2)
         pose = PoseStamped()
         pose.header.frame_id = self._frame
@@ -109,6 +112,28 @@ def test_a_motion_ends_when_the_hand_is_reported_there_and_a_halt_holds_it():
         np.testing.assert_allclose(driver.at, (0.0, 0.8, 0.4), atol=0.004)
         robot.halt()
         assert robot.pose().position == pytest.approx((0.0, 0.8, 0.4), abs=0.004)
+
+
+def test_a_halt_leaves_fingers_that_hold_something_pressing():
+    with _robot() as (robot, driver):
+        robot.grip(0.0)
+        driver.tremble_m = 0.0007  # as of something that is carried
+        time.sleep(0.3)
+        robot.halt()
+        time.sleep(0.3)
+        assert driver.commands == [0.0]
+
+
+def test_a_halt_stops_fingers_that_are_closing():
+    with _robot() as (robot, driver):
+        closing = threading.Thread(target=robot.grip, args=(0.0,))
+        closing.start()
+        wait_for(lambda: driver.opening < 0.06)
+        robot.halt()
+        closing.join(20.0)
+        assert not closing.is_alive()
+        assert driver.opening > 0.04 and driver.commands[1:] == [
+            pytest.approx(driver.opening, abs=0.001)]
 
 
 def test_a_speed_limit_leads_the_target():

@@ -155,8 +155,8 @@ def test_a_stop_holds_the_hand_until_it_is_resumed(idle, by):
         idle.shout_stop()
     done = idle.finish(goal, _TIMEOUT_S).result
     assert done.status == PickReferred.Result.STOPPED and 'stop was called' in done.reason
-    # The object stays where it is, be it in the hand.
     idle.wait_until_still(_TIMEOUT_S)
+    assert idle.raised_m[row] > 0.05  # the fingers keep it
     before = raised_m(idle)
     refused = idle.finish(idle.send('the blue box', _TIMEOUT_S), _TIMEOUT_S).result
     assert refused.status == PickReferred.Result.REFUSED and '/resume' in refused.reason
