@@ -122,7 +122,7 @@ class Dispatch:
         A frame received after `since_s` on the monotonic clock may be of any age.
         """
         config = self.config
-        frame_set = self._sync.newest(config.sync_tolerance)
+        frame_set = self._sync.newest(config.sync_tolerance, time.monotonic())
         if frame_set is not None:
             age_s = (self._clock.now().nanoseconds - frame_set.received_ns) * 1e-9
             # The clock was set back: what came before is of another time. Half a second is left

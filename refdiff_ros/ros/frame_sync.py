@@ -7,6 +7,7 @@ time then belongs together, and the frame says so.
 from collections import deque
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
+import math
 import threading
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ _KEPT = 4
 # How much older than the newest image one may be that has its depth, seconds of receipt; and how
 # long the newest one waits for its depth where there is none such.
 _WAIT_S = 0.2
+# The same for an image whose depth has not come in that time: it may have been lost.
+_LOST_S = 0.5
 # How far apart image and depth of one frame may come, seconds: where stamps tell frames apart,
 # and where they do not.
 _APART_S = 2.0
@@ -134,14 +137,15 @@ class FrameSync:
         with self._lock:
             self._cameras.append(_Arrived(msg, stamp_ns(msg), now_ns, now_s, 0))
 
-    def newest(self, tolerance_s: float) -> FrameSet | None:
+    def newest(self, tolerance_s: float, now_s: float = -math.inf) -> FrameSet | None:
         """The newest image with its depth and camera_info; None before any image.
 
         The newest image that has its depth is preferred, if it came at most 0.2 s before the
-        newest of all.
+        newest of all; at most 0.5 s, where that has waited for its own for 0.2 s.
 
         Args:
             tolerance_s: largest difference of stamps at which depth belongs to an image.
+            now_s: on the monotonic clock; without it nothing has waited.
         """
         with self._lock:
             if not self._images:
@@ -150,7 +154,8 @@ class FrameSync:
             if not self._depths:
                 return self._set(newest, None, '')
             image = self._newest_with_depth(tolerance_s)
-            if image is not None and newest.received_s - image.received_s <= _WAIT_S:
+            most_s = _LOST_S if now_s - newest.received_s >= _WAIT_S else _WAIT_S
+            if image is not None and newest.received_s - image.received_s <= most_s:
                 return self._set(image, _nearest(self._depths, image), '')
             return self._set(newest, None, _why_apart(
                 newest, _nearest(self._depths, newest), tolerance_s))

@@ -86,6 +86,17 @@ def test_depth_that_stopped_does_not_hold_images_back():
     assert sync.newest(TOLERANCE_S).depth is None
 
 
+def test_where_depth_was_lost_the_image_before_is_taken():
+    sync = fed(('image', image(stamp=10.0), 1.0), ('depth', depth(10.0), 1.0),
+               ('image', image(stamp=10.4), 1.4))
+    assert sync.newest(TOLERANCE_S, 1.5).depth is None  # it may still come
+    lost = sync.newest(TOLERANCE_S, 1.61)
+    assert stamp_s(lost.image) == stamp_s(lost.depth) == approx(10.0)
+    assert lost.depth_problem == ''
+    sync.add_image(image(stamp=10.8), 0, 1.8)
+    assert sync.newest(TOLERANCE_S, 2.1).depth is None  # it comes no more
+
+
 def test_without_any_depth_topic_nothing_is_wrong():
     found = fed(('image', image(stamp=10.0), 1.0)).newest(TOLERANCE_S)
     assert (found.depth, found.depth_problem, found.notes) == (None, '', ())
