@@ -142,6 +142,9 @@ class ProposalConfig:
         points_per_batch: prompts decoded at once; lower it when memory is short.
         pred_iou_thresh, stability_score_thresh, stability_score_offset, box_nms_thresh: as in
             segment-anything's SamAutomaticMaskGenerator.
+        rated_by: what estimates a mask's IoU, by which duplicates are dropped and which the
+            calibration knows: the 'model' alone, or 'agreement', the mean of what the model
+            predicts, the stability, and how much the masks of other prompts are like it.
         judged_at: where a mask's stability and box are taken: in the 'picture', or as the 'model'
             sees it, which is smaller than most pictures. Those that are kept are drawn in full.
         largest_part: of a segmentor's mask in several connected parts the largest alone is kept,
@@ -164,6 +167,7 @@ class ProposalConfig:
     stability_score_thresh: float = 0.95
     stability_score_offset: float = 1.0
     box_nms_thresh: float = 0.7
+    rated_by: str = 'model'
     judged_at: str = 'picture'
     largest_part: bool = False
     edges: str = 'model'
@@ -183,6 +187,8 @@ class ProposalConfig:
                 self.points_kept)
         require(self.points_per_batch >= 1, 'proposals.points_per_batch >= 1',
                 self.points_per_batch)
+        require(self.rated_by in ('model', 'agreement'),
+                "proposals.rated_by 'model' or 'agreement'", self.rated_by)
         require(self.judged_at in ('picture', 'model'),
                 "proposals.judged_at 'picture' or 'model'", self.judged_at)
         require(self.edges in ('model', 'picture'), "proposals.edges 'model' or 'picture'",
@@ -402,7 +408,7 @@ class FitWeights:
         match: of the combined score without what places added.
         spatial: of what places added, 0 or less.
         attention: of the generative score (Eq. (9)).
-        quality: of the segmentor's own estimate of the mask.
+        quality: of the estimate of the mask's IoU (`proposals.rated_by`).
         colour_clash: where the phrase names one colour and the region plainly has another.
         anchor: of how much less than `anchor_from` the best region answers to the noun phrase
             that the object is in a relation to, 0 or less.

@@ -92,9 +92,9 @@ class PreparedFrames:
             found = sam.propose(self.models.need('sam'), frame, config)
             rows = sam.filter_proposals(found.masks, config)
             if config.edges == 'model':
-                return Proposals(found.masks, rows, found.predicted_iou)
+                return Proposals(found.masks, rows, found.quality)
             cell_px = proposals_along_edges(frame.image_rgb, found.masks, found.cell_px)
-            return Proposals(found.masks, rows, found.predicted_iou, cell_px)
+            return Proposals(found.masks, rows, found.quality, cell_px)
         return self._frames.get(frame, ('proposals', config), compute)
 
     def colours(self, frame: Frame, preset: Preset, masks: np.ndarray) -> ColourNames:

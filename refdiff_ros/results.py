@@ -258,7 +258,7 @@ class Proposals:
     Attributes:
         masks: (N, H, W) bool.
         rows: (K,) those that pass the filter and are scored, ascending.
-        quality: (N,) float32, the segmentor's own estimate of each mask's IoU; None where no
+        quality: (N,) float32, an estimate of each mask's IoU (`proposals.rated_by`); None where no
             segmentor made them.
         cell_px: side of a cell as fine as their borders are, pixels of the frame, where those of
             an answer are to be moved to the picture's own edges; 0 leaves them as they are.
@@ -295,8 +295,8 @@ class Scores:
         discriminative: Eq. (10).
         spatial: what the proposal's place added to `total`, 0 or less; None where places did
             not count.
-        quality: the segmentor's own estimate of each mask's IoU, of every proposal; None where
-            the segmentor made none.
+        quality: an estimate of each mask's IoU (`proposals.rated_by`), of every proposal; None
+            where the segmentor made none.
         anchor: one figure: how well the best proposal answers to the noun phrase that the object
             is in a relation to ('the white bowl'), of several phrases to the one that is found
             worst; None without one.

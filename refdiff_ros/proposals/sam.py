@@ -18,6 +18,7 @@ import torch
 
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import ProposalConfig
+from refdiff_ros.proposals.agreement import agreement
 from refdiff_ros.proposals.mask_figures import (
     draw_masks,
     mask_boxes_xyxy,
@@ -36,16 +37,18 @@ _PIXEL_BUDGET = 1 << 26
 
 @dataclass(frozen=True)
 class SamProposals:
-    """Proposals, best predicted quality first.
+    """Proposals, those of the highest quality first.
 
     Attributes:
         masks: (N, H, W) bool.
-        predicted_iou: (N,) float32, SAM's own estimate of each mask's quality.
+        quality: (N,) float32, an estimate of each mask's IoU, as `proposals.rated_by` says.
+        predicted_iou: (N,) float32, SAM's own estimate of it.
         stability: (N,) float32 in 0..1: IoU of the mask cut above and below its threshold.
         cell_px: side of a cell of the low-resolution logits, pixels of the frame.
     """
 
     masks: np.ndarray
+    quality: np.ndarray
     predicted_iou: np.ndarray
     stability: np.ndarray
     cell_px: float
@@ -87,13 +90,15 @@ def propose(
     found = _Candidates(*(
         torch.cat([getattr(batch, name) for batch in batches])
         for name in ('logits', 'predicted_iou', 'stability', 'boxes_xyxy')))
-    kept = nms(found.boxes_xyxy.float(), found.predicted_iou, config.box_nms_thresh)
+    quality = _quality(found, segmentor.mask_threshold, config)
+    kept = nms(found.boxes_xyxy.float(), quality, config.box_nms_thresh)
     draw = drawn_in_pieces if found.logits.device.type == 'cpu' else drawn_whole
     masks = draw(embedding, found.logits[kept], segmentor.mask_threshold)
     if config.largest_part:
         keep_largest_parts(masks)
     return SamProposals(
         masks=masks,
+        quality=quality[kept].cpu().numpy(),
         predicted_iou=found.predicted_iou[kept].cpu().numpy(),
         stability=found.stability[kept].cpu().numpy(),
         cell_px=max(frame.size_hw) / max(found.logits.shape[-2:]))
@@ -143,6 +148,15 @@ def _good_masks(
         logits, predicted_iou, stability, boxes = (
             values[good] for values in (logits, predicted_iou, stability, boxes))
     return _Candidates(logits, predicted_iou, stability, boxes)
+
+
+def _quality(found: _Candidates, threshold: float, config: ProposalConfig) -> torch.Tensor:
+    """(B,) by which masks are put in order, as `proposals.rated_by` says."""
+    if config.rated_by == 'model' or not len(found.logits):
+        return found.predicted_iou
+    agreed = agreement(found.logits, threshold, found.predicted_iou)
+    # NaN where the mask is empty, cut high or low.
+    return (found.predicted_iou + found.stability.nan_to_num() + agreed) / 3
 
 
 def figures_in_pieces(

@@ -107,6 +107,23 @@ def test_the_masks_are_those_of_the_original_in_its_order(make, size_hw, box_nms
     assert (np.diff(found.predicted_iou) <= 0).all()
 
 
+def test_agreement_changes_the_order_and_not_the_masks(sam):
+    frame = picture(48, 64)
+    alone = propose(sam, frame, config_between(sam, frame, box_nms_thresh=1.0))
+    found = propose(sam, frame, config_between(
+        sam, frame, box_nms_thresh=1.0, rated_by='agreement'))
+    np.testing.assert_array_equal(alone.quality, alone.predicted_iou)
+    assert (np.diff(found.quality) <= 0).all()
+    assert sorted(found.predicted_iou) == sorted(alone.predicted_iou)  # the same masks
+    agreed = 3 * found.quality - found.predicted_iou - found.stability
+    assert agreed.min() > -1e-5 and agreed.max() < 1 + 1e-5 and np.ptp(agreed) > 0.1
+
+
+def test_nothing_to_rate_is_no_error(sam):
+    config = ProposalConfig(points_per_side=4, pred_iou_thresh=99.0, rated_by='agreement')
+    assert propose(sam, picture(48, 64), config).quality.shape == (0,)
+
+
 def test_each_step_of_the_comparison_cuts_something(sam):
     frame = picture(48, 64)
 
