@@ -2,8 +2,8 @@
 
 A whole object is drawn from nearly every point on it, a part of it or two objects at once from few
 points, and each time differently. What a small segmentor says of its own masks knows that less
-well: of a mask that shows an object and one that shows none, drawn by lot from one of 80 validation
-scenes of `tabletop_wide`, it rates the former higher in 92 of 100 draws; the mean of that, the
+well: of a mask that shows an object and one that shows none, drawn by lot from one of 80 scenes of
+`tabletop_wide`'s validation, it rates the former higher in 92 of 100 draws; the mean of that, the
 stability and the agreement in 96 (`bench/mask_ratings.py`).
 
 Letters: B masks, Q side of their low-resolution logits.
