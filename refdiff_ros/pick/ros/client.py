@@ -306,6 +306,12 @@ class PickClient:
         return require(self._poses, _POSES)[0]
 
     @property
+    def upright(self) -> np.ndarray:
+        """(N,) 1 for an object that stands as it was made, 0 on its side, -1 upside down."""
+        found: np.ndarray = require(self._poses, _POSES)[1][:, 2]
+        return found
+
+    @property
     def raised_m(self) -> np.ndarray:
         """(N,) how far each object is above where it was laid."""
         return require(self._heights, _POSES) - require(self._laid, _POSES)
