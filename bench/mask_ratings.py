@@ -31,23 +31,26 @@ def main() -> None:
     models = load_bundle(args.bundle, device='cpu')
     preset = resolve_preset(models, 'onboard')
     scenes = scene_range(args.split, args.half)[:args.limit]
-    for rating in ('model', 'agreement'):
-        config = preset.override({'proposals': {'rated_by': rating}}).proposals
-        told, drawn, counts = [], [], []
-        for view in split_views(args.split, scenes, depth=False):
+    configs = {rating: preset.override({'proposals': {'rated_by': rating}}).proposals
+               for rating in ('model', 'agreement')}
+    told, drawn, counts = ({rating: [] for rating in configs} for _ in range(3))
+    for view in split_views(args.split, scenes, depth=False):
+        objects = [seen.row for seen in see(view) if seen.clear]
+        for rating, config in configs.items():
             found = propose(models.sam, view.frame, config)
             overlap, on = _overlaps(found.masks, view.masks)  # (N, K)
-            good, bad = (found.quality[rows] for rows in (
-                overlap.max(axis=1) >= _SHOWS, overlap.max(axis=1) < _MISSES))
+            best = overlap.max(axis=1)
+            good, bad = found.quality[best >= _SHOWS], found.quality[best < _MISSES]
             if len(good) and len(bad):
-                told.append((good[:, None] > bad).mean())
-            for seen in see(view):
-                if seen.clear:
-                    rows = np.flatnonzero(on[:, seen.row] > _ON)  # best rated first
-                    drawn.append(overlap[rows[0], seen.row] if len(rows) else 0.0)
-            counts.append(len(found.masks))
-        print(f'{rating:10s} told apart {np.mean(told):.3f}, IoU of the best rated '
-              f'{np.mean(drawn):.3f} of {len(drawn)} objects, {np.mean(counts):.1f} masks a scene')
+                told[rating].append((good[:, None] > bad).mean())
+            for row in objects:
+                above = np.flatnonzero(on[:, row] > _ON)  # best rated first
+                drawn[rating].append(overlap[above[0], row] if len(above) else 0.0)
+            counts[rating].append(len(found.masks))
+    for rating in configs:
+        print(f'{rating:10s} told apart {np.mean(told[rating]):.3f}, IoU of the best rated '
+              f'{np.mean(drawn[rating]):.3f} of {len(drawn[rating])} objects, '
+              f'{np.mean(counts[rating]):.1f} masks a scene')
 
 
 def _overlaps(masks: np.ndarray, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
