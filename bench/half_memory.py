@@ -82,7 +82,7 @@ def _wide(value: Any) -> Any:
 def as_on_a_gpu() -> Iterator[None]:
     """Batches and drawn masks as on a GPU, and products that a CPU can compute."""
     with patch.object(
-            sam1, 'prompts_at_once', lambda _seen, config: config.points_per_batch
+            sam1, 'prompts_at_once', lambda _seen, config, *_: config.points_per_batch
     ), patch.object(
             sam, 'figures_in_pieces', sam.figures_drawn), ProductsInFloat():
         yield

@@ -78,7 +78,7 @@ def nothing_shared(*_: Any, **__: Any) -> Iterator[None]:
     yield
 
 
-def whole_batches(_seen: Any, config: Any) -> int:
+def whole_batches(_seen: Any, config: Any, *_: Any) -> int:
     return config.points_per_batch
 
 

@@ -17,6 +17,7 @@ from refdiff_ros.errors import OutOfMemoryError
 from refdiff_ros.language.expression import parse
 from refdiff_ros.language.instruction.door import parse_one
 from refdiff_ros.models.blas import use_one_blas_thread
+from refdiff_ros.models.heap import keep_freed_memory
 from refdiff_ros.models.memory import free_caches, is_out_of_memory
 from refdiff_ros.models.model_set import ModelSet
 from refdiff_ros.prepared import PreparedFrames
@@ -44,7 +45,8 @@ class Engine:
     What belongs to a frame alone is computed once and kept for the last `cached_frames` frames,
     so that a second expression on the same frame pays only for its own part.
 
-    From then on NumPy multiplies on one thread in this process (`models.blas`).
+    From then on NumPy multiplies on one thread in this process (`models.blas`), which keeps freed
+    memory for the next answer (`models.heap`).
 
     Attributes:
         models: the loaded bundle.
@@ -66,6 +68,7 @@ class Engine:
         self._frames = PreparedFrames(models, cached_frames)
         self._too_large: Preset | None = None  # ran out of memory with its batches
         use_one_blas_thread()
+        keep_freed_memory()
 
     def ask(
         self,

@@ -204,11 +204,20 @@ def scale_down(
                      for lengths in zip((height, width), size_hw, strict=True))
     scaled = masks.new_zeros(len(masks), *size_hw)
     for row, (x0, y0, x1, y1) in enumerate(mask_boxes_xyxy(masks).tolist()):
-        window = slice(y0, y1 + 1), slice(x0, x1 + 1)
-        cover = rows[:, window[0]] @ masks[row][window].float() @ columns[:, window[1]].T  # (h, w)
+        down, across = _reached(y0, y1, height, size_hw[0]), _reached(x0, x1, width, size_hw[1])
+        inside = masks[row, y0:y1 + 1, x0:x1 + 1].float()
+        cover = rows[down, y0:y1 + 1] @ inside @ columns[across, x0:x1 + 1].T
         most = cover.max()
-        scaled[row] = (cover >= most.clamp(max=0.5)) & (most > 0)
+        scaled[row, down, across] = (cover >= most.clamp(max=0.5)) & (most > 0)
     return small, scaled
+
+
+def _reached(first: int, last: int, length: int, size: int) -> slice:
+    """Of an axis that is made smaller, the pixels that `first` to `last` of before are mixed into.
+
+    Each is mixed from what lies within one of its own lengths on either side.
+    """
+    return slice(max(0, first * size // length - 1), (last + 1) * size // length + 2)
 
 
 @lru_cache(maxsize=16)

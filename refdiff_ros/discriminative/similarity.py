@@ -187,9 +187,10 @@ class DiscriminativeFrame:
         def compute(missing: np.ndarray) -> torch.Tensor:
             if self.config.masking == 'tokens':
                 return token_masked_features(
-                    self.clip, self._biased(directions), self.masks[missing], self.config)
+                    self.clip, self._biased(directions), self._masks_of(missing), self.config)
             memory = self._memory(directions)
-            visible = patch_masks(self.masks[missing], memory.grid_hw, self.config.patch_cover)
+            visible = patch_masks(
+                self._masks_of(missing), memory.grid_hw, self.config.patch_cover)
             return masked_features(self.clip, memory, visible, self.config.layer)
         kept = self.masked.setdefault(directions, RowFeatures(len(self.masks)))
         return kept.get(rows, compute)
@@ -199,10 +200,14 @@ class DiscriminativeFrame:
         """f(x * M) of `rows`, (len(rows), E), with x * P for x where the crops see the bias."""
         def compute(missing: np.ndarray) -> torch.Tensor:
             image = self._biased(directions)
-            masks = torch.from_numpy(self.masks[missing]).to(image.device)
+            masks = torch.from_numpy(self._masks_of(missing)).to(image.device)
             return crop_features(self.clip, image, masks, self.config)
         kept = self.cropped.setdefault(directions, RowFeatures(len(self.masks)))
         return kept.get(rows, compute)
+
+    def _masks_of(self, rows: np.ndarray) -> np.ndarray:
+        """Masks of different `rows`, ascending, without a copy where these are all."""
+        return self.masks if len(rows) == len(self.masks) else self.masks[rows]
 
     def _shape_match(self, expression: ReferringExpression, rows: np.ndarray) -> torch.Tensor:
         text = self.texts.get(
@@ -213,7 +218,7 @@ class DiscriminativeFrame:
     def _retinted_rows(self, rows: np.ndarray) -> torch.Tensor:
         """The features of `rows` in one colour, (len(rows), E)."""
         def compute(missing: np.ndarray) -> torch.Tensor:
-            masks = torch.from_numpy(self.masks[missing]).to(self.image.device)
+            masks = torch.from_numpy(self._masks_of(missing)).to(self.image.device)
             return retinted_features(self.clip, self.image.float(), masks, self.config)
         return self._retinted.get(rows, compute)
 

@@ -7,7 +7,8 @@ is one matrix for the rows and one for the columns, of which only those pieces a
 Letters: h w of the low-resolution logits, H W of the picture.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -23,31 +24,25 @@ class Axis:
 
     Attributes:
         weights: (H, h) float32; each row adds up to 1.
-        first_from, last_from: (H,) the first and last logit that a pixel is mixed from.
-        first_to, last_to: (h,) the first and last pixel that a logit is mixed into; a logit that
-            no pixel is mixed from has its first behind its last.
+        first_from, last_from: H numbers, the first and last logit that a pixel is mixed from.
+        starts: h numbers, the first pixel that a logit or one behind it is mixed into; H for none.
+        stops: h numbers, one more than the last pixel that a logit or one before it is mixed
+            into; 0 for none.
     """
 
     weights: np.ndarray
-    first_from: np.ndarray
-    last_from: np.ndarray
-    first_to: np.ndarray
-    last_to: np.ndarray
-    _reached: dict[tuple[int, int], tuple[slice, slice]] = field(default_factory=dict)
+    first_from: list[int]
+    last_from: list[int]
+    starts: list[int]
+    stops: list[int]
 
     def reach(self, first: int, last: int) -> tuple[slice, slice]:
         """Pixels that logits `first` to `last` reach, and all logits that those are mixed from."""
-        if (first, last) not in self._reached:
-            self._reached[first, last] = self._reach(first, last)
-        return self._reached[first, last]
-
-    def _reach(self, first: int, last: int) -> tuple[slice, slice]:
-        start = int(self.first_to[first:last + 1].min())
-        stop = int(self.last_to[first:last + 1].max()) + 1
+        start, stop = self.starts[first], self.stops[last]
         if start >= stop:
             return slice(0, 0), slice(0, 0)
-        return slice(start, stop), slice(
-            int(self.first_from[start:stop].min()), int(self.last_from[start:stop].max()) + 1)
+        return (slice(start, stop),
+                slice(self.first_from[start], self.last_from[stop - 1] + 1))
 
 
 @lru_cache(maxsize=16)
@@ -63,11 +58,15 @@ def scaled_axis(length: int, *steps: tuple[int, int]) -> Axis:
         scaled = F.interpolate(scaled, size, mode='linear', align_corners=False)[..., :kept]
     weights = np.ascontiguousarray(scaled[0].numpy().T)  # (H, h)
     mixed = weights > 0
+    used = mixed.any(0)
+    first_to = np.where(used, mixed.argmax(0), len(weights))  # (h,)
+    stop_to = np.where(used, len(weights) - mixed[::-1].argmax(0), 0)
     return Axis(
         weights=weights,
-        first_from=mixed.argmax(1), last_from=length - 1 - mixed[:, ::-1].argmax(1),
-        first_to=np.where(mixed.any(0), mixed.argmax(0), len(weights)),
-        last_to=np.where(mixed.any(0), len(weights) - 1 - mixed[::-1].argmax(0), -1))
+        first_from=mixed.argmax(1).tolist(),
+        last_from=(length - 1 - mixed[:, ::-1].argmax(1)).tolist(),
+        starts=np.minimum.accumulate(first_to[::-1])[::-1].tolist(),
+        stops=np.maximum.accumulate(stop_to).tolist())
 
 
 def mask_figures(
@@ -90,11 +89,12 @@ def mask_figures(
     lowest = min(threshold, *cuts)
     inner, outer = np.zeros((2, len(logits)), np.float32)
     boxes = np.zeros((len(logits), 4), np.int64)
-    for index, own in enumerate(logits):
-        seen = box_xyxy(own > lowest)
-        if seen is None:
+    above = torch.from_numpy(logits > lowest)
+    found = above.flatten(1).any(1).tolist()
+    for index, seen in enumerate(mask_boxes_xyxy(above).tolist()):
+        if not found[index]:
             continue
-        pixels, (down, right) = _scaled(own, seen, rows, columns)
+        pixels, (down, right) = _scaled(logits[index], seen, rows, columns)
         inner[index], outer[index] = (np.count_nonzero(pixels > cut) for cut in cuts)
         box = box_xyxy(pixels > threshold)
         if box is not None:
@@ -124,7 +124,7 @@ def draw_masks(logits: np.ndarray, rows: Axis, columns: Axis, threshold: float) 
 
 
 def _scaled(
-    logits: np.ndarray, seen_xyxy: tuple[int, int, int, int], rows: Axis, columns: Axis,
+    logits: np.ndarray, seen_xyxy: Sequence[int], rows: Axis, columns: Axis,
 ) -> tuple[np.ndarray, tuple[slice, slice]]:
     """The piece of a mask (h, w) that the logits in a box reach, and where it is."""
     left, top, right, bottom = seen_xyxy

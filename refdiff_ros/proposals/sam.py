@@ -137,17 +137,23 @@ def _good_masks(
 ) -> _Candidates:
     """The masks of a batch that pass both quality thresholds."""
     if config.pred_iou_thresh > 0:
-        good = predicted_iou > config.pred_iou_thresh
-        logits, predicted_iou = logits[good], predicted_iou[good]
+        logits, predicted_iou = _where(
+            predicted_iou > config.pred_iou_thresh, logits, predicted_iou)
     figures = figures_in_pieces if logits.device.type == 'cpu' else figures_drawn
     seen = embedding.as_seen() if config.judged_at == 'model' else embedding
     stability, boxes = figures(
         seen, logits, segmentor.mask_threshold, config.stability_score_offset)
+    found: tuple[torch.Tensor, ...] = (logits, predicted_iou, stability, boxes)
     if config.stability_score_thresh > 0:
-        good = stability >= config.stability_score_thresh
-        logits, predicted_iou, stability, boxes = (
-            values[good] for values in (logits, predicted_iou, stability, boxes))
-    return _Candidates(logits, predicted_iou, stability, boxes)
+        found = _where(stability >= config.stability_score_thresh, *found)
+    return _Candidates(*found)
+
+
+def _where(good: torch.Tensor, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Those rows of each value that are good (B,), without a copy where all are."""
+    if good.device.type == 'cpu' and bool(good.all()):
+        return values
+    return tuple(each[good] for each in values)
 
 
 def _quality(found: _Candidates, threshold: float, config: ProposalConfig) -> torch.Tensor:

@@ -18,6 +18,8 @@ from refdiff_ros.stages import stage
 
 # On a CPU, bytes of the places of a batch of prompts: what its cache holds is not fetched again.
 _CACHE_BYTES = 1 << 24
+# The same while masks are drawn: made finer twice, the features of a place are twice as large.
+_CACHE_BYTES_DRAWN = 1 << 22
 
 
 class Sam1:
@@ -42,17 +44,22 @@ class Sam1:
         seen = sam_decoder.picture(
             embedding.features.to(dtype), _grid_positions(sam, encoder, embedding).to(dtype),
             encoder.no_mask_embed.weight.to(dtype))
+        patch = sam_encoder.patch_side(sam.image_encoder)
+        rows, columns = (length // patch for length in embedding.drawn_hw)
         for batch in pixels.split(prompts_at_once(seen, config)):
             labels = torch.ones(batch.shape[:2], dtype=torch.int, device=sam.device)
             sparse, _ = encoder(points=(batch, labels), boxes=None, masks=None)
-            yield _decode(sam.mask_decoder, seen, sparse.to(dtype), config.pred_iou_thresh)
+            yield from _decode(
+                sam.mask_decoder, seen, sparse.to(dtype), (rows, columns), config)
 
 
-def prompts_at_once(seen: sam_decoder.Picture, config: ProposalConfig) -> int:
+def prompts_at_once(
+    seen: sam_decoder.Picture, config: ProposalConfig, cache_bytes: int = _CACHE_BYTES,
+) -> int:
     """How many prompts are decoded together: on a CPU no more than its cache holds."""
     if seen.places.device.type != 'cpu':
         return config.points_per_batch
-    fits = _CACHE_BYTES // (seen.places.numel() * seen.places.element_size())
+    fits = cache_bytes // (seen.places.numel() * seen.places.element_size())
     return max(1, min(config.points_per_batch, fits))
 
 
@@ -76,26 +83,35 @@ def _grid_positions(sam: Any, encoder: Any, embedding: SamEmbedding) -> torch.Te
 
 @stage('sam_prompts')
 def _decode(
-    decoder: Any, seen: sam_decoder.Picture, sparse: torch.Tensor, threshold: float,
-) -> tuple[torch.Tensor, torch.Tensor]:
+    decoder: Any,
+    seen: sam_decoder.Picture,
+    sparse: torch.Tensor,
+    drawn_hw: tuple[int, int],
+    config: ProposalConfig,
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """What `MaskDecoder` gives for B prompts, less the masks that would be dropped.
 
     The quality of a prompt's masks is known before they are drawn, and most prompts lie beside
     all objects: masks are drawn for those prompts alone of which one has a quality above
-    `threshold`.
+    `config.pred_iou_thresh`, and of the grid those places alone that the picture needs.
 
     Returns:
-        Logits (3*K, Q, Q) and predicted quality (3*K,) float32 of the K prompts that are left.
+        In parts, logits (3*K, 4*h, 4*w) of `drawn_hw` places and predicted quality (3*K,) float32
+        of the K prompts that are left.
     """
     tokens, places = sam_decoder.attend(decoder, seen, sparse)
     head = decoder.iou_prediction_head  # of float32 also in a halved decoder
     quality = head(tokens[:, 0].to(head.layers[0].weight.dtype))
-    quality = quality[:, 1:]  # (B, 3); the first is for one mask
-    if threshold > 0:
-        good = (quality.float() > threshold).any(dim=1)
-        tokens, places, quality = tokens[good], places[good], quality[good]
-    logits = sam_decoder.draw(decoder, tokens, places, seen.size_hw)  # (K, 3, Q, Q)
-    return logits.flatten(0, 1), quality.flatten().float()
+    quality = quality[:, 1:].float()  # (B, 3); the first is for one mask
+    places = sam_decoder.upper_left(places, seen.size_hw, drawn_hw)
+    # Drawn and copied a few at a time, which a CPU's cache holds.
+    rows = torch.arange(len(quality), device=quality.device)
+    if config.pred_iou_thresh > 0:
+        rows = rows[(quality > config.pred_iou_thresh).any(dim=1)]
+    return [
+        (sam_decoder.draw(decoder, tokens[part], places[part], drawn_hw).flatten(0, 1),
+         quality[part].flatten())
+        for part in rows.split(prompts_at_once(seen, config, _CACHE_BYTES_DRAWN))]
 
 
 def _float_prompt_encoder(sam: Any) -> Any:

@@ -22,6 +22,9 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+# Two values of so many bytes side by side, as one number.
+_PAIR_OF = {2: torch.int32, 4: torch.int64, 8: torch.complex128}
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -78,8 +81,8 @@ def draw(
 
     Args:
         decoder: segment-anything's `MaskDecoder`.
-        tokens, places: of B prompts, as from `attend`.
-        size_hw: h and w.
+        tokens, places: of B prompts, as from `attend`, of the places that are drawn.
+        size_hw: h and w of these.
         fine: what is added on the way, (1, P, 4, C/4) and (1, 4*P, 4, C/8); None for nothing.
 
     Returns:
@@ -96,11 +99,30 @@ def draw(
     if fine is not None:
         drawn += fine[1]
     logits = weights @ F.gelu(drawn).flatten(1, 2).transpose(1, 2)  # (B, M-1, P*16)
+    return _in_rows(logits, size_hw)
+
+
+def upper_left(
+    places: torch.Tensor, size_hw: tuple[int, int], part_hw: tuple[int, int],
+) -> torch.Tensor:
+    """Places (B, h*w, C) of a part (h', w') of the grid: (B, h'*w', C)."""
+    if part_hw == size_hw:
+        return places
+    grid: torch.Tensor = places.unflatten(1, size_hw)
+    return grid[:, :part_hw[0], :part_hw[1]].flatten(1, 2)
+
+
+def _in_rows(logits: torch.Tensor, size_hw: tuple[int, int]) -> torch.Tensor:
+    """Logits (B, M, P*16) as they come from two doublings, row by row: (B, M, 4*h, 4*w).
+
+    The last two of each place are neighbours and are moved as one number, which takes half the
+    time.
+    """
     height, width = size_hw
-    logits = logits.unflatten(2, (height, width, 2, 2, 2, 2))
-    result: torch.Tensor = logits.permute(0, 1, 2, 4, 6, 3, 5, 7).reshape(
-        *logits.shape[:2], 4 * height, 4 * width)
-    return result
+    pairs: torch.Tensor = logits.view(_PAIR_OF[logits.element_size()]).unflatten(
+        2, (height, width, 2, 2, 2))
+    pairs = pairs.permute(0, 1, 2, 4, 6, 3, 5).clone(memory_format=torch.contiguous_format)
+    return pairs.view(logits.dtype).view(*logits.shape[:2], 4 * height, 4 * width)
 
 
 def _double(convolution: Any, values: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ Letters: S side of the square, C width of the features, h w their grid.
 """
 
 from dataclasses import dataclass, replace
+import math
 from typing import Any
 
 import numpy as np
@@ -25,26 +26,27 @@ class SamEmbedding:
     Attributes:
         features: (1, C, h, w) on the model's device.
         side: S in pixels.
-        region_hw: height and width of the part of the square that was encoded.
+        drawn_hw: height and width of the part of the square of which logits are drawn, whole
+            patches.
         input_hw: height and width of the scaled image inside that part.
         size_hw: height and width of the frame.
     """
 
     features: torch.Tensor
     side: int
-    region_hw: tuple[int, int]
+    drawn_hw: tuple[int, int]
     input_hw: tuple[int, int]
     size_hw: tuple[int, int]
 
     def upscale(self, logits: torch.Tensor) -> torch.Tensor:
-        """Low-resolution logits (B, 4*h, 4*w) at the frame's size: (B, H, W) float32.
+        """Low-resolution logits of what is drawn at the frame's size: (B, H, W) float32.
 
-        As `Sam.postprocess_masks`: to the encoded region, without what is not picture, to the
+        As `Sam.postprocess_masks`: to the part that was drawn, without what is not picture, to the
         frame.
         """
         height, width = self.input_hw
         scaled = F.interpolate(
-            logits[:, None].float(), self.region_hw, mode='bilinear', align_corners=False)
+            logits[:, None].float(), self.drawn_hw, mode='bilinear', align_corners=False)
         return F.interpolate(scaled[..., :height, :width], self.size_hw, mode='bilinear',
                              align_corners=False)[:, 0]
 
@@ -56,7 +58,7 @@ class SamEmbedding:
     def steps(self, axis: int) -> tuple[tuple[int, int], ...]:
         """How `upscale` scales rows (0) or columns (1): size and how much of it is kept."""
         size = self.size_hw[axis]
-        return (self.region_hw[axis], self.input_hw[axis]), (size, size)
+        return (self.drawn_hw[axis], self.input_hw[axis]), (size, size)
 
 
 @stage('sam_encoder')
@@ -86,12 +88,24 @@ def embed(sam: Any, frame: Frame, config: ProposalConfig) -> SamEmbedding:
     input_hw = height, width
     region_hw = (side, side) if config.pad_square else (
         -(-height // patch) * patch, -(-width // patch) * patch)
+    rows, columns = (min(whole, _drawn(inside, patch))
+                     for whole, inside in zip(region_hw, input_hw, strict=True))
     image = _scaled(frame, input_hw).to(sam.device)
     image = (image - sam.pixel_mean.float()) / sam.pixel_std.float()
     image = F.pad(image, (0, region_hw[1] - input_hw[1], 0, region_hw[0] - input_hw[0]))
     dtype = next(encoder.parameters()).dtype
     features = sam_encoder.encode(encoder, image[None].to(dtype), side)
-    return SamEmbedding(features, side, region_hw, input_hw, frame.size_hw)
+    return SamEmbedding(features, side, (rows, columns), input_hw, frame.size_hw)
+
+
+def _drawn(length: int, patch: int) -> int:
+    """Pixels of whole patches of whose logits the first `length` pixels are mixed.
+
+    A patch has four logits along a side. The last pixel lies between two of them, of which the
+    second may be of the patch behind it.
+    """
+    last = math.floor((length - 0.5) * 4 / patch - 0.5) + 1
+    return (last // 4 + 1) * patch
 
 
 def _scaled(frame: Frame, size_hw: tuple[int, int]) -> torch.Tensor:

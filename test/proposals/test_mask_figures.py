@@ -14,8 +14,8 @@ from refdiff_ros.proposals.sam import (
 from refdiff_ros.proposals.sam_embedding import SamEmbedding
 
 
-def embedding(side, region_hw, input_hw, size_hw):
-    return SamEmbedding(torch.zeros(1, 1, 1, 1), side, region_hw, input_hw, size_hw)
+def embedding(side, drawn_hw, input_hw, size_hw):
+    return SamEmbedding(torch.zeros(1, 1, 1, 1), side, drawn_hw, input_hw, size_hw)
 
 
 def blobs(count, height, width, seed=0):

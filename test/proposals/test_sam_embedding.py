@@ -21,18 +21,24 @@ def test_without_padding_only_the_pictures_patches_are_encoded():
     side = sam.image_encoder.img_size
     whole = embed(sam, frame(), ProposalConfig())
     part = embed(sam, frame(), ProposalConfig(pad_square=False))
-    assert whole.region_hw == (side, side)
+    assert whole.features.shape[2:] == (side // patch, side // patch)
     assert part.input_hw == whole.input_hw == (side * 3 // 4, side)
-    assert part.region_hw == (-(-part.input_hw[0] // patch) * patch, side)
-    assert part.features.shape[2:] == (part.region_hw[0] // patch, side // patch)
+    assert part.features.shape[2:] == (-(-part.input_hw[0] // patch), side // patch)
+    assert part.drawn_hw == tuple(patch * n for n in part.features.shape[2:])
 
 
-def test_upscaling_is_segment_anythings():
+@pytest.mark.parametrize('size_hw', [(48, 64), (47, 64), (33, 64), (64, 37), (64, 64), (5, 64)])
+def test_upscaling_what_is_drawn_is_segment_anythings_upscaling_of_everything(size_hw):
     sam = tiny_sam()
-    made = embed(sam, frame(), ProposalConfig())
-    logits = torch.randn(3, *(4 * n for n in made.features.shape[2:]))
-    expected = sam.postprocess_masks(logits[:, None], made.input_hw, made.size_hw)[:, 0]
-    torch.testing.assert_close(made.upscale(logits), expected)
+    patch = sam.image_encoder.patch_embed.proj.kernel_size[0]
+    made = embed(sam, frame(*size_hw), ProposalConfig())
+    everything = torch.randn(3, *(4 * n for n in made.features.shape[2:]))
+    rows, columns = (4 * length // patch for length in made.drawn_hw)
+    found = made.upscale(everything[:, :rows, :columns])
+    expected = sam.postprocess_masks(everything[:, None], made.input_hw, made.size_hw)[:, 0]
+    torch.testing.assert_close(found, expected)
+    # One row and column of patches at most beyond the picture.
+    assert all(drawn <= inside + patch for drawn, inside in zip(made.drawn_hw, made.input_hw))
 
 
 def test_a_smaller_square_or_no_padding_puts_a_mask_where_it_was():
@@ -41,10 +47,10 @@ def test_a_smaller_square_or_no_padding_puts_a_mask_where_it_was():
     for config in (ProposalConfig(), ProposalConfig(pad_square=False),
                    ProposalConfig(image_side=patch * 2)):
         made = embed(sam, frame(), config)
-        rows, columns = (4 * n for n in made.features.shape[2:])
+        rows, columns = (4 * length // patch for length in made.drawn_hw)
         # A mask of the picture's left half, drawn on the decoder's grid.
         logits = torch.full((1, rows, columns), -1.0)
-        logits[..., :round(columns * 32 / 64 * made.input_hw[1] / made.region_hw[1])] = 1.0
+        logits[..., :round(columns * 32 / 64 * made.input_hw[1] / made.drawn_hw[1])] = 1.0
         found = made.upscale(logits)[0] > 0
         assert found.shape == (48, 64)
         assert found.float().mean() == pytest.approx(0.5, abs=0.03)
