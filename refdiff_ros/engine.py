@@ -171,6 +171,8 @@ class Engine:
             if mode.segmentor:
                 proposals = self._frames.proposals(frame, preset)
                 _ = proposals.windows, proposals.shares
+                if preset.calibration.mode == mode.value:  # the decision looks at them
+                    self._frames.colours(frame, preset, proposals.masks).prefetch(proposals.rows)
                 if mode.discriminative:
                     self._frames.discriminative(frame, preset, proposals.masks).prefetch(
                         proposals.rows)

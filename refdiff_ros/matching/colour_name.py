@@ -9,6 +9,8 @@ import colorsys
 
 import numpy as np
 
+from refdiff_ros.masks import window
+
 # Hue in degrees; red goes through 0, light red is pink, dark orange brown.
 _BANDS = {
     'red': (-12, 10), 'orange': (16, 38), 'yellow': (45, 66), 'green': (82, 165),
@@ -34,6 +36,11 @@ class ColourNames:
         self._image_rgb, self._masks = image_rgb, masks
         self._known: dict[int, str] = {}
 
+    def prefetch(self, rows: np.ndarray) -> None:
+        """Find those of `rows` (K,) ahead."""
+        for row in rows.tolist():
+            _ = self[row]
+
     def __getitem__(self, row: int) -> str:
         if row not in self._known:
             self._known[row] = colour_name(self._image_rgb, self._masks[row])
@@ -51,7 +58,10 @@ def colour_name(image_rgb: np.ndarray, mask: np.ndarray) -> str:
         One of `NAMES`, or '' where none is plainly right or nothing of the region is seen.
     """
     stride = max(1, min(mask.shape) // _GRID)
-    pixels = image_rgb[::stride, ::stride][mask[::stride, ::stride]]  # (P, 3)
+    looked_at = slice(None, None, stride), slice(None, None, stride)
+    small = mask[looked_at]
+    part = window(small)
+    pixels = image_rgb[looked_at][part][small[part]]  # (P, 3)
     if not len(pixels):
         return ''
     hue, saturation, value = colorsys.rgb_to_hsv(*np.median(pixels, axis=0) / 255)

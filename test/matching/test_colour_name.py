@@ -64,3 +64,13 @@ def test_a_colour_is_found_once_for_each_mask(monkeypatch):
     assert [names[row] for row in (0, 1)] == ['red', 'black']
     monkeypatch.setattr(module, 'colour_name', None)
     assert [names[row] for row in (1, 0)] == ['black', 'red']
+
+
+def test_colours_found_ahead_are_not_looked_for_again():
+    image = np.full((40, 60, 3), (200, 30, 30), np.uint8)
+    masks = np.zeros((2, 40, 60), bool)
+    masks[:, 5:20, 5:20] = True
+    names = ColourNames(image, masks)
+    names.prefetch(np.array([1]))
+    image[:] = (30, 60, 200)
+    assert (names[0], names[1]) == ('blue', 'red')
