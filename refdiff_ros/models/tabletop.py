@@ -42,7 +42,7 @@ _DIFFUSION = {'image_size': DIFFUSION_SIDE, 'mask_padding': True}
 # The small SAM is less sure of itself than the large one. Small batches fit into a CPU's cache.
 _SAM = {'points_per_side': 14, 'points_per_batch': 49, 'pred_iou_thresh': 0.3,
         'stability_score_thresh': 0.3}
-OVERRIDES: dict[str, dict[str, Any]] = {
+_OVERRIDES: dict[str, dict[str, Any]] = {
     'paper': {'generative': _DIFFUSION, 'proposals': _SAM},
     # The authors' smallest area is meant for larger pictures; for RefCOCOg they take 0 as well.
     'released': {'generative': _DIFFUSION, 'proposals': {**_SAM, 'min_area_px': 0},
@@ -59,22 +59,27 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     },
 }
 
+# Where prompts agree on masks, fewer of them do; figures at the model's own size are as good.
+_MINI: dict[str, dict[str, Any]] = {
+    'proposals': {'points_per_side': 12, 'rated_by': 'agreement', 'judged_at': 'model'},
+    'selection': {'order': 'probability'},
+}
 # More and smaller things, in and on each other, want more prompts, and of what these draw the
 # poorest misleads. Masks differ more in quality here, which the order by probability knows.
-_WIDE = {
+_WIDE: dict[str, dict[str, Any]] = {
     'generative': {'start_step': 4},
     'proposals': {'points_per_side': 18, 'points_kept': 0.6, 'pred_iou_thresh': 0.4,
                   'box_nms_thresh': 0.8},
     'selection': {'alpha': 0.1, 'order': 'probability'},
 }
+_OWN = {NAME: _MINI, WIDE_NAME: _WIDE}
 
 
 def overrides_of(name: str) -> dict[str, dict[str, Any]]:
     """What the presets take with a bundle of these models, by preset and section."""
-    taken = deepcopy(OVERRIDES)
-    if name == WIDE_NAME:
-        for section, values in _WIDE.items():
-            taken['onboard'][section] |= values
+    taken = deepcopy(_OVERRIDES)
+    for section, values in _OWN[name].items():
+        taken['onboard'][section] |= values
     return taken
 
 
