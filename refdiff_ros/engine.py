@@ -20,6 +20,7 @@ from refdiff_ros.models.blas import use_one_blas_thread
 from refdiff_ros.models.heap import keep_freed_memory
 from refdiff_ros.models.memory import free_caches, is_out_of_memory
 from refdiff_ros.models.model_set import ModelSet
+from refdiff_ros.models.tokenizer_threads import tokenize_on_one_thread
 from refdiff_ros.prepared import PreparedFrames
 from refdiff_ros.presets import get_preset, Mode, Preset
 from refdiff_ros.results import Frame, ReferringExpression, Segmentation
@@ -46,7 +47,8 @@ class Engine:
     so that a second expression on the same frame pays only for its own part.
 
     From then on NumPy multiplies on one thread in this process (`models.blas`), which keeps freed
-    memory for the next answer (`models.heap`).
+    memory for the next answer (`models.heap`) and tokenizes on the thread that asks
+    (`models.tokenizer_threads`).
 
     Attributes:
         models: the loaded bundle.
@@ -69,6 +71,7 @@ class Engine:
         self._too_large: Preset | None = None  # ran out of memory with its batches
         use_one_blas_thread()
         keep_freed_memory()
+        tokenize_on_one_thread()
 
     def ask(
         self,

@@ -76,6 +76,9 @@ def _override(config: Any, values: Mapping[str, Any], path: str) -> Any:
         if is_dataclass(current):
             value = _override(current, value, f'{path}.{name}')
         elif isinstance(current, tuple):
+            if isinstance(value, str):  # its letters would be taken for the values
+                raise BadRequestError(
+                    f'expected a list in {path}.{name}, such as ["one", "two"], got {value!r}')
             value = tuple(value)
         changes[name] = value
     return replace(config, **changes)

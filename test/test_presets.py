@@ -30,6 +30,7 @@ def test_override_replaces_nested_values_and_leaves_the_preset_alone():
     ({'discriminative': {'beta': 1.5}}, r'discriminative.beta in 0..1, got 1.5'),
     ({'generative': {'start_step': 1, 'unet_steps': 2}}, 'unet_steps <= start_step'),
     ({'proposals': {'thresholds': []}}, 'at least one'),
+    ({'generative': {'layers': 'mid,up'}}, r"list in onboard.generative.layers.*got 'mid,up'"),
     ({'selection': {'temperature': 0}}, 'temperature > 0'),
     ({'spatial': {'kind': 'magic'}}, "'none' or 'geometry', got 'magic'"),
     ({'spatial': {'parts': ['place']}}, "spatial.parts of .*'direction'.*got .'place',."),
