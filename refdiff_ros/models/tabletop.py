@@ -59,8 +59,8 @@ _OVERRIDES: dict[str, dict[str, Any]] = {
     },
 }
 
-# Where prompts agree on masks, fewer of them do; figures at the model's own size are as good. So are
-# answers by two of the UNet's three cross-attentions, and the pass ends at the second.
+# Where prompts agree on masks, fewer of them do; figures at the model's own size are as good, and
+# so are answers by two of the UNet's three cross-attentions: the pass ends at the second.
 _MINI: dict[str, dict[str, Any]] = {
     'generative': {'layers': tuple(
         f'{block}.1.attentions.0.transformer_blocks.0.attn2'

@@ -1,8 +1,8 @@
 """Texts become tokens on the thread that asks.
 
-The tokenizers of transformers share two texts among threads of their own. On a robot with few cores
-these wait for the one on which a thread of torch waits busily: two texts of three words then take
-up to 8 ms in place of 0.2.
+The tokenizers of transformers share two texts among threads of their own. On few cores these wait
+for the one on which a thread of torch waits busily: two texts of three words then take up to 8 ms
+in place of 0.2.
 """
 
 import os
