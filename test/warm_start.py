@@ -41,7 +41,8 @@ _START_S, _ALONE_S = 280.0, 60.0
 # Neither ROS nor the simulation nor Ray is among these. The last two are what a first download and
 # Ray say in the tests' own process.
 _LATE = ('REFDIFF_', 'ROS_', 'RMW_', 'MUJOCO_', 'MESA_', 'PYOPENGL_', 'RAY_', 'PYTEST_',
-         'TORCHINDUCTOR_', 'PYTHONUNBUFFERED', 'HF_HUB_DISABLE_TELEMETRY', 'PYTHONBREAKPOINT')
+         'TORCHINDUCTOR_', 'PYTHONUNBUFFERED', 'HF_HUB_DISABLE_TELEMETRY', 'PYTHONBREAKPOINT',
+         'TOKENIZERS_PARALLELISM')
 if __name__ != '__main__':
     # Both change the environment of whoever imports them.
     import cv2  # noqa: F401

@@ -204,6 +204,7 @@ def test_programs_start_warm_after_a_download_and_after_ray(monkeypatch):
     warm_up()
     monkeypatch.setenv('HF_HUB_DISABLE_TELEMETRY', '1')
     monkeypatch.setenv('PYTHONBREAKPOINT', 'ray.util.rpdb._driver_set_trace')
+    monkeypatch.setenv('TOKENIZERS_PARALLELISM', 'false')  # as an engine sets it
     process = warm_start(['-m', 'this'], os.environ)
     assert process is not None
     assert 'explicit' in process.stdout.read() and process.wait(60) == 0
