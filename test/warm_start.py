@@ -38,8 +38,8 @@ _MESSAGE_BYTES, _MOST_DESCRIPTORS = 1_000_000, 64
 # For libraries to be imported on a busy machine, and for somebody to come.
 _START_S, _ALONE_S = 280.0, 60.0
 # What may differ between the environment of a fork and that in which the libraries were imported.
-# Neither ROS nor the simulation nor Ray is among these. The last two are what a first download and
-# Ray say in the tests' own process.
+# Neither ROS nor the simulation nor Ray is among these. The last three are what a first download,
+# Ray and an engine say in the tests' own process.
 _LATE = ('REFDIFF_', 'ROS_', 'RMW_', 'MUJOCO_', 'MESA_', 'PYOPENGL_', 'RAY_', 'PYTEST_',
          'TORCHINDUCTOR_', 'PYTHONUNBUFFERED', 'HF_HUB_DISABLE_TELEMETRY', 'PYTHONBREAKPOINT',
          'TOKENIZERS_PARALLELISM')
