@@ -228,4 +228,7 @@ def test_the_released_filter_keeps_the_ten_largest_above_its_area():
 def test_on_a_cpu_a_batch_of_prompts_fits_into_its_cache(places, device, expected):
     values = torch.empty(places, device=device)
     seen = sam_decoder.Picture(values, values, (1, places[0]))
-    assert prompts_at_once(seen, ProposalConfig(points_per_batch=32)) == expected
+    config = ProposalConfig(points_per_batch=32)
+    assert prompts_at_once(seen, config) == expected
+    assert prompts_at_once(seen, config, cache_bytes=values.numel() * 4 * 2) == (
+        2 if device == 'cpu' else 32)
