@@ -4,8 +4,9 @@ glibc hands large pieces back to the system as soon as they are freed, and takes
 later, a page at a time: of small models' answers on a CPU that is a tenth of the time.
 """
 
-import ctypes
 import os
+
+from refdiff_ros.models.memory import c_function
 
 # Parameters of glibc's mallopt (malloc.h), only together: either alone keeps the other small.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -26,9 +27,6 @@ def keep_freed_memory() -> None:
     if any(name in os.environ for name in _VARIABLES) or (
             'glibc.malloc' in os.environ.get('GLIBC_TUNABLES', '')):
         return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):  # another C library
-        return
-    mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
-    mallopt(_MMAP_THRESHOLD, _LARGEST_PIECE)
+    if mallopt := c_function('mallopt'):
+        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+        mallopt(_MMAP_THRESHOLD, _LARGEST_PIECE)

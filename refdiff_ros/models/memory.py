@@ -127,11 +127,16 @@ def trim_heap() -> None:
     glibc keeps gigabytes of models otherwise, and of answers more from hour to hour: each lays its
     large buffers into the gaps between small pieces that live longer.
     """
+    if trim := c_function('malloc_trim'):
+        trim(0)
+
+
+def c_function(name: str) -> Any:
+    """A function of the C library; None where it is another one than glibc and lacks it."""
     try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError, TypeError):  # another C library
-        return
-    trim(0)
+        return getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError, TypeError):
+        return None
 
 
 def anonymous_bytes() -> int | None:
