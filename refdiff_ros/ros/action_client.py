@@ -5,6 +5,9 @@ notes a second future over the one that the answer may have met already (Kilted)
 another thread takes in between is thrown away, 'Ignoring unexpected goal response', and the caller
 waits for ever; on Jazzy it may end the executor's spinning as well. Feedback that comes before its
 callback is noted is lost in the same way.
+
+And rclpy's own is shown to the executor before it has its lock: where another thread spins the
+node, that thread may ask it for its parts at once, and dies.
 """
 
 import threading
@@ -26,7 +29,9 @@ class ActionClient(_ActionClient):
     """
 
     def __init__(self, node: Node, action_type: Any, action_name: str, **rest: Any):
-        self._gate = threading.RLock()  # first: the executor may ask for data at once
+        # First: the executor may ask for parts and data at once. rclpy makes a second lock in the
+        # end, when no request can have been sent yet.
+        self._gate, self._lock = threading.RLock(), threading.Lock()
         super().__init__(node, action_type, action_name, **rest)
 
     def take_data(self) -> Any:

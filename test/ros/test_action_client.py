@@ -13,7 +13,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from refdiff_ros.action import PointAt
 from refdiff_ros.ros.action_client import ActionClient
-from test.ros_graph import wait_for
+from test.ros_graph import PATIENCE_S, wait_for
 
 _LINE_S = 0.003
 
@@ -50,6 +50,27 @@ def client() -> Iterator[ActionClient]:
 def _spin(executor: SingleThreadedExecutor) -> None:
     with suppress(ExternalShutdownException):
         executor.spin()
+
+
+def test_one_may_be_made_for_a_node_that_is_being_spun():
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('spun', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    thread = threading.Thread(target=_spin, args=(executor,))
+    thread.start()
+    try:
+        with _slow_lines():
+            client = ActionClient(node, PointAt, 'nobody_there')
+        called = threading.Event()
+        node.create_timer(0.0, called.set)
+        assert called.wait(PATIENCE_S) and thread.is_alive()
+        assert not client.server_is_ready()
+    finally:
+        rclpy.shutdown(context=context)
+        thread.join()
+        node.destroy_node()
 
 
 @contextmanager

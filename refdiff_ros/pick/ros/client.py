@@ -339,6 +339,9 @@ class PickClient:
         end = time.monotonic() + timeout_s
         while not ready():
             self._watch()
+            if not self._thread.is_alive():
+                raise RefDiffError(f'expected {what}, and the thread that spins the client has '
+                                   'ended: what it printed says why')
             if time.monotonic() > end:
                 raise RefDiffError(f'expected {what}, nothing came in {timeout_s:g} s: raise '
                                    '--timeout, or see the logs')
