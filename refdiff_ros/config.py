@@ -82,6 +82,9 @@ class GenerativeConfig:
         mask_padding: the UNet attends to the start token and the words alone, not to the end
             token and padding; for a model that was trained so.
         sample_posterior: sample the VAE's posterior (True) or take its mean.
+        information: noised copies of the picture in which is measured what the prompt adds to
+            denoising (`generative.information`); c is taken times that. 0 for attention alone,
+            as in the paper; each costs two evaluations of the UNet, one of them per expression.
     """
 
     image_size: int = 512
@@ -101,6 +104,7 @@ class GenerativeConfig:
     words: str = 'root'
     mask_padding: bool = False
     sample_posterior: bool = False
+    information: int = 0
 
     def __post_init__(self):
         require(self.image_size >= 8, 'generative.image_size >= 8', self.image_size)
@@ -113,6 +117,7 @@ class GenerativeConfig:
         require(self.normalise in ('once', 'picture', 'each'),
                 "generative.normalise 'once', 'picture' or 'each'", self.normalise)
         require(self.noise_ahead >= 0, 'generative.noise_ahead >= 0', self.noise_ahead)
+        require(self.information >= 0, 'generative.information >= 0', self.information)
         require(self.sub_tokens in ('mean', 'last'),
                 "generative.sub_tokens 'mean' or 'last'", self.sub_tokens)
         require(self.prompt in ('expression', 'phrase'),

@@ -17,6 +17,7 @@ from refdiff_ros.caches import RecentCache
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.generative import attention, image_fit
 from refdiff_ros.generative import latents as diffusion
+from refdiff_ros.generative.information import noised_copies, NoisedCopies
 from refdiff_ros.generative.token_index import root_token_indices, span_token_indices
 from refdiff_ros.generative.unet_prefix import shared_prefix
 from refdiff_ros.language.expression import root_alone
@@ -66,6 +67,7 @@ class GenerativeFrame:
         unconditional: the first step's unconditional pass; None without guidance.
         prefix: what the first step computes before it looks at a text (`unet_prefix`).
         prompts: encoded prompts, which frames may share.
+        copies: of the picture, for what a text adds to denoising; None where it is not asked for.
     """
 
     models: DiffusionModels
@@ -77,10 +79,13 @@ class GenerativeFrame:
     unconditional: _Unconditional | None
     prefix: dict[str, Any]
     prompts: RecentCache
+    copies: NoisedCopies | None
 
     @torch.inference_mode()
     def prefetch(self) -> None:
         """Compute ahead what the first step's UNet computes before it looks at a text."""
+        if self.copies is not None:
+            self.copies.prefetch()
         if self.prefix:
             return
         first = attention.cross_attention_layers(self.models.unet)[:1]
@@ -92,6 +97,8 @@ class GenerativeFrame:
     def correlation(self, expression: ReferringExpression) -> np.ndarray:
         """Eq. (5): the root token's normalised attention at the picture's resolution.
 
+        With `generative.information`, times what the prompt adds to denoising there.
+
         Returns:
             (H, W) float32 in 0..1; all 0 where the attention is constant.
 
@@ -102,8 +109,21 @@ class GenerativeFrame:
 
     def correlations(self, expressions: Sequence[ReferringExpression]) -> np.ndarray:
         """As `correlation`, for B expressions in one batch: (B, H, W) float32."""
-        return np.concatenate(self.maps(
-            [_question(self.models, expression, self.config) for expression in expressions]))
+        questions = [_question(self.models, each, self.config) for each in expressions]
+        maps = np.concatenate(self.maps(questions))
+        if self.copies is None:
+            return maps
+        return np.stack([
+            self._informed(c, question) for c, question in zip(maps, questions, strict=True)])
+
+    @torch.inference_mode()
+    def _informed(self, c: np.ndarray, question: PromptGroups) -> np.ndarray:
+        """c (H, W) times what the prompt adds to denoising, in 0..1."""
+        assert self.copies is not None
+        text = question.text + self.config.prompt_suffix
+        added = self.copies.information(_encode(self.models, self.prompts, text, self.config))
+        picture = image_fit.unfit_bilinear(added.clamp(min=0)[None], self.placement)
+        return min_max(picture * torch.from_numpy(c), _EPSILON)[0].numpy()
 
     def token_correlations(
         self, expression: ReferringExpression,
@@ -230,8 +250,11 @@ def prepare_frame(
                 models.unet, noised, schedule.timesteps[0], prompt, layers,
                 last=len(schedule.timesteps) == 1)
         unconditional = _Unconditional(prompt, captured, predicted)
-    return GenerativeFrame(
-        models, config, placement, noised, schedule, layers, unconditional, prefix, prompts)
+    copies = noised_copies(
+        models, latents, _encode(models, prompts, '', config), config.information, seed,
+    ) if config.information else None
+    return GenerativeFrame(models, config, placement, noised, schedule, layers, unconditional,
+                           prefix, prompts, copies)
 
 
 def _target_hw(
