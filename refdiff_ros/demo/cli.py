@@ -82,7 +82,7 @@ def _demo(args: argparse.Namespace, domain: int, stack: ExitStack) -> int:
     from refdiff_ros.demo.client import DemoClient
     from refdiff_ros.ros.processes.startup import wait_until_active
 
-    view, asked = _scene(args.seed, args.world, args.expressions)
+    view, asked = scene(args.seed, args.world, args.expressions)
     print(f'starting the camera and the node on ROS domain {domain}, on this machine only; '
           f'logs in {args.out / "log"}', flush=True)
     # Pictures of an earlier scene beside this table would be taken for its own.
@@ -114,8 +114,17 @@ def _demo(args: argparse.Namespace, domain: int, stack: ExitStack) -> int:
     return 0 if all(row.answered for row in rows) else 1
 
 
-def _scene(seed: int, world: str, count: int) -> tuple['SceneView', list[tuple[str, int]]]:
-    """The scene that the camera will show, and expressions with the rows that they mean."""
+def scene(seed: int, world: str, count: int) -> tuple['SceneView', list[tuple[str, int]]]:
+    """The scene that the camera will show, and expressions with the rows that they mean.
+
+    Args:
+        seed: of the scene.
+        world: which things lie on the table.
+        count: expressions asked through the service; one more comes through the topic.
+
+    Raises:
+        RefDiffError: the scene has nothing that one expression means.
+    """
     from refdiff_ros.sim.expressions import expressions
     from refdiff_ros.sim.render import generate
 
