@@ -18,6 +18,7 @@ from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.evaluation.tabletop.cases import cases
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.prepared import PreparedFrames
+from refdiff_ros.presets import parse_overrides
 from refdiff_ros.results import Proposals
 
 _QUALITY = 0.9  # as SAM rates a good mask
@@ -25,10 +26,14 @@ _QUALITY = 0.9  # as SAM rates a good mask
 
 def main() -> None:
     """Ask, and print."""
-    args = case_parser(__doc__.splitlines()[0]).parse_args()
+    parser = case_parser(__doc__.splitlines()[0])
+    parser.add_argument('--set', nargs='+', default=[], metavar='KEY=VALUE', dest='options',
+                        help='options, such as selection.alpha=0')
+    args = parser.parse_args()
     torch.set_num_threads(1)
     models = load_bundle(args.bundle, device='cpu')
-    engine = Engine(models, resolve_preset(models, 'onboard'))
+    engine = Engine(models, resolve_preset(models, 'onboard').override(
+        parse_overrides(args.options)))
     frames = PreparedFrames(models)
     right = defaultdict(list)
     for view, said, _ in cases(args.split, args.limit, args.half):
