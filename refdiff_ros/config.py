@@ -83,7 +83,7 @@ class GenerativeConfig:
             token and padding; for a model that was trained so.
         sample_posterior: sample the VAE's posterior (True) or take its mean.
         information: noised copies of the picture in which is measured what the prompt adds to
-            denoising (`generative.information`); c is taken times that. 0 for attention alone,
+            denoising (`generative/information.py`); c is taken times that. 0 for attention alone,
             as in the paper; each costs two evaluations of the UNet, one of them per expression.
     """
 
