@@ -89,6 +89,14 @@ def tiny_diffusion(seed: int = 0, **unet_config: Any) -> DiffusionModels:
     return DiffusionModels(vae.eval(), unet.eval(), scheduler, text.eval(), tokenizer)
 
 
+def plain_hidden(models: DiffusionModels, text: str) -> torch.Tensor:
+    """The encoding of a text by the plain transformers calls, padding and all."""
+    tokens = models.tokenizer(
+        text, padding='max_length', max_length=models.tokenizer.model_max_length,
+        return_tensors='pt')
+    return models.text_encoder(tokens.input_ids).last_hidden_state
+
+
 def tiny_clip(seed: int = 0) -> ClipModels:
     """A CLIP with a ViT of 4x4 patches of 8 px and three layers."""
     torch.manual_seed(seed)

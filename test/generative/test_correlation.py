@@ -6,7 +6,7 @@ from explicit_softmax import ExplicitSoftmax
 import numpy as np
 from PIL import Image
 import pytest
-from tiny_models import tiny_diffusion
+from tiny_models import plain_hidden, tiny_diffusion
 import torch
 from torch.nn import functional
 
@@ -21,17 +21,6 @@ from refdiff_ros.results import Frame
 SIZE = 64
 CONFIGS = {name: replace(get_preset(name).generative, image_size=SIZE)
            for name in ('paper', 'released', 'onboard')}
-
-
-@pytest.fixture(scope='module')
-def models():
-    return tiny_diffusion()
-
-
-@pytest.fixture(scope='module')
-def frame():
-    rng = np.random.default_rng(0)
-    return Frame(rng.integers(0, 256, (30, 48, 3), dtype=np.uint8))
 
 
 @pytest.fixture(scope='module')
@@ -56,13 +45,6 @@ def _latents(models, frame, config, timestep):
     return models.scheduler.add_noise(latents, noise, torch.tensor([timestep]))
 
 
-def _hidden(models, text):
-    tokens = models.tokenizer(
-        text, padding='max_length', max_length=models.tokenizer.model_max_length,
-        return_tensors='pt')
-    return models.text_encoder(tokens.input_ids).last_hidden_state
-
-
 def _explicit_pass(models, latents, timestep, hidden):
     recorder, processors = ExplicitSoftmax(), models.unet.attn_processors
     models.unet.set_attn_processor(recorder)
@@ -80,7 +62,7 @@ def _square(row):
 def _direct_paper(models, frame, expression, config):
     """Softmax (Eq. (4)), conditional passes, mean of everything, one min-max, bilinear."""
     latents = _latents(models, frame, config, timestep=51)
-    hidden = _hidden(models, expression.text)
+    hidden = plain_hidden(models, expression.text)
     token = 3  # start, the, red, mug
     maps = []
     for timestep in (51, 1):
@@ -105,7 +87,7 @@ def _normalised_once(maps):
 def _guided_maps(models, frame, expression, config):
     """The authors' order: both passes in full, logits of every layer, guidance on tensors."""
     latents = _latents(models, frame, config, timestep=101)
-    hidden = torch.cat([_hidden(models, ''), _hidden(models, expression.text + ', ')])
+    hidden = torch.cat([plain_hidden(models, ''), plain_hidden(models, expression.text + ', ')])
     names = attention.cross_attention_layers(models.unet)
     wanted = [names.index(name) for name in attention.select_layers(models.unet, ('released',))]
     token, maps = 3, []
@@ -316,7 +298,7 @@ def _direct_unpadded(models, picture, expression):
     _, noise = (torch.randn(latents.shape, generator=generator) for _ in range(2))
     models.scheduler.set_timesteps(20)
     latents = models.scheduler.add_noise(latents, noise, torch.tensor([51]))
-    recorder, _ = _explicit_pass(models, latents, 51, _hidden(models, expression.text))
+    recorder, _ = _explicit_pass(models, latents, 51, plain_hidden(models, expression.text))
     names = attention.cross_attention_layers(models.unet)
     wanted = [names.index(name) for name in attention.select_layers(models.unet, ('released',))]
     maps = []

@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from tiny_models import tiny_diffusion
+from tiny_models import plain_hidden
 import torch
 
 from refdiff_ros.errors import BundleError
@@ -14,21 +14,9 @@ from refdiff_ros.generative import latents as diffusion
 from refdiff_ros.generative.information import noised_copies
 from refdiff_ros.language.expression import parse
 from refdiff_ros.presets import get_preset
-from refdiff_ros.results import Frame
 
 SIZE, COPIES = 64, 3
 CONFIG = replace(get_preset('onboard').generative, image_size=SIZE, information=COPIES)
-
-
-@pytest.fixture(scope='module')
-def models():
-    return tiny_diffusion()
-
-
-@pytest.fixture(scope='module')
-def frame():
-    rng = np.random.default_rng(0)
-    return Frame(rng.integers(0, 256, (30, 48, 3), dtype=np.uint8))
 
 
 def _clean(models):
@@ -47,11 +35,8 @@ def _slowly(models, clean, text, seed):
         noised = models.scheduler.add_noise(clean, noise[n], at)
         errors = []
         for prompt in ('', text):
-            tokens = models.tokenizer(
-                prompt, padding='max_length', max_length=models.tokenizer.model_max_length,
-                return_tensors='pt')
-            hidden = models.text_encoder(tokens.input_ids).last_hidden_state
-            predicted = models.unet(noised, at, encoder_hidden_states=hidden).sample
+            predicted = models.unet(
+                noised, at, encoder_hidden_states=plain_hidden(models, prompt)).sample
             errors.append(((noise[n] - predicted) ** 2).sum(dim=1)[0])
         added.append(errors[0] - errors[1])
     mean = torch.stack(added).mean(dim=0).numpy()
