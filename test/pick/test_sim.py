@@ -214,6 +214,16 @@ def test_the_wider_world_is_picked_from_and_asked_about(tmp_path):
     assert absent & {'apple', 'lemon', 'spoon', 'teapot'} and 'plate' not in absent
 
 
+def test_what_no_such_gripper_lifts_is_never_asked_for():
+    view = Episode(1133, (96, 128), 'tabletop20').view
+    assert {'book', 'plate'} <= {thing.shape for thing in view.objects}
+    asked = [task(view, seed, 'tabletop20') for seed in range(60)]
+    shapes = {view.objects[each.row].shape for each in asked if each.row is not None}
+    assert len(shapes) > 3 and not shapes & {'book', 'plate'}
+    # A book may still tell where the thing is that is asked for.
+    assert any('book' in each.text for each in asked if each.row is not None)
+
+
 def test_a_useless_number_of_episodes_is_refused(capsys):
     assert cli.main(['pick-eval', '--episodes', '0']) == 2
     assert '--episodes' in capsys.readouterr().err

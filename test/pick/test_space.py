@@ -172,6 +172,16 @@ def test_too_small_a_gripper_is_told_with_both_widths():
     assert isinstance(space, Space)
 
 
+@pytest.mark.parametrize('height_m, held', [(0.036, True), (0.026, True), (0.0185, False)])
+def test_a_pan_is_low_enough_to_be_held_by_its_edge_and_a_plate_is_too_low(height_m, held):
+    view, (mask,) = _table((0.0, 0.0, 0.065, 0.065, height_m))
+    space = view.space(mask)
+    found = list(grips(space, find_top(space, REACH), np.array([0.0, -1.0]), REACH))
+    assert bool(found) is held and all(grip.edge for grip in found)
+    # The fingertips reach under the rim, and stay off what it stands on.
+    assert all(REACH.clearance_m <= grip.tip[2] <= height_m - 0.012 for grip in found)
+
+
 def test_what_was_put_down_is_seen_to_stand_there_as_far_as_the_picture_goes():
     # The camera sees a square of 1 m at the table, and less of it higher up.
     spot = Spot(Pose((0.0, 0.0, 0.08), DOWN), 0.0, 0.08, 0.3)
