@@ -39,7 +39,7 @@ _LEAST_DEPTH_M = 0.02
 _MARGINS = (1.0, 0.5)
 # An edge is held this deep, with the fingers this far apart before they close.
 _EDGE_DEPTHS_M, _EDGE_OPENING_M, _EDGE_INSET_M = (0.02, 0.015), 0.045, 0.004
-# Less than this over what it stands on an edge cannot be reached under: a pan's can, a plate's not.
+# Less than this over what it stands on an edge cannot be reached under, as a plate's.
 _LEAST_EDGE_M = 0.024
 # The footprint's rim in which the surface below is looked for.
 _FOOT_M = 0.006
