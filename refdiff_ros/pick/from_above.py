@@ -37,8 +37,10 @@ _HIGHER_M = (0.0, 0.02, 0.04)
 _LEAST_DEPTH_M = 0.02
 # Sides of an opened gripper beyond the object, in shares of the margin.
 _MARGINS = (1.0, 0.5)
-# An edge is held this deep, with the fingers this far apart before they close.
-_EDGE_DEPTHS_M, _EDGE_OPENING_M, _EDGE_INSET_M = (0.02, 0.015), 0.045, 0.004
+# An edge is held with the fingers this far apart before they close, this far inside of it,
+EDGE_OPENING_M, EDGE_INSET_M = 0.045, 0.004
+# and this deep.
+_EDGE_DEPTHS_M = (0.02, 0.015)
 # Less than this over what it stands on an edge cannot be reached under, as a plate's.
 _LEAST_EDGE_M = 0.024
 # The footprint's rim in which the surface below is looked for.
@@ -248,9 +250,9 @@ def _edges(space: Space, top: Top, away: np.ndarray, reach: Reach) -> Iterator[T
         if len(along) < 3:
             continue
         rim_m = float(np.percentile(along, 100 - _TAIL))
-        xy = top.centre + outward * (rim_m - _EDGE_INSET_M)
+        xy = top.centre + outward * (rim_m - EDGE_INSET_M)
         for depth_m in _EDGE_DEPTHS_M:
             z = max(top.z - depth_m, top.support_z + reach.clearance_m)
             # The near edge is seen best, and what is outside of it too.
             quality = 0.5 - 0.1 * float(outward @ away) - 4 * (_EDGE_DEPTHS_M[0] - depth_m)
-            yield TopGrip(np.array([*xy, z]), outward, _EDGE_OPENING_M, quality, True)
+            yield TopGrip(np.array([*xy, z]), outward, EDGE_OPENING_M, quality, True)

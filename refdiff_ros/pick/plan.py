@@ -13,7 +13,14 @@ import numpy as np
 
 from refdiff_ros.errors import RefDiffError
 from refdiff_ros.grasp.results import GraspRegion, Pose, quaternion
-from refdiff_ros.pick.from_above import find_top, grips, Top, TopGrip
+from refdiff_ros.pick.from_above import (
+    EDGE_INSET_M,
+    EDGE_OPENING_M,
+    find_top,
+    grips,
+    Top,
+    TopGrip,
+)
 from refdiff_ros.pick.reach import Reach
 from refdiff_ros.pick.space import Space
 
@@ -27,9 +34,10 @@ _LONG = 1.15
 _LEVEL = 0.35
 # Least share of the silhouette's width that the object itself is taken to have.
 _LEAST_WIDTH = 0.6
-# An edge is held this deep, with the fingers this far apart before they close.
-_EDGE_DEPTH_M, _EDGE_OPENING_M, _EDGE_INSET_M = 0.02, 0.045, 0.004
-# Less than this over the table an edge cannot be reached under.
+# Where no depth picture shows the object's top, an edge is held this deep.
+_EDGE_DEPTH_M = 0.02
+# Less than this over the table an edge cannot be reached under; such heights are rough, so it is
+# more than in `from_above`.
 _LEAST_EDGE_M = 0.03
 # The hand passes this far over the highest thing.
 _OVER_M = 0.04
@@ -257,12 +265,12 @@ def _edge(box: _Box, grip: Grip, reach: Reach) -> GraspPlan:
     # Seen from the side it is foreshortened across: at its ends it is seen whole.
     if box.lying:
         grip = Grip(np.array([*box.centre[:2], top]), box.main, box.length_m, grip.quality)
-    ends = [grip.position[:2] + sign * grip.closing * (grip.width_m / 2 - _EDGE_INSET_M)
+    ends = [grip.position[:2] + sign * grip.closing * (grip.width_m / 2 - EDGE_INSET_M)
             for sign in (1, -1)]
     # The end that is farther from the middle may be a handle's.
     end = min(ends, key=lambda xy: float(np.hypot(*(xy - box.centre[:2]))))
     z = max(min(float(grip.position[2]), top) - _EDGE_DEPTH_M, reach.table_z_m + reach.clearance_m)
-    plan = _through(np.array([*end, z]), grip.closing, _EDGE_OPENING_M, top, reach)
+    plan = _through(np.array([*end, z]), grip.closing, EDGE_OPENING_M, top, reach)
     return replace(plan, edge=True)
 
 

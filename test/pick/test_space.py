@@ -173,7 +173,7 @@ def test_too_small_a_gripper_is_told_with_both_widths():
 
 
 @pytest.mark.parametrize('height_m, held', [(0.036, True), (0.026, True), (0.0185, False)])
-def test_a_pan_is_low_enough_to_be_held_by_its_edge_and_a_plate_is_too_low(height_m, held):
+def test_a_pan_is_high_enough_to_be_held_by_its_edge_and_a_plate_is_not(height_m, held):
     view, (mask,) = _table((0.0, 0.0, 0.065, 0.065, height_m))
     space = view.space(mask)
     found = list(grips(space, find_top(space, REACH), np.array([0.0, -1.0]), REACH))
