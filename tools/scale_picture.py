@@ -1,11 +1,15 @@
-"""Draw how an answer's seconds grow: `docs/images/scale.webp` from a run of `refdiff bench`.
+"""Draw how an answer's cost grows: `docs/images/scale.webp` from runs of `refdiff bench`.
 
-    refdiff bench --bundle tabletop_mini --scale --clock cpu --preset onboard --baseline none \
-        --expressions 1 --frames 0 --repeats 1 --json out/scale.json
-    python tools/scale_picture.py out/scale.json
+    for axis in image proposals expressions candidates; do
+      OMP_NUM_THREADS=1 refdiff bench --bundle tabletop_mini --scale $axis --clock cpu \
+        --preset onboard --baseline none --expressions 1 --frames 0 --repeats 3 \
+        --json out/scale_$axis.json
+    done
+    python tools/scale_picture.py out/scale_*.json
 
-Each panel has logarithmic axes. The grey line is in proportion to what is varied, through the
-first point: what is steeper than it grows faster.
+Each axis in a process of its own: what a heap has been through before shows in its memory.
+Seconds above, memory below. Each panel has logarithmic axes. The grey line is in proportion to
+what is varied, through the first point: what is steeper than it grows faster.
 """
 
 import argparse
@@ -15,9 +19,12 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-_PANEL_WH, _MARGIN = (400, 300), (62, 44, 18, 48)  # left, top, right, bottom
+_PANEL_WH, _MARGIN = (360, 280), (56, 44, 14, 48)  # left, top, right, bottom
 _AXES = {'image': 'megapixels of the picture', 'proposals': 'proposals',
-         'expressions': 'expressions on one frame'}
+         'expressions': 'expressions on one frame', 'candidates': 'candidates of the answer'}
+# What is drawn of a row: its title, unit, and how many of the row's units make one of these.
+_DRAWN = {'seconds': ('CPU seconds of the answer', 's', 1),
+          'memory': ('memory above that in use before', 'MB', 1e6)}
 # Of Okabe and Ito, which stay apart for colour-blind eyes.
 _INK, _GREY, _LINE = (30, 30, 30), (175, 175, 175), (0, 114, 178)
 
@@ -25,16 +32,18 @@ _INK, _GREY, _LINE = (30, 30, 30), (175, 175, 175), (0, 114, 178)
 def main() -> None:
     """Read, draw, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('run', type=Path, help='JSON of refdiff bench --scale')
+    parser.add_argument('runs', type=Path, nargs='+', help='JSON of refdiff bench --scale')
     parser.add_argument('--out', type=Path,
                         default=Path(__file__).parents[1] / 'docs' / 'images' / 'scale.webp')
     args = parser.parse_args()
-    run = json.loads(args.run.read_text())
+    run = {name: values for path in args.runs
+           for name, values in json.loads(path.read_text()).items()}
     width, height = _PANEL_WH
-    picture = Image.new('RGB', (width * len(_AXES), height), 'white')
-    for place, (axis, title) in enumerate(_AXES.items()):
-        points = [(_size(row['value']), row['seconds']) for row in run[f'scale_{axis}']]
-        picture.paste(panel(points, title), (place * width, 0))
+    picture = Image.new('RGB', (width * len(_AXES), height * len(_DRAWN)), 'white')
+    for down, (what, (title, unit, units)) in enumerate(_DRAWN.items()):
+        for across, (axis, varied) in enumerate(_AXES.items()):
+            points = [(_size(row['value']), row[what] / units) for row in run[f'scale_{axis}']]
+            picture.paste(panel(points, varied, title, unit), (across * width, down * height))
     picture.save(args.out, lossless=True)
 
 
@@ -45,28 +54,36 @@ def _size(value: str | int) -> float:
     return float(value)
 
 
-def panel(points: list[tuple[float, float]], title: str) -> Image.Image:
-    """Seconds over what was varied, and the line in proportion to it."""
+def panel(
+    points: list[tuple[float, float]], varied: str, title: str, unit: str,
+) -> Image.Image:
+    """A cost over what was varied, and the line in proportion to it."""
     picture = Image.new('RGB', _PANEL_WH, 'white')
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(13)
     (first, start), (last, _) = points[0], points[-1]
     straight = [(first, start), (last, start * last / first)]
-    seconds = [y for _, y in points + straight]
-    place = _Scale((first, last), (min(seconds), max(seconds)))
+    costs = [y for _, y in points + straight]
+    place = _Scale((first, last), (min(costs), max(costs)))
     left, top, right, bottom = place.frame
     draw.rectangle(place.frame, outline=_GREY)
     draw.line([place(*each) for each in straight], fill=_GREY, width=2)
     draw.line([place(*each) for each in points], fill=_LINE, width=3)
-    for x, y in points:
+    for number, (x, y) in enumerate(points):
         u, v = place(x, y)
         draw.ellipse((u - 4, v - 4, u + 4, v + 4), fill=_LINE)
-        draw.text((u, bottom + 5), f'{x:.2g}' if x < 10 else f'{x:.0f}', _INK, font, anchor='ma')
-        draw.text((u, v - 19), f'{y:.2g} s', _INK, font, anchor='ma')
-    draw.text(((left + right) / 2, bottom + 25), title, _INK, font, anchor='ma')
-    draw.text((left, top - 24), 'CPU seconds of the answer', _INK, font)
-    for y in (min(seconds), max(seconds)):
-        draw.text((left - 6, place(first, y)[1]), f'{y:.2g}', _INK, font, anchor='rm')
+        draw.text((u, bottom + 5), _number(x), _INK, font, anchor='ma')
+        # Above and below in turn: neighbours may stand close.
+        draw.text((u, v - 19 if number % 2 else v + 6), f'{_number(y)} {unit}', _INK, font,
+                  anchor='ma')
+    draw.text(((left + right) / 2, bottom + 25), varied, _INK, font, anchor='ma')
+    draw.text((left, top - 24), title, _INK, font)
+    for y in (min(costs), max(costs)):
+        draw.text((left - 6, place(first, y)[1]), _number(y), _INK, font, anchor='rm')
     return picture
+
+
+def _number(value: float) -> str:
+    return f'{value:.2g}' if value < 10 else f'{value:.0f}'
 
 
 class _Scale:

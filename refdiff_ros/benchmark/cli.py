@@ -10,7 +10,7 @@ from refdiff_ros.presets import PRESETS
 
 _SIZES = ('mini', 'medium', 'full')
 _SEGMENTORS = ('vit_h', 'vit_b', 'sam2_tiny')
-_AXES = ('image', 'proposals', 'expressions')
+_AXES = ('image', 'proposals', 'expressions', 'candidates')
 _DTYPES = {'bf16': 'bfloat16', 'fp16': 'float16', 'fp32': 'float32'}
 
 
@@ -66,7 +66,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
                         help="'cpu' takes the seconds that this process computed, for a CPU that "
                         'others use too; set OMP_NUM_THREADS=1 then (default wall)')
     parser.add_argument('--scale', nargs='*', choices=_AXES, metavar='AXIS',
-                        help='also vary image size, proposals N and expressions K, or those named')
+                        help='also vary the size of the image, proposals N, expressions K and the '
+                        'candidates of an answer, or those named, for seconds and memory')
     parser.add_argument('--seed', type=int, default=0, help='of the diffusion noise')
     parser.add_argument('--json', type=Path, metavar='FILE',
                         help='where all figures go, after each part')

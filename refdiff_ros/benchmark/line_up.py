@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from refdiff_ros.benchmark.candidate_count import limit_candidates
 from refdiff_ros.benchmark.contestants import (
     BASELINES,
     Contestant,
@@ -78,6 +79,7 @@ def line_up(
     args: argparse.Namespace,
     values: dict[str, Any],
     proposals: int | None,
+    offered: tuple[str, int] | None = None,
 ) -> tuple[list[Contestant], dict[str, str]]:
     """Baselines, then presets; and by name, why a baseline cannot take part.
 
@@ -87,9 +89,10 @@ def line_up(
         args: the options.
         values: overrides of all presets.
         proposals: how many masks are to pass; None takes the default.
+        offered: an expression, and how many candidates its answer is to have; None as it comes.
 
     Raises:
-        BadRequestError: an override does not fit.
+        BadRequestError: an override does not fit, or the picture has fewer candidates.
     """
     needed = args.preset if 'none' in args.baseline else [*args.preset, 'released']
     presets = {name: override(resolve_preset(models, name), values)
@@ -102,6 +105,8 @@ def line_up(
         for preset in presets.values():
             # Compiles, which no pass is to pay for; to count proposals runs the encoder as well.
             segmentor_of(models.sam).embed(frame, preset.proposals)
+    if offered is not None:
+        presets = limit_candidates(models, frame, presets, *offered, seed=args.seed)
     found, problems = _baselines(models, presets.get('released'), args)
     return found + [EngineContestant(models, presets[name], args.seed)
                     for name in args.preset], problems

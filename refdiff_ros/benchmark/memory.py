@@ -69,6 +69,13 @@ class PeakMemory(StageStack):
             _forget_host_peak()
 
 
+def memory_now(device: torch.device) -> int:
+    """Bytes in use now: torch's tensors on a CUDA device, else the process's resident memory."""
+    if device.type == 'cuda':
+        return torch.cuda.memory_allocated(device)
+    return host_rss()[0]
+
+
 def _forget_host_peak() -> bool:
     """Let the peak of resident memory begin anew; False where the system does not do that."""
     try:

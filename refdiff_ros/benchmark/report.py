@@ -1,7 +1,6 @@
 """Parts as text: one block a part as it comes, and tables of all at the end."""
 
 from collections.abc import Sequence
-import statistics
 from typing import Any
 
 from refdiff_ros.benchmark.record import Record
@@ -181,14 +180,17 @@ def agreement_text(found: dict[str, Any]) -> str:
 
 
 def scale_text(rows: Sequence[dict[str, Any]]) -> str:
-    """Seconds by what was varied, a line a value."""
+    """Seconds and memory by what was varied, a line a value."""
     names = list(dict.fromkeys(row['contestant'] for row in rows))
     lines = [[rows[0]['axis'], *names]]
     for value in dict.fromkeys(row['value'] for row in rows):
-        cells = []
-        for name in names:
-            seconds = [row['seconds'] for row in rows
-                       if row['value'] == value and row['contestant'] == name]
-            cells.append(seconds_text(statistics.median(seconds)) if seconds else '-')
-        lines.append([str(value), *cells])
+        found = {row['contestant']: row for row in rows if row['value'] == value}
+        lines.append([str(value), *(
+            scale_cell(found[name]) if name in found else '-' for name in names)])
     return table(lines)
+
+
+def scale_cell(row: dict[str, Any]) -> str:
+    """Seconds and memory of one row of `benchmark.scale`."""
+    memory = '' if row['memory'] is None else f', {size_text(row["memory"])}'
+    return seconds_text(row['seconds']) + memory

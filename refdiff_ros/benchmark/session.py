@@ -121,15 +121,21 @@ class Session:
         print(f'{models.name}, {size_text(sum(weights.values()))} of weights, '
               f'{str(models.dtype).removeprefix("torch.")}; picture {width}x{height}', flush=True)
 
-    def _contestants(self, frame: Frame, proposals: int | None) -> list[Contestant]:
+    def _contestants(
+        self, frame: Frame, proposals: int | None, candidates: int | None = None,
+    ) -> list[Contestant]:
         """Baselines first: they see the models as they were loaded."""
-        if self._segmentor == OWN:
-            found, problems = line_up(self._models, frame, self._args, self._values, proposals)
+        offered = None if candidates is None else (self._mixed_texts[0], candidates)
+        # The published code has SAM 1, with a large one it was measured already; and it makes no
+        # messages, so that it has no candidates to offer.
+        everybody = self._segmentor == OWN and offered is None
+        args = self._args if everybody else argparse.Namespace(
+            **{**vars(self._args), 'baseline': ['none']})
+        found, problems = line_up(
+            self._models, frame, args, self._values, proposals, offered)
+        if everybody:
             self._baselines = [who.name for who in found if isinstance(who, PublishedContestant)]
-        else:
-            # The published code has SAM 1, and with a large one it was measured already.
-            args = argparse.Namespace(**{**vars(self._args), 'baseline': ['none']})
-            found, problems = line_up(self._models, frame, args, self._values, proposals)
+        if self._segmentor != OWN:
             for contestant in found:
                 contestant.name = f'{contestant.name}, {self._segmentor}'
         for name, problem in problems.items():
@@ -249,13 +255,13 @@ class Session:
             device=self._device, repeats=max(1, self._args.repeats), clock=self._clock,
             expressions=self._mixed_texts)
         rows: list[dict[str, Any]] = []
-        print(f'\nseconds by {axis}:', flush=True)
+        print(f'\nseconds, and memory above that in use before, by {axis}:', flush=True)
         try:
             for row in scale(axis, self._contestants, setup):
                 rows.append(row)
                 self._record.set(f'scale_{axis}', rows)
-                print(f'  {row["value"]} {row["contestant"]}: '
-                      f'{report.seconds_text(row["seconds"])}', flush=True)
+                print(f'  {row["value"]} {row["contestant"]}: {report.scale_cell(row)}',
+                      flush=True)
         except Exception as error:
             _LOG.debug('scale failed', exc_info=True)
             print(f'  stopped: {type(error).__name__}: {error}', flush=True)

@@ -100,6 +100,31 @@ def test_several_expressions_and_a_stream_are_measured_too(tmp_path, capsys):
     assert '2 expressions on one new frame, in one call' in out and 'frames/s' in out
 
 
+def test_an_answer_offers_as_many_candidates_as_it_is_measured_with(tmp_path, capsys, monkeypatch):
+    path, offered = tmp_path / 'bench.json', []
+    answer = contestants.Engine.segment
+
+    def noting(self, frame, *args, **options):
+        found = answer(self, frame, *args, **options)
+        offered.append((self.preset.selection, len(found.regions), found.question))
+        return found
+    monkeypatch.setattr(contestants.Engine, 'segment', noting)
+    # The table of six proposals is cut short: what was measured is told and kept.
+    assert main([*QUICK, '--preset', 'onboard', '--baseline', 'fused', '--scale', 'candidates',
+                 '--json', str(path)]) == 1
+    rows = json.loads(path.read_text())['scale_candidates']
+    most = offered[-1][1]
+    assert most < 8 and [row['value'] for row in rows] == [n for n in (1, 2, 4) if n <= most]
+    assert {row['contestant'] for row in rows} == {'onboard'}
+    assert all(row['seconds'] > 0 for row in rows)
+    measured = [(count, question) for config, count, question in offered
+                if config.decide == 'scores' and 0 < (config.ambiguity_margin or 0) < 1e9]
+    assert sorted({count for count, _ in measured}) == [n for n in (2, 4) if n <= most] != []
+    assert all(question is not None for _, question in measured)
+    out = capsys.readouterr().out
+    assert f'separate regions, got one with {most}' in out and 'first expression' in out
+
+
 def test_lighter_segmentors_are_measured_beside_the_large_one(tmp_path, capsys):
     path = tmp_path / 'bench.json'
     assert main([*QUICK, '--preset', 'onboard', '--baseline', 'fused', '--json', str(path),
@@ -203,8 +228,10 @@ class Fake:
 
     name = 'fake'
 
-    def __init__(self, frame, proposals, log):
+    def __init__(self, frame, proposals, candidates, log):
         self.asked, self.log = (frame.size_hw, proposals), log
+        if candidates is not None:
+            self.asked += (candidates,)
 
     def answer(self, frame, text):
         self.log.append((*self.asked, text))
@@ -214,18 +241,39 @@ class Fake:
 
 
 @pytest.mark.parametrize('axis,values,asked', [
-    ('image', ['64x48', '32x32'], [((48, 64), 7, 'a'), ((32, 32), 7, 'a')]),
-    ('proposals', [3, 5], [((40, 50), 3, 'a'), ((40, 50), 5, 'a')]),
-    ('expressions', [1, 3], [((40, 50), 7, t) for t in ('a', 'a', 'b', 'a')])])
+    # All of a value once to warm up, then once to measure.
+    ('image', ['64x48', '32x32'], [((48, 64), 7, 'a')] * 2 + [((32, 32), 7, 'a')] * 2),
+    ('proposals', [3, 5], [((40, 50), 3, 'a')] * 2 + [((40, 50), 5, 'a')] * 2),
+    ('expressions', [1, 3], [((40, 50), 7, t) for t in 'aa' + 'aba' * 2]),
+    ('candidates', [2, 4], [((40, 50), 7, 2, 'a')] * 2 + [((40, 50), 7, 4, 'a')] * 2)])
 def test_one_thing_is_varied_at_a_time(axis, values, asked):
     log = []
     setup = ScaleSetup(Frame(draw_picture((40, 50))), 7, torch.device('cpu'), 1, time.perf_counter,
                        ('a', 'b'))
-    rows = list(scale(axis, lambda frame, n: [Fake(frame, n, log)], setup, values))
+    rows = list(scale(axis, lambda frame, n, k: [Fake(frame, n, k, log)], setup, values))
     assert log == asked
     assert [(row['axis'], row['value'], row['contestant']) for row in rows] == [
         (axis, value, 'fake') for value in values]
     assert report.scale_text(rows).splitlines()[0].split() == [axis, 'fake']
+
+
+def test_memory_of_a_row_is_what_the_answer_took_above_what_was_there():
+    class Greedy(Fake):
+        def answer(self, frame, text):
+            np.ones((frame.size_hw[0] << 20) // 8)
+
+    setup = ScaleSetup(Frame(draw_picture((40, 50))), 7, torch.device('cpu'), 1, time.perf_counter,
+                       ('a', 'b'))
+    kept = np.ones(100 << 17)  # 100 MB that no answer takes
+    rows = list(scale('image', lambda frame, n, k: [Greedy(frame, n, k, [])], setup,
+                      ['64x40', '64x80']))
+    assert kept[0]
+    if rows[0]['memory'] is None:
+        pytest.skip('this system cannot forget a peak')
+    assert [row['memory'] / 2**20 for row in rows] == pytest.approx([40, 80], abs=8)
+    assert report.scale_text(rows).splitlines()[1].split()[-1] == 'MB'
+    untold = [{**row, 'memory': None} for row in rows]
+    assert not report.scale_text(untold).splitlines()[1].endswith('MB')
 
 
 def outcome(masks, rows, total, index):
