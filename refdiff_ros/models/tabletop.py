@@ -19,7 +19,7 @@ NOTICES = {name: f'{name} knows tabletops in simulation and nothing else: for pi
 
 # Side of the square that the diffusion model sees; its latents are a quarter of it.
 DIFFUSION_SIDE = 192
-CLIP_SIDE = 48
+CLIP_SIDE, CLIP_PATCH = 48, 8
 TEXT_WIDTH = 64
 
 SAM = {
@@ -122,11 +122,11 @@ def build_scheduler() -> Any:
     return require_package('diffusers', 'models').DDIMScheduler(**SCHEDULE)
 
 
-def build_clip(tokenizer: Any) -> torch.nn.Module:
-    """`CLIPModel` with a ViT."""
+def build_clip(tokenizer: Any, side: int = CLIP_SIDE) -> torch.nn.Module:
+    """`CLIPModel` with a ViT that sees squares of `side` pixels."""
     transformers = require_package('transformers', 'models')
     vision = {'hidden_size': 128, 'intermediate_size': 384, 'num_hidden_layers': 5,
-              'num_attention_heads': 4, 'image_size': CLIP_SIDE, 'patch_size': 8}
+              'num_attention_heads': 4, 'image_size': side, 'patch_size': CLIP_PATCH}
     return transformers.CLIPModel(transformers.CLIPConfig(
         text_config=_text(tokenizer, 96), vision_config=vision, projection_dim=96))
 

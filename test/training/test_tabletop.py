@@ -27,7 +27,7 @@ from refdiff_ros.sim.wide_shapes import WIDE_SHAPES
 # Behind the built workspace, which the source folder must not shadow.
 sys.path.append(str(Path(__file__).parents[2]))
 
-from training.tabletop import blend, loop, repaint, scenes, ship, start, unet, views
+from training.tabletop import blend, clip, loop, repaint, scenes, ship, start, unet, views
 from training.tabletop.captions import caption
 from training.tabletop.clip import all_pairs, known_pairs
 from training.tabletop.colours import free_colour, near_names
@@ -137,6 +137,33 @@ def test_a_deeper_segmentor_begins_as_the_shallow_one_that_it_grew_from():
         deep.load_state_dict(refined(shallow.state_dict(), deep))
         torch.testing.assert_close(deep.image_encoder(image), shallow.image_encoder(image))
     assert len(deep.image_encoder.blocks) == 2 * len(shallow.image_encoder.blocks)
+
+
+def test_clip_goes_on_with_larger_views():
+    small, large = (tabletop.build_clip(build_tokenizer(), side) for side in (48, 64))
+    state = small.state_dict()
+    place, columns = state[clip.POSITIONS], torch.arange(6.0).repeat(6)
+    place[1:] = columns[:, None] * torch.randn(128)  # grows from left to right
+    found = clip.resized(state, 64)
+    large.load_state_dict(found)
+    assert (clip.side_of(state), clip.side_of(found)) == (48, 64)
+    torch.testing.assert_close(found[clip.POSITIONS][0], place[0])  # the class token's
+    rows = found[clip.POSITIONS][1:].reshape(8, 8, 128)
+    torch.testing.assert_close(rows, rows[:1].expand_as(rows))
+    middle = (torch.arange(8.0) + 0.5) * 6 / 8 - 0.5  # of the new patches, in old ones
+    torch.testing.assert_close(
+        rows[0, 2:6], middle[2:6, None] * place[2], rtol=0.03, atol=1e-4)
+    torch.testing.assert_close(clip.resized(state, 48)[clip.POSITIONS], place)
+
+
+def test_clip_of_larger_views_goes_into_a_bundle(tmp_path):
+    model = tabletop.build_clip(build_tokenizer(), 64)
+    (tmp_path / 'clip').mkdir()
+    torch.save({'model': model.state_dict()}, tmp_path / 'clip' / 'clip.pt')
+    made = ship.collect(tmp_path, 'tabletop_wide', 'tabletop_wide')
+    assert made.clip.model.config.vision_config.image_size == 64
+    assert made.overrides['released']['discriminative']['crop_size'] == 64
+    assert tabletop.overrides_of('tabletop_wide')['released']['discriminative']['crop_size'] == 48
 
 
 def test_a_coarse_segmentor_becomes_a_fine_one_that_sees_the_same():
@@ -293,7 +320,7 @@ def test_a_training_in_pieces_ends_as_an_unbroken_one(tmp_path):
                 raise KeyboardInterrupt
             calls.append(1)
             x = torch.from_numpy(rng.normal(size=(4, 2)).astype(np.float32))
-            return (model(x + torch.randn(4, 2)) - 1).square().mean(), {}
+            return (model(x + torch.randn(4, 2)) - 1).square().mean(), {'one': 1.0}
         return loop.train(model, loss, options(folder, 12), every=4, save_seconds=0)
 
     whole = run(tmp_path / 'whole', None)
@@ -302,8 +329,9 @@ def test_a_training_in_pieces_ends_as_an_unbroken_one(tmp_path):
     pieces = run(tmp_path / 'pieces', None)
     for a, b in zip(whole.parameters(), pieces.parameters()):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
-    curve = [json.loads(line) for line in (tmp_path / 'whole' / 'curve.jsonl').open()]
-    assert [line['step'] for line in curve] == [4, 8, 12]
+    for name in ('whole', 'pieces'):
+        curve = [json.loads(line) for line in (tmp_path / name / 'curve.jsonl').open()]
+        assert [(line['step'], line['one']) for line in curve] == [(4, 1), (8, 1), (12, 1)]
 
 
 def test_blended_weights_lie_between_those_of_two_models(tmp_path):

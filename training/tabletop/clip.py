@@ -10,6 +10,7 @@ Letters: B views, F views of no object, T texts that differ.
 import argparse
 from collections.abc import Sequence
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 
 from refdiff_ros.models.mini_tokenizer import build_tokenizer
 from refdiff_ros.models.model_set import ClipModels
-from refdiff_ros.models.tabletop import build_clip, CLIP_SIDE
+from refdiff_ros.models.tabletop import build_clip, CLIP_PATCH, CLIP_SIDE
 from refdiff_ros.sim.splits import VAL_HELD_OUT
 from refdiff_ros.sim.worlds import PAIRS
 from training.tabletop import loop
@@ -27,6 +28,7 @@ from training.tabletop.data import SceneSet
 from training.tabletop.regions import Regions
 from training.tabletop.views import false_view, object_view, Pairs, random_view, truth, View
 
+POSITIONS = 'vision_model.embeddings.position_embedding.weight'
 _DARK = ('black', 'brown', 'white')
 _LOGIT_LIMIT = 4.6  # of the log of the temperature's inverse, as CLIP's
 
@@ -36,27 +38,35 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     loop.add_arguments(parser, steps=4000, batch=96, rate=1.5e-3)
     parser.add_argument('--val', type=Path, help='folder of the validation split, for the curve')
-    parser.add_argument('--init', type=Path, help='weights to begin with, as `clip.pt`')
+    parser.add_argument('--side', type=int, default=CLIP_SIDE,
+                        help=f'pixels of a view, in patches of {CLIP_PATCH} (default {CLIP_SIDE})')
+    parser.add_argument('--init', type=Path,
+                        help='weights to begin with, as `clip.pt`, maybe of another side')
     parser.add_argument('--false', type=int, default=0, help=(
         'views of no object in a batch, from regions.npz of the scenes (default 0)'))
     options = parser.parse_args(arguments)
+    side = options.side
+    if side % CLIP_PATCH:
+        parser.error(f'expected --side in patches of {CLIP_PATCH}, got {side}')
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     scenes = SceneSet(options.scenes)
     checked = SceneSet(options.val) if options.val else None
     tokenizer = build_tokenizer()
     torch.manual_seed(options.seed)
-    model = build_clip(tokenizer).to(options.device).train()
+    model = build_clip(tokenizer, side).train()
     if options.init:
-        model.load_state_dict(torch.load(options.init, weights_only=True)['model'])
+        state = torch.load(options.init, map_location='cpu', weights_only=True)['model']
+        model.load_state_dict(resized(state, side))
+    model.to(options.device)
     known = known_pairs(scenes)
     unknown = all_pairs(known) - known
     regions = Regions(options.scenes, scenes.labels.shape[1:]) if options.false else None
 
     def loss(rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
-        views = [random_view(rng, scenes, CLIP_SIDE, unknown, regions)
+        views = [random_view(rng, scenes, side, unknown, regions)
                  for _ in range(options.batch)]
         false = [] if regions is None else [
-            false_view(rng, scenes, CLIP_SIDE, regions) for _ in range(options.false)]
+            false_view(rng, scenes, side, regions) for _ in range(options.false)]
         return contrastive_loss(model, tokenizer, views, unknown, false)
 
     def check(averaged: Any) -> dict[str, float]:
@@ -65,6 +75,19 @@ def main(arguments: list[str] | None = None) -> None:
     trained = loop.train(model, loss, options, average=0.995, every=250,
                          check=check if checked else None)
     torch.save({'model': trained.state_dict()}, options.out / 'clip.pt')
+
+
+def side_of(state: dict[str, torch.Tensor]) -> int:
+    """Pixels of a side that a model with these weights sees."""
+    return math.isqrt(len(state[POSITIONS]) - 1) * CLIP_PATCH
+
+
+def resized(state: dict[str, torch.Tensor], side: int) -> dict[str, torch.Tensor]:
+    """The weights of a model that sees `side` pixels: its patches' places are interpolated."""
+    table, old, new = state[POSITIONS], side_of(state) // CLIP_PATCH, side // CLIP_PATCH
+    grid = F.interpolate(table[1:].T.reshape(1, -1, old, old), (new, new), mode='bicubic')
+    # The first place is the class token's.
+    return {**state, POSITIONS: torch.cat([table[:1], grid.reshape(table.shape[1], -1).T])}
 
 
 def known_pairs(scenes: SceneSet) -> Pairs:
@@ -129,13 +152,14 @@ def naming(
     Of pairs that training had and of those that validation asks for, of which the dark ones, and
     how often colour or surface, and shape.
     """
+    side = clip.model.config.vision_config.image_size
     names = _text_features(clip.model, clip.tokenizer, [f'the {c} {s}' for s, c in pairs])
     views, truths = [], []
     for row in scenes.rows[:count]:
         for number, thing in enumerate(scenes.things(row), start=1):
             if thing.pixels >= 60:
                 mask = scenes.labels[row] == number
-                views.append(object_view(scenes.images[row], mask, CLIP_SIDE, 1.15, 'grey'))
+                views.append(object_view(scenes.images[row], mask, side, 1.15, 'grey'))
                 truths.append((thing.colour, thing.shape))
     device = clip.model.logit_scale.device
     features = torch.cat([

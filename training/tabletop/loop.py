@@ -93,6 +93,7 @@ def train(
 
     started = saved = time.monotonic()
     sums: dict[str, float] = {}
+    counted = 0  # steps in `sums`: fewer than `every` after a stop
     while step < options.steps:
         for group in optimizer.param_groups:
             group['lr'] = learning_rate(step, options.steps, options.rate)
@@ -107,12 +108,12 @@ def train(
         step += 1
         for name, figure in {'loss': float(value.detach()), **figures}.items():
             sums[name] = sums.get(name, 0.0) + figure
+        counted += 1
         now = time.monotonic()
         if step % every == 0 or step == options.steps:
-            done = (step - 1) % every + 1
             line = {'step': step, 'seconds': round(seconds + now - started, 1),
-                    **{name: round(total / done, 5) for name, total in sums.items()}}
-            sums = {}
+                    **{name: round(total / counted, 5) for name, total in sums.items()}}
+            sums, counted = {}, 0
             if check is not None:
                 averaged.eval()
                 line |= check(averaged)

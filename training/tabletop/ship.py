@@ -26,6 +26,7 @@ from refdiff_ros.models.tabletop import (
     overrides_of,
 )
 from refdiff_ros.models.writer import write_bundle
+from training.tabletop.clip import side_of
 from training.tabletop.unet import build as build_diffusion
 
 _LICENCE = 'Apache-2.0'
@@ -57,9 +58,12 @@ def collect(folder: Path, base: str | None = None, name: str = NAME) -> ModelSet
     """The trained models of a folder, in half precision; what it lacks is of the bundle `base`."""
     tokenizer = build_tokenizer()
     known = load_bundle(base, device='cpu') if base else None
+    clip, overrides = _clip(folder, tokenizer, known), overrides_of(name)
+    overrides['released']['discriminative']['crop_size'] = (
+        clip.model.config.vision_config.image_size)
     return ModelSet(
-        name=name, trained=True, notice=NOTICES[name], overrides=overrides_of(name),
-        diffusion=_diffusion(folder, tokenizer, known), clip=_clip(folder, tokenizer, known),
+        name=name, trained=True, notice=NOTICES[name], overrides=overrides,
+        diffusion=_diffusion(folder, tokenizer, known), clip=clip,
         sam=_sam(folder, known, name), device=torch.device('cpu'), dtype=torch.float16)
 
 
@@ -82,8 +86,8 @@ def _diffusion(folder: Path, tokenizer: Any, known: ModelSet | None) -> Diffusio
 def _clip(folder: Path, tokenizer: Any, known: ModelSet | None) -> ClipModels:
     if known is not None and not (folder / 'clip').is_dir():
         return ClipModels(known.clip.model.half(), known.clip.tokenizer)
-    return ClipModels(
-        _filled(build_clip(tokenizer), _weights(folder / 'clip', 'clip.pt')[0]), tokenizer)
+    weights, _ = _weights(folder / 'clip', 'clip.pt')
+    return ClipModels(_filled(build_clip(tokenizer, side_of(weights)), weights), tokenizer)
 
 
 def _sam(folder: Path, known: ModelSet | None, name: str) -> torch.nn.Module:
