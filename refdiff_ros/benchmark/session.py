@@ -28,6 +28,7 @@ from refdiff_ros.benchmark.measure import measure, Passes
 from refdiff_ros.benchmark.peak import measure_peak
 from refdiff_ros.benchmark.record import failed_part, part_values, Record
 from refdiff_ros.benchmark.scale import scale, ScaleSetup
+from refdiff_ros.errors import BadRequestError
 from refdiff_ros.models.memory import free_caches, module_bytes, modules
 from refdiff_ros.models.sizes import size_text
 from refdiff_ros.models.untrained_sizes import OWN
@@ -262,6 +263,8 @@ class Session:
                 self._record.set(f'scale_{axis}', rows)
                 print(f'  {row["value"]} {row["contestant"]}: {report.scale_cell(row)}',
                       flush=True)
+        except BadRequestError as error:  # the picture has no more to vary
+            print(f'  stopped: {error}', flush=True)
         except Exception as error:
             _LOG.debug('scale failed', exc_info=True)
             print(f'  stopped: {type(error).__name__}: {error}', flush=True)
