@@ -159,6 +159,9 @@ class ProposalConfig:
         min_area_px: proposals of this many pixels or fewer are filtered out (0: empty ones).
         max_proposals: the N largest are kept; 0 keeps all.
         max_area_fraction: proposals covering more of the image are filtered out (1 keeps all).
+        still_within: with a standing camera, proposals of the frame before stay where the mean
+            colours of the picture's cells are within so many steps of 8 bit of what they were
+            when those were made (`still`); 0 makes all of every frame anew.
     """
 
     thresholds: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
@@ -179,6 +182,7 @@ class ProposalConfig:
     min_area_px: int = 0
     max_proposals: int = 0
     max_area_fraction: float = 1.0
+    still_within: float = 0.0
 
     def __post_init__(self):
         require(len(self.thresholds) > 0 and all(0 < t < 1 for t in self.thresholds),
@@ -201,6 +205,8 @@ class ProposalConfig:
         require(self.max_proposals >= 0, 'proposals.max_proposals >= 0', self.max_proposals)
         require(0 < self.max_area_fraction <= 1, 'proposals.max_area_fraction in (0, 1]',
                 self.max_area_fraction)
+        require(0 <= self.still_within <= 255, 'proposals.still_within in 0..255',
+                self.still_within)
 
 
 @dataclass(frozen=True)

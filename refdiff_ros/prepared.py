@@ -4,8 +4,10 @@ A second expression on the same frame finds the noised latents, the proposals an
 the proposals here, and pays only for its own part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,13 +17,32 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.generative import correlation
 from refdiff_ros.matching.colour_name import ColourNames
 from refdiff_ros.models.model_set import ModelSet
-from refdiff_ros.presets import Preset
-from refdiff_ros.proposals import sam
-from refdiff_ros.proposals.edges import proposals_along_edges
+from refdiff_ros.presets import Preset, ProposalConfig
+from refdiff_ros.proposals import still
 from refdiff_ros.results import Frame, Proposals, ReferringExpression
 
 # Attention maps of one frame that are kept for further questions about it.
 _KEPT_MAPS = 16
+
+
+_Known = TypeVar('_Known', ColourNames, similarity.DiscriminativeFrame)
+
+
+@dataclass(frozen=True)
+class _StillFrame:
+    """The last frame of a camera that stands still.
+
+    Attributes:
+        config: under which its proposals were made.
+        seen: its proposals.
+        before: what was known of the proposals of the frame before, by its key.
+        known: what is known of these.
+    """
+
+    config: ProposalConfig
+    seen: still.Seen
+    before: dict[Hashable, Any]
+    known: dict[Hashable, Any] = field(default_factory=dict)
 
 
 class PreparedFrames:
@@ -38,15 +59,17 @@ class PreparedFrames:
         self.models = models
         self._frames = FrameCache(capacity)
         self._texts = RecentCache()
+        self._still: _StillFrame | None = None
 
     def clear(self) -> None:
         """Drop everything that is kept, of frames and of texts."""
-        self._frames.clear()
+        self.clear_frames()
         self._texts.clear()
 
     def clear_frames(self) -> None:
         """Drop everything that is kept of frames."""
         self._frames.clear()
+        self._still = None
 
     def generative(self, frame: Frame, preset: Preset, seed: int) -> correlation.GenerativeFrame:
         """The noised latents (Eq. (3)) and what else the diffusion model knows of the frame."""
@@ -86,28 +109,46 @@ class PreparedFrames:
             raise BadRequestError(
                 f"expected a bundle with a segmentor, got '{self.models.name}' without one: "
                 'use mode G')
-        config = preset.proposals
+        config, model = preset.proposals, self.models.need('sam')
 
         def compute() -> Proposals:
-            found = sam.propose(self.models.need('sam'), frame, config)
-            rows = sam.filter_proposals(found.masks, config)
-            if config.edges == 'model':
-                return Proposals(found.masks, rows, found.quality)
-            cell_px = proposals_along_edges(frame.image_rgb, found.masks, found.cell_px)
-            return Proposals(found.masks, rows, found.quality, cell_px)
+            if not config.still_within:
+                return still.propose(model, frame, config)
+            return self._changed_proposals(model, frame, config)
         return self._frames.get(frame, ('proposals', config), compute)
 
     def colours(self, frame: Frame, preset: Preset, masks: np.ndarray) -> ColourNames:
         """The colours of the segmentor's proposals `masks` (N, H, W) under `preset`."""
-        return self._frames.get(
-            frame, ('colours', preset.proposals),
-            lambda: ColourNames(frame.image_rgb, masks))
+        def compute() -> ColourNames:
+            names = ColourNames(frame.image_rgb, masks)
+            return self._with_known(names, 'colours', masks)
+        return self._frames.get(frame, ('colours', preset.proposals), compute)
 
     def discriminative(
         self, frame: Frame, preset: Preset, masks: np.ndarray,
     ) -> similarity.DiscriminativeFrame:
         """What CLIP knows of the frame and the proposals `masks` (N, H, W) of `preset`."""
         clip, config = self.models.need('clip'), preset.discriminative
+
+        def compute() -> similarity.DiscriminativeFrame:
+            prepared = similarity.prepare_frame(clip, frame, masks, config, self._texts)
+            return self._with_known(prepared, config, masks)
         return self._frames.get(
-            frame, ('discriminative', config, preset.proposals),
-            lambda: similarity.prepare_frame(clip, frame, masks, config, self._texts))
+            frame, ('discriminative', config, preset.proposals), compute)
+
+    def _changed_proposals(
+        self, model: Any, frame: Frame, config: ProposalConfig,
+    ) -> Proposals:
+        last = self._still if self._still is not None and self._still.config == config else None
+        seen = still.propose_changed(model, frame, config, None if last is None else last.seen)
+        self._still = _StillFrame(config, seen, {} if last is None else last.known)
+        return seen.proposals
+
+    def _with_known(self, found: _Known, key: Hashable, masks: np.ndarray) -> _Known:
+        """`found` with what is known of those of its proposals that the frame before had."""
+        frame = self._still
+        if frame is not None and frame.seen.proposals.masks is masks:
+            if key in frame.before:
+                found.take_over(frame.before[key], frame.seen.came_from)
+            frame.known[key] = found
+        return found

@@ -42,3 +42,22 @@ def moved_frames(frame: Frame, count: int) -> list[Frame]:
     """`count` frames of a camera that pans: the picture shifted by one more pixel each."""
     return [Frame(np.ascontiguousarray(np.roll(frame.image_rgb, step, axis=1)))
             for step in range(1, count + 1)]
+
+
+def still_frames(frame: Frame, count: int, seed: int = 0) -> list[Frame]:
+    """`count` frames of a camera that stands while a thing moves, each with noise of its own.
+
+    The thing is a copy of the picture's upper left part, a sixth of its sides, which goes down the
+    middle diagonal, by a percent of it a frame.
+    """
+    rng = np.random.default_rng(seed)
+    height, width = frame.size_hw
+    thing = frame.image_rgb[:max(1, height // 6), :max(1, width // 6)]
+    frames = []
+    for step in range(1, count + 1):
+        share = 0.2 + step % 60 / 100
+        down, across = round(share * height), round(share * width)
+        image = frame.image_rgb + rng.normal(0, 2, frame.image_rgb.shape)
+        image[down:down + len(thing), across:across + thing.shape[1]] = thing
+        frames.append(Frame(np.clip(image, 0, 255).astype(np.uint8)))
+    return frames

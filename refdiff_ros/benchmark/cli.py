@@ -59,7 +59,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--expressions', type=_number(1), default=5, metavar='K',
                         help='also measure K expressions on one frame (default 5; 1: do not)')
     parser.add_argument('--frames', type=_number(0), default=5, metavar='F',
-                        help='also measure F new frames under one expression (default 5)')
+                        help='also measure F new frames under one expression, of a camera that '
+                        'pans, and with --set proposals.still_within=8 also of one that stands '
+                        '(default 5)')
     parser.add_argument('--repeats', type=_number(0), default=3, metavar='R',
                         help='timed passes; 0 takes the time of the counted pass (default 3)')
     parser.add_argument('--clock', default='wall', choices=['wall', 'cpu'],

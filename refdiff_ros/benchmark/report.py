@@ -14,7 +14,9 @@ _PARTS = {
     'expressions': '{count} expressions on one new frame, one by one',
     'batch': '{count} expressions on one new frame, in one call',
     'stream': 'one standing expression, a new frame each time',
+    'still': 'one standing expression, a new frame each time, a camera that stands',
 }
+_STREAMS = ('stream', 'still')
 
 
 def seconds_text(seconds: float) -> str:
@@ -49,7 +51,7 @@ def part_text(part: dict[str, Any]) -> str:
         f' (median of {count}, {seconds_text(found["least"])} to {seconds_text(found["most"])})'
         if count > 1 else ' (one pass, counted at the same time)'
         if part['timed_while_counting'] else ' (one pass)')
-    if part['part'] == 'stream':
+    if part['part'] in _STREAMS:
         times += f', {1 / found["median"]:.3g} frames/s'
     lines = [f'{title(part)}: {times}, CPU busy {seconds_text(part["cpu_seconds"])}']
     if 'flops' in part:
@@ -109,7 +111,7 @@ def summary_text(record: Record, contestants: Sequence[str], baselines: Sequence
     rows.append(['first expression', *(
         seconds_text(part['seconds']['median']) for part in firsts.values())])
     rows += _ratio_rows(record, 'first', list(firsts), baselines)
-    for kind in ('prefetched', 'next', 'expressions', 'batch', 'stream'):
+    for kind in ('prefetched', 'next', 'expressions', 'batch', *_STREAMS):
         if any(record.find(kind, name) for name in firsts):
             rows += _part_rows(record, kind, list(firsts), baselines)
     for kind, when in (('first', 'first expression'), ('next', 'another expression')):
@@ -143,7 +145,7 @@ def _part_rows(
     some = next(each for each in found if each is not None)
     rows = [[_PARTS[part].format(**some), *(
         '-' if each is None else seconds_text(each['seconds']['median']) for each in found)]]
-    if part == 'stream':
+    if part in _STREAMS:
         rows.append(['  frames/s', *(
             '-' if each is None else f'{1 / each["seconds"]["median"]:.3g}' for each in found)])
     return rows + _ratio_rows(record, part, names, baselines)

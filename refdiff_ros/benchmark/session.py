@@ -15,6 +15,7 @@ from refdiff_ros.benchmark.asked import (
     MIXED_EXPRESSIONS,
     moved_frames,
     PLAIN_EXPRESSIONS,
+    still_frames,
 )
 from refdiff_ros.benchmark.contestants import Contestant, Outcome, PublishedContestant
 from refdiff_ros.benchmark.line_up import (
@@ -51,6 +52,10 @@ class Session:
         """
         self._args = args
         self._values = parse_overrides(args.overrides)
+        # Each situation with new frames, and how these differ from one another.
+        self._streams = {'stream': moved_frames}
+        if self._values.get('proposals', {}).get('still_within'):
+            self._streams['still'] = still_frames
         image = read_image(args.image) if args.image else draw_picture(args.resolution)
         self._frame = Frame(image)
         self._plain_texts = tuple(args.say) or PLAIN_EXPRESSIONS
@@ -157,7 +162,8 @@ class Session:
         if not contestant.keeps:
             self._repeat_part('first', 'prefetched', contestant)
             self._repeat_part('first', 'next', contestant)
-            self._repeat_part('first', 'stream', contestant)
+            for part in self._streams:
+                self._repeat_part('first', part, contestant)
         else:
             def look_ahead() -> None:
                 contestant.forget()
@@ -170,7 +176,8 @@ class Session:
                        lambda: contestant.answer(self._frame, next(texts)))
         self._measure_expressions(contestant)
         if contestant.keeps and self._args.frames:
-            self._measure_stream(contestant, first)
+            for part in self._streams:
+                self._measure_stream(part, contestant, first)
 
     def _measure_expressions(self, contestant: Contestant) -> None:
         count = self._args.expressions
@@ -196,12 +203,12 @@ class Session:
         if found is not None:
             self._add({**found, 'part': part, 'same_as': done})
 
-    def _measure_stream(self, contestant: Contestant, text: str) -> None:
+    def _measure_stream(self, part: str, contestant: Contestant, text: str) -> None:
         passes = self._args.frames * (2 if self._device.type == 'cuda' else 1)
-        frames = iter(moved_frames(self._frame, passes + 1))
+        frames = iter(self._streams[part](self._frame, passes + 1))
         contestant.forget()
         contestant.answer(next(frames), text)
-        self._part('stream', contestant, lambda: contestant.answer(next(frames), text),
+        self._part(part, contestant, lambda: contestant.answer(next(frames), text),
                    repeats=self._args.frames, counted=False)
 
     def _part(

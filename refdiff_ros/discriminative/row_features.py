@@ -42,3 +42,18 @@ class RowFeatures:
         if kept is None:
             raise BadRequestError('expected at least one row, got none: nothing is kept yet')
         return kept[torch.from_numpy(rows).to(kept.device)]
+
+    def moved(self, came_from: np.ndarray) -> 'RowFeatures':
+        """The features of other proposals, as far as they are these.
+
+        Args:
+            came_from: (M,) the row of each here; -1 for one that is not here.
+        """
+        moved = RowFeatures(len(came_from))
+        if self._features is None:
+            return moved
+        moved._filled = (came_from >= 0) & self._filled[came_from]
+        # What -1 brings is not filled.
+        rows = torch.from_numpy(came_from).to(self._features.device)
+        moved._features = self._features[rows]  # (M, E)
+        return moved

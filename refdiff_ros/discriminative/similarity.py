@@ -9,7 +9,6 @@ Letters: N proposals, H W image height and width, E width of CLIP's common space
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -61,7 +60,8 @@ class DiscriminativeFrame:
         masks: (N, H, W) bool.
         texts: text features per sentence and what is read beside it, which frames may share.
         memories: patch keys and values per direction set.
-        masked, cropped: the features of both branches of Eq. (7) per direction set, row by row.
+        features: row by row, those of both branches of Eq. (7), 'masked' and 'cropped', per
+            direction set, and those 'retinted'.
     """
 
     clip: ClipModels
@@ -70,8 +70,17 @@ class DiscriminativeFrame:
     masks: np.ndarray
     texts: RecentCache
     memories: OrderedDict[Directions, PatchMemory] = field(default_factory=OrderedDict)
-    masked: dict[Directions, RowFeatures] = field(default_factory=dict)
-    cropped: dict[Directions, RowFeatures] = field(default_factory=dict)
+    features: dict[tuple[str, Directions], RowFeatures] = field(default_factory=dict)
+
+    def take_over(self, before: 'DiscriminativeFrame', came_from: np.ndarray) -> None:
+        """Take the features of proposals that were in another frame already.
+
+        Args:
+            before: what is known of that frame.
+            came_from: (N,) rows of these proposals there; -1 for those that were not.
+        """
+        for key, known in before.features.items():
+            self.features[key] = known.moved(came_from)
 
     @torch.no_grad()
     def prefetch(self, rows: np.ndarray | None = None) -> None:
@@ -192,8 +201,7 @@ class DiscriminativeFrame:
             visible = patch_masks(
                 self._masks_of(missing), memory.grid_hw, self.config.patch_cover)
             return masked_features(self.clip, memory, visible, self.config.layer)
-        kept = self.masked.setdefault(directions, RowFeatures(len(self.masks)))
-        return kept.get(rows, compute)
+        return self._features('masked', directions).get(rows, compute)
 
     @stage('clip_crops')
     def _cropped_rows(self, directions: Directions, rows: np.ndarray) -> torch.Tensor:
@@ -202,8 +210,7 @@ class DiscriminativeFrame:
             image = self._biased(directions)
             masks = torch.from_numpy(self._masks_of(missing)).to(image.device)
             return crop_features(self.clip, image, masks, self.config)
-        kept = self.cropped.setdefault(directions, RowFeatures(len(self.masks)))
-        return kept.get(rows, compute)
+        return self._features('cropped', directions).get(rows, compute)
 
     def _masks_of(self, rows: np.ndarray) -> np.ndarray:
         """Masks of different `rows`, ascending, without a copy where these are all."""
@@ -220,11 +227,10 @@ class DiscriminativeFrame:
         def compute(missing: np.ndarray) -> torch.Tensor:
             masks = torch.from_numpy(self._masks_of(missing)).to(self.image.device)
             return retinted_features(self.clip, self.image.float(), masks, self.config)
-        return self._retinted.get(rows, compute)
+        return self._features('retinted', ()).get(rows, compute)
 
-    @cached_property
-    def _retinted(self) -> RowFeatures:
-        return RowFeatures(len(self.masks))
+    def _features(self, kind: str, directions: Directions) -> RowFeatures:
+        return self.features.setdefault((kind, directions), RowFeatures(len(self.masks)))
 
     def _memory(self, directions: Directions) -> PatchMemory:
         if directions not in self.memories:

@@ -36,6 +36,17 @@ class ColourNames:
         self._image_rgb, self._masks = image_rgb, masks
         self._known: dict[int, str] = {}
 
+    def take_over(self, before: 'ColourNames', came_from: np.ndarray) -> None:
+        """Take the colours of masks that were in another frame already.
+
+        Args:
+            before: the colours of that frame.
+            came_from: (N,) rows of these masks there; -1 for those that were not.
+        """
+        for row, old in enumerate(came_from.tolist()):
+            if old in before._known:
+                self._known[row] = before._known[old]
+
     def prefetch(self, rows: np.ndarray) -> None:
         """Find those of `rows` (K,) ahead."""
         for row in rows.tolist():

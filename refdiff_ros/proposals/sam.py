@@ -67,7 +67,11 @@ class _Candidates:
 @stage('sam_masks')
 @torch.no_grad()
 def propose(
-    sam: Any, frame: Frame, config: ProposalConfig, embedding: Embedding | None = None,
+    sam: Any,
+    frame: Frame,
+    config: ProposalConfig,
+    embedding: Embedding | None = None,
+    points: np.ndarray | None = None,
 ) -> SamProposals:
     """Mask proposals for a frame.
 
@@ -76,6 +80,8 @@ def propose(
         frame: the picture.
         config: the grid, the thresholds and the batch size.
         embedding: of the same frame, if the caller kept one.
+        points: (K, 2) x and y in the unit square, where masks are asked for; None for the grid
+            that `config` says.
 
     Raises:
         BadRequestError: as in `Segmentor.embed`.
@@ -84,7 +90,7 @@ def propose(
     nms = require_package('torchvision.ops', 'models').nms
     segmentor = segmentor_of(sam)
     embedding = segmentor.embed(frame, config) if embedding is None else embedding
-    points = prompt_points(frame.image_rgb, config)
+    points = prompt_points(frame.image_rgb, config) if points is None else points
     batches = [_good_masks(segmentor, embedding, logits, quality, config)
                for logits, quality in segmentor.decode(embedding, points, config)]
     found = _Candidates(*(

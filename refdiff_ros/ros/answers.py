@@ -246,11 +246,15 @@ def prefetch(engine: 'Engine', frame_set: FrameSet, config: NodeConfig) -> None:
         _LOG.exception('unexpected error while preparing a frame')
 
 
-def _ask(engine: 'Engine', frame: Frame, expression: str, config: NodeConfig) -> 'Ask':
+def _ask(
+    engine: 'Engine', frame: Frame, expression: str, config: NodeConfig, standing: bool,
+) -> 'Ask':
     from refdiff_ros.engine import resolve_preset
 
     preset, mode = resolve_preset(engine.models, config.preset), Mode(config.mode)
-    preset = preset.override({'selection': {'min_presence': config.min_presence}})
+    preset = preset.override({
+        'selection': {'min_presence': config.min_presence},
+        'proposals': {'still_within': config.still_within if standing else 0.0}})
     return engine.ask(frame, expression, mode, preset, config.seed, config.check_expressions)
 
 
@@ -262,7 +266,8 @@ def _answer(
     small = decoded.small(config.max_megapixels * 1e6)
 
     began = time.perf_counter()
-    segmentation = engine.answer(_ask(engine, small, start.expression, config))
+    segmentation = engine.answer(
+        _ask(engine, small, start.expression, config, start.standing > 0))
     model_ms = (time.perf_counter() - began) * 1e3
 
     notes = decoded.problems + decoded.notes + segmentation.notes

@@ -171,6 +171,12 @@ PARAMETERS = (
         'Between answers to the standing expression, carry the last mask on to each new image by '
         "optical flow and publish it as well, marked 'CARRIED'."),
     ParameterSpec(
+        'still_within', 0.0,
+        'For a camera that stands still, and the standing expression: where the mean colours of '
+        'small parts of the image stay within so many steps of 8 bit, the proposals of the frame '
+        'before are kept, and others are made where something changed. 8 is a good value; 0 makes '
+        'all anew for each frame.', low=0.0, high=255.0),
+    ParameterSpec(
         'prefetch', False,
         'Without a standing expression, prepare frames as they come, at most max_rate a second, '
         'so that a service call without an image finds one ready: it is then answered on the '
@@ -281,6 +287,7 @@ class NodeConfig:
     reliability: str = 'auto'
     max_rate: float = 5.0
     follow: bool = True
+    still_within: float = 0.0
     prefetch: bool = False
     max_age: float = 1.0
     max_megapixels: float = 2.1

@@ -14,7 +14,9 @@ _SLIDE_M_S, _TURN_RAD_S, _APPROACH_M_S = 0.12, 0.2, 0.05
 _MOVING_SHARE = 0.5  # of the objects that stand on the table
 
 
-def moving_scenes(scene: Scene, count: int, rate_hz: float, seed: int = 0) -> list[Scene]:
+def moving_scenes(
+    scene: Scene, count: int, rate_hz: float, seed: int = 0, still_camera: bool = False,
+) -> list[Scene]:
     """`scene` at `count` moments, `rate_hz` a second; the first is `scene` itself.
 
     An object that meets another one or the table's rim stops. What stands on it goes along.
@@ -24,6 +26,7 @@ def moving_scenes(scene: Scene, count: int, rate_hz: float, seed: int = 0) -> li
         count: 1 or more.
         rate_hz: moments per second.
         seed: draws the motions.
+        still_camera: the objects move and the camera stands.
 
     Raises:
         BadRequestError: a count below 1, or a rate that is not positive.
@@ -40,7 +43,8 @@ def moving_scenes(scene: Scene, count: int, rate_hz: float, seed: int = 0) -> li
     for _ in range(count - 1):
         last, step_s = scenes[-1], 1 / rate_hz
         things = _slid(last.things, velocities, spins, step_s)
-        view = _moved(last.view, turn * step_s, approach * step_s)
+        view = last.view if still_camera else _moved(
+            last.view, turn * step_s, approach * step_s)
         scenes.append(replace(last, things=things, view=view))
     return scenes
 

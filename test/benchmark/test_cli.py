@@ -9,7 +9,7 @@ import torch
 
 from refdiff_ros.benchmark import contestants, line_up, report, session
 from refdiff_ros.benchmark.agreement import compare
-from refdiff_ros.benchmark.asked import draw_picture
+from refdiff_ros.benchmark.asked import draw_picture, still_frames
 from refdiff_ros.benchmark.contestants import Outcome
 from refdiff_ros.benchmark.machine import written_out_bytes
 from refdiff_ros.benchmark.proposal_count import limit_proposals
@@ -98,6 +98,30 @@ def test_several_expressions_and_a_stream_are_measured_too(tmp_path, capsys):
     assert 'vae' not in parts['next']['stages'] and 'sam_masks' not in parts['next']['stages']
     out = capsys.readouterr().out
     assert '2 expressions on one new frame, in one call' in out and 'frames/s' in out
+
+
+def test_a_camera_that_stands_is_measured_where_proposals_may_stay(tmp_path, capsys):
+    path = tmp_path / 'bench.json'
+    asked = [*QUICK, '--preset', 'onboard', '--baseline', 'published', '--json', str(path),
+             '--frames', '2', '--set', 'proposals.still_within=8']
+    assert main(asked) == 0
+    parts = {(part['part'], part['contestant']): part
+             for part in json.loads(path.read_text())['parts']}
+    assert parts['still', 'published']['same_as'] == 'first'
+    pans, stands = (parts[part, 'onboard']['stages'] for part in ('stream', 'still'))
+    assert 'sam_prompts' in pans
+    assert stands.get('sam_prompts', {'seconds': 0})['seconds'] < pans['sam_prompts']['seconds']
+    assert 'a camera that stands' in capsys.readouterr().out
+
+
+def test_frames_of_a_camera_that_stands_change_where_the_thing_goes():
+    frame = Frame(draw_picture((96, 128)))
+    one, two, *_ = (each.image_rgb.astype(int) for each in still_frames(frame, 2))
+    differ = np.abs(one - two).max(axis=2) > 30
+    down, across = np.nonzero(differ)
+    assert 0 < differ.mean() < 0.1
+    assert 15 < down.min() <= down.max() < 45 and 20 < across.min() <= across.max() < 60
+    assert (one != two).mean() > 0.5  # noise
 
 
 def test_an_answer_offers_as_many_candidates_as_it_is_measured_with(tmp_path, capsys, monkeypatch):

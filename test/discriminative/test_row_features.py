@@ -28,3 +28,26 @@ def test_a_failed_computation_leaves_rows_unfilled():
         features.get(np.array([0]), fail)
     found = features.get(np.array([0]), lambda rows: torch.ones(len(rows), 3))
     assert found.tolist() == [[1, 1, 1]]
+
+
+def test_features_move_with_their_rows_and_the_rest_is_computed():
+    asked = []
+
+    def compute(rows):
+        asked.append(rows.tolist())
+        return torch.from_numpy(rows * 10.0)[:, None]
+    features = RowFeatures(4)
+    features.get(np.array([1, 3]), compute)
+    moved = features.moved(np.array([-1, 3, 0, 1]))
+    assert moved.get(np.array([1, 3]), compute)[:, 0].tolist() == [30, 10]
+    assert asked == [[1, 3]]
+    assert moved.get(np.arange(4), compute)[:, 0].tolist() == [0, 30, 20, 10]
+    assert asked[1:] == [[0, 2]]
+    assert features.get(np.array([0]), compute)[:, 0].tolist() == [0]
+
+
+def test_where_nothing_is_filled_nothing_moves():
+    asked = []
+    RowFeatures(0).moved(np.array([-1, -1])).get(
+        np.array([0, 1]), lambda rows: asked.append(rows.tolist()) or torch.ones(2, 1))
+    assert asked == [[0, 1]]

@@ -59,3 +59,12 @@ def test_what_stands_on_something_goes_along():
 def test_nonsense_is_refused(given):
     with pytest.raises(BadRequestError, match='count of 1 or more and a rate above 0'):
         moving_scenes(random_scene(0), *given)
+
+
+def test_a_camera_may_stand_still_while_the_same_objects_slide():
+    for seed in SEEDS:
+        moving, still = (moving_scenes(random_scene(seed), 10, 5.0, still_camera=stands)
+                         for stands in (False, True))
+        assert {scene.view for scene in still} == {still[0].view}
+        assert [[thing.xy for thing in scene.things] for scene in still] == [
+            [thing.xy for thing in scene.things] for scene in moving]
