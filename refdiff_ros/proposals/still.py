@@ -1,9 +1,10 @@
 """Proposals of a frame: all made anew, or with a standing camera only where something changed.
 
 The picture is looked at as the mean colours of its cells. Where a cell differs from what it was
-when proposals were last made there, the segmentor is asked again; proposals whose boxes no such
-cell touches stay as they are. What stays is compared with the picture that it was made in and not
-with the frame before, so that slow changes add up until they count.
+when proposals were last made there, the segmentor is asked again; proposals that no such cell
+touches stay as they are, and so does what CLIP knows of them. What stays is compared with the
+picture that it was made in and not with the frame before, so that slow changes add up until they
+count.
 
 A mean over the whole picture would not do: a small thing that moves changes it as little as noise.
 
@@ -39,7 +40,7 @@ class Seen:
     Attributes:
         proposals: N of them.
         came_from: (N,) their rows in the frame before; -1 for those that were made anew.
-        cells: (h, w, 3) float32, mean colours of the pictures in which proposals were last made.
+        cells: (h, w, 3) int16, mean colours of the pictures in which proposals were last made.
         boxes: (N, 4) int, as `box_xyxy`; -1 for an empty mask.
     """
 
@@ -79,14 +80,13 @@ def propose_changed(
     changed = np.abs(cells - before.cells).max(axis=2) > config.still_within  # (h, w)
     if not changed.any():
         return Seen(before.proposals, np.arange(len(before.boxes)), before.cells, before.boxes)
-    around = _grown(changed)
-    touched = _touched(before.boxes, around, frame.size_hw)
+    around = _around(changed, frame.size_hw)
+    touched = _touched(before, around)
     points = prompt_points(frame.image_rgb, config)
-    scored = before.proposals.rows
-    # What was there is looked for all over its box and a prompt's distance around it.
-    asked = _at(around, points) | _within(
-        before.boxes[scored[touched[scored]]], max(frame.size_hw) / config.points_per_side,
-        points * frame.size_hw[::-1])
+    x, y = (points * frame.size_hw[::-1]).astype(int).T
+    # Where something changed, and where a proposal was that is no more.
+    gone = before.proposals.rows[touched[before.proposals.rows]]
+    asked = around[y, x] | before.proposals.masks[gone[:, None], y, x].any(axis=0)
     if asked.sum() > _MOST_ASKED * len(points):
         return _all_anew(propose(model, frame, config), cells)
     made = _made(model, frame, config, points[asked])
@@ -145,22 +145,21 @@ def _quality(proposals: Proposals) -> np.ndarray:
 
 
 def _mean_colours(image_rgb: np.ndarray) -> np.ndarray:
-    """(h, w, 3) float32."""
+    """(h, w, 3) int16."""
     cv2 = require_package('cv2', 'models')
     height, width = image_rgb.shape[:2]
     side = max(_CELL_PX, min(height, width) / _CELL_PART)
     size_wh = max(1, round(width / side)), max(1, round(height / side))
-    # In float32: rounded to 8 bit, a mean would change by a step from noise.
-    means: np.ndarray = cv2.resize(
-        image_rgb.astype(np.float32), size_wh, interpolation=cv2.INTER_AREA)
-    return means
+    means: np.ndarray = cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA)
+    return means.astype(np.int16)
 
 
-def _grown(changed: np.ndarray) -> np.ndarray:
-    """(h, w) bool, by a cell to all sides."""
+def _around(changed: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool: the pixels of cells (h, w) that changed, and of those beside them."""
     cv2 = require_package('cv2', 'models')
-    grown: np.ndarray = cv2.dilate(changed.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return grown
+    grown = cv2.dilate(changed.view(np.uint8), np.ones((3, 3), np.uint8))
+    around: np.ndarray = cv2.resize(grown, size_hw[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return around
 
 
 def _boxes(masks: np.ndarray) -> np.ndarray:
@@ -169,30 +168,11 @@ def _boxes(masks: np.ndarray) -> np.ndarray:
     return np.array(boxes, int).reshape(-1, 4)
 
 
-def _touched(boxes: np.ndarray, around: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """(N,) bool: whether one of the cells `around` (h, w) lies in each box, or that is empty."""
-    rows, columns = around.shape
-    x0, y0, x1, y1 = boxes.T
-    left, right = x0 * columns // size_hw[1], x1 * columns // size_hw[1]
-    top, bottom = y0 * rows // size_hw[0], y1 * rows // size_hw[0]
-    return np.array([
-        empty or around[up:down + 1, near:far + 1].any()
-        for empty, up, down, near, far in zip(x0 < 0, top, bottom, left, right, strict=True)],
-        bool)
-
-
-def _at(cells: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """What (h, w) cells say of points (K, 2) in the unit square, (K,)."""
-    rows, columns = cells.shape
-    x, y = (points * (columns, rows)).astype(int).T
-    found: np.ndarray = cells[y, x]
-    return found
-
-
-def _within(boxes: np.ndarray, margin_px: float, points_px: np.ndarray) -> np.ndarray:
-    """(K,) whether points (K, 2) lie in one of the boxes (M, 4), or as near as the margin."""
-    x, y = points_px.T
-    x0, y0, x1, y1 = boxes.T[:, :, None]
-    inside: np.ndarray = ((x0 - margin_px <= x) & (x <= x1 + margin_px)
-                          & (y0 - margin_px <= y) & (y <= y1 + margin_px)).any(axis=0)
-    return inside
+def _touched(before: Seen, around: np.ndarray) -> np.ndarray:
+    """(N,) bool: whether a proposal has a pixel `around` (H, W) what changed, or none at all."""
+    touched = np.ones(len(before.boxes), bool)
+    for row, (left, top, right, bottom) in enumerate(before.boxes.tolist()):
+        if left >= 0:
+            box = slice(top, bottom + 1), slice(left, right + 1)
+            touched[row] = (before.proposals.masks[row][box] & around[box]).any()
+    return touched
