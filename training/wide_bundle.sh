@@ -55,7 +55,7 @@ part regions regions --bundle "$begin" --scenes "$out/train" --count "${REGIONS:
 
 trainings() {
   "$1" clip clip --scenes "$out/train" --val "$out/val" --out "$out/clip" \
-    --steps "${CLIP_STEPS:-24000}" --false 32 "${clip_init[@]}"
+    --side 64 --steps "${CLIP_STEPS:-24000}" --false 32 "${clip_init[@]}"
   "$1" sam sam --init "$out/start/sam/start.pt" --scenes "$out/train" --val "$out/val" \
     --out "$out/sam" --size wide --batch 5 --prompts 8 --rate 6e-4 --steps "${SAM_STEPS:-9000}"
   "$1" unet unet --init "$out/start/unet/start.pt" --vae "$out/start/vae/vae.pt" \

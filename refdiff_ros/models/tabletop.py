@@ -19,7 +19,9 @@ NOTICES = {name: f'{name} knows tabletops in simulation and nothing else: for pi
 
 # Side of the square that the diffusion model sees; its latents are a quarter of it.
 DIFFUSION_SIDE = 192
-CLIP_SIDE, CLIP_PATCH = 48, 8
+CLIP_PATCH = 8
+# Side of the square that CLIP sees: twenty kinds want finer views than eight.
+CLIP_SIDE_OF = {NAME: 48, WIDE_NAME: 64}
 TEXT_WIDTH = 64
 
 SAM = {
@@ -45,8 +47,7 @@ _SAM = {'points_per_side': 14, 'points_per_batch': 49, 'pred_iou_thresh': 0.3,
 _OVERRIDES: dict[str, dict[str, Any]] = {
     'paper': {'generative': _DIFFUSION, 'proposals': _SAM},
     # The authors' smallest area is meant for larger pictures; for RefCOCOg they take 0 as well.
-    'released': {'generative': _DIFFUSION, 'proposals': {**_SAM, 'min_area_px': 0},
-                 'discriminative': {'crop_size': CLIP_SIDE}},
+    'released': {'generative': _DIFFUSION, 'proposals': {**_SAM, 'min_area_px': 0}},
     'onboard': {
         'generative': {
             **_DIFFUSION, 'pad_square': False, 'layers': (), 'start_step': 8,
@@ -82,6 +83,7 @@ _OWN = {NAME: _MINI, WIDE_NAME: _WIDE}
 def overrides_of(name: str) -> dict[str, dict[str, Any]]:
     """What the presets take with a bundle of these models, by preset and section."""
     taken = deepcopy(_OVERRIDES)
+    taken['released']['discriminative'] = {'crop_size': CLIP_SIDE_OF[name]}
     for section, values in _OWN[name].items():
         taken['onboard'][section] |= values
     return taken
@@ -122,7 +124,7 @@ def build_scheduler() -> Any:
     return require_package('diffusers', 'models').DDIMScheduler(**SCHEDULE)
 
 
-def build_clip(tokenizer: Any, side: int = CLIP_SIDE) -> torch.nn.Module:
+def build_clip(tokenizer: Any, side: int = CLIP_SIDE_OF[NAME]) -> torch.nn.Module:
     """`CLIPModel` with a ViT that sees squares of `side` pixels."""
     transformers = require_package('transformers', 'models')
     vision = {'hidden_size': 128, 'intermediate_size': 384, 'num_hidden_layers': 5,

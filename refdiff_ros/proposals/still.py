@@ -133,7 +133,11 @@ def _merged(
     quality = np.concatenate([old_quality[stays], _quality(made)[comes]])
     came_from = np.concatenate([stay[stays], np.full(comes.sum(), -1)])
     order = np.argsort(-quality, kind='stable')
-    masks = np.concatenate([old.masks[stay[stays]], made.masks[comes]])[order]
+    each = [*map(old.masks.__getitem__, stay[stays]),
+            *map(made.masks.__getitem__, np.flatnonzero(comes))]
+    masks = np.empty((len(each), *old.masks.shape[1:]), bool)
+    for mask, index in zip(masks, order, strict=True):
+        mask[:] = each[index]
     found = Proposals(masks, sam.filter_proposals(masks, config), quality[order],
                       max(old.cell_px, made.cell_px))
     boxes = np.concatenate([old_boxes[stays], boxes[comes]])[order]
@@ -169,7 +173,7 @@ def _boxes(masks: np.ndarray) -> np.ndarray:
 
 
 def _touched(before: Seen, around: np.ndarray) -> np.ndarray:
-    """(N,) bool: whether a proposal has a pixel `around` (H, W) what changed, or none at all."""
+    """(N,) bool: whether a proposal has a pixel `around` (H, W) what changed, or no pixel."""
     touched = np.ones(len(before.boxes), bool)
     for row, (left, top, right, bottom) in enumerate(before.boxes.tolist()):
         if left >= 0:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from refdiff_ros.models.mini_tokenizer import build_tokenizer
 from refdiff_ros.models.model_set import ClipModels
-from refdiff_ros.models.tabletop import build_clip, CLIP_PATCH, CLIP_SIDE
+from refdiff_ros.models.tabletop import build_clip, CLIP_PATCH, CLIP_SIDE_OF, NAME
 from refdiff_ros.sim.splits import VAL_HELD_OUT
 from refdiff_ros.sim.worlds import PAIRS
 from training.tabletop import loop
@@ -38,8 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     loop.add_arguments(parser, steps=4000, batch=96, rate=1.5e-3)
     parser.add_argument('--val', type=Path, help='folder of the validation split, for the curve')
-    parser.add_argument('--side', type=int, default=CLIP_SIDE,
-                        help=f'pixels of a view, in patches of {CLIP_PATCH} (default {CLIP_SIDE})')
+    parser.add_argument('--side', type=int, default=CLIP_SIDE_OF[NAME],
+                        help=f'pixels of a view, in patches of {CLIP_PATCH} (default %(default)s)')
     parser.add_argument('--init', type=Path,
                         help='weights to begin with, as `clip.pt`, maybe of another side')
     parser.add_argument('--false', type=int, default=0, help=(
