@@ -163,7 +163,7 @@ def test_clip_of_larger_views_goes_into_a_bundle(tmp_path):
     made = ship.collect(tmp_path, 'tabletop_wide', 'tabletop_wide')
     assert made.clip.model.config.vision_config.image_size == 64
     assert made.overrides['released']['discriminative']['crop_size'] == 64
-    assert tabletop.overrides_of('tabletop_wide')['released']['discriminative']['crop_size'] == 48
+    assert tabletop.overrides_of('tabletop_wide')['released']['discriminative']['crop_size'] == 64
 
 
 def test_a_coarse_segmentor_becomes_a_fine_one_that_sees_the_same():
