@@ -1,6 +1,6 @@
 """What `proposals.still_within` costs in accuracy and saves in time, on sequences.
 
-    python bench/still_camera.py --sequences 40 --try 4 8 12 --json out/still_camera.json
+    python bench/still_camera.py --sequences 40 --try 4 8 16 --json out/still_camera.json
 
 Simulated tabletops (`refdiff_ros.sim.motion`): objects slide, the last one is taken away after a
 third of the frames and put back after two thirds, and the camera stands still, or moves too with
