@@ -48,7 +48,7 @@ def still_frames(frame: Frame, count: int, seed: int = 0) -> list[Frame]:
     """`count` frames of a camera that stands while a thing moves, each with noise of its own.
 
     The thing is a copy of the picture's upper left part, a sixth of its sides, which goes down the
-    middle diagonal, by a percent of it a frame.
+    diagonal by a percent of it a frame.
     """
     rng = np.random.default_rng(seed)
     height, width = frame.size_hw

@@ -54,7 +54,8 @@ class Session:
         self._values = parse_overrides(args.overrides)
         # Each situation with new frames, and how these differ from one another.
         self._streams = {'stream': moved_frames}
-        if self._values.get('proposals', {}).get('still_within'):
+        proposals = self._values.get('proposals')
+        if isinstance(proposals, dict) and proposals.get('still_within'):
             self._streams['still'] = still_frames
         image = read_image(args.image) if args.image else draw_picture(args.resolution)
         self._frame = Frame(image)
