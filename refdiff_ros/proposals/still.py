@@ -56,7 +56,8 @@ def propose(model: Any, frame: Frame, config: ProposalConfig) -> Proposals:
     Raises:
         BadRequestError, MissingPackageError: as in `sam.propose`.
     """
-    return _made(model, frame, config, prompt_points(frame.image_rgb, config))
+    found = sam.propose(model, frame, config)
+    return _finished(frame, config, found.masks, found.quality, found.cell_px)
 
 
 def propose_changed(
@@ -89,24 +90,27 @@ def propose_changed(
     asked = around[y, x] | before.proposals.masks[gone[:, None], y, x].any(axis=0)
     if asked.sum() > _MOST_ASKED * len(points):
         return _all_anew(propose(model, frame, config), cells)
-    made = _made(model, frame, config, points[asked])
     # What was asked again is known anew, the rest still as it was.
     known = np.where(changed[:, :, None], cells, before.cells)
-    return _merged(before, np.flatnonzero(~touched), made, known, config)
+    stay = np.flatnonzero(~touched)
+    if not asked.any():
+        return _joined(before, stay, None, known, config)
+    found = sam.propose(model, frame, config, points=points[asked])
+    stays, comes = _without_duplicates(before, stay, found, config.box_nms_thresh)
+    made = _finished(
+        frame, config, found.masks[comes], found.quality[comes], found.cell_px)
+    return _joined(before, stay[stays], made, known, config)
 
 
-def _made(
-    model: Any, frame: Frame, config: ProposalConfig, points: np.ndarray,
+def _finished(
+    frame: Frame, config: ProposalConfig, masks: np.ndarray, quality: np.ndarray, cell_px: float,
 ) -> Proposals:
-    if not len(points):
-        nothing = np.zeros((0, *frame.size_hw), bool)
-        return Proposals(nothing, np.arange(0), np.zeros(0, np.float32))
-    found = sam.propose(model, frame, config, points=points)
-    rows = sam.filter_proposals(found.masks, config)
+    """The segmentor's masks, filtered and with the picture's edges."""
+    rows = sam.filter_proposals(masks, config)
     if config.edges == 'model':
-        return Proposals(found.masks, rows, found.quality)
-    cell_px = proposals_along_edges(frame.image_rgb, found.masks, found.cell_px)
-    return Proposals(found.masks, rows, found.quality, cell_px)
+        return Proposals(masks, rows, quality)
+    return Proposals(masks, rows, quality, proposals_along_edges(
+        frame.image_rgb, masks, cell_px))
 
 
 def _all_anew(made: Proposals, cells: np.ndarray) -> Seen:
@@ -114,34 +118,43 @@ def _all_anew(made: Proposals, cells: np.ndarray) -> Seen:
 
 
 @stage('sam_masks')
-def _merged(
-    before: Seen, stay: np.ndarray, made: Proposals, cells: np.ndarray, config: ProposalConfig,
-) -> Seen:
-    """Proposals `stay` of the frame before and those made now, best first.
+def _without_duplicates(
+    before: Seen, stay: np.ndarray, found: sam.SamProposals, threshold: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which proposals are left, of S that would stay and of M found now: (S,) and (M,) bool.
 
-    Of one that stays and one made now that are the same by `box_nms_thresh`, the better is left.
-    Among those made now there are no duplicates any more: their boxes have moved to the picture's
-    edges since.
+    Of two whose boxes have an IoU above the threshold it is the better one.
     """
     box_iou = require_package('torchvision.ops', 'models').box_iou
-    old, old_boxes, boxes = before.proposals, before.boxes[stay], _boxes(made.masks)
-    old_quality = _quality(old)[stay]
-    same = (box_iou(torch.from_numpy(old_boxes).float(), torch.from_numpy(boxes).float()).numpy()
-            > config.box_nms_thresh)  # (S, M)
-    better = old_quality[:, None] >= _quality(made)
-    stays, comes = ~(same & ~better).any(axis=1), ~(same & better).any(axis=0)
-    quality = np.concatenate([old_quality[stays], _quality(made)[comes]])
-    came_from = np.concatenate([stay[stays], np.full(comes.sum(), -1)])
+    old, new = (torch.from_numpy(boxes).float()
+                for boxes in (before.boxes[stay], _boxes(found.masks)))
+    same = box_iou(old, new).numpy() > threshold  # (S, M)
+    better = _quality(before.proposals)[stay, None] >= found.quality
+    return ~(same & ~better).any(axis=1), ~(same & better).any(axis=0)
+
+
+@stage('sam_masks')
+def _joined(
+    before: Seen, stay: np.ndarray, made: Proposals | None, cells: np.ndarray,
+    config: ProposalConfig,
+) -> Seen:
+    """Proposals `stay` of the frame before and those made now, best first."""
+    old = before.proposals
+    each = [*map(old.masks.__getitem__, stay)]
+    quality, boxes = _quality(old)[stay], before.boxes[stay]
+    came_from, cell_px = stay, old.cell_px
+    if made is not None:
+        each += [*made.masks]
+        quality = np.concatenate([quality, _quality(made)])
+        boxes = np.concatenate([boxes, _boxes(made.masks)])
+        came_from = np.concatenate([stay, np.full(len(made.masks), -1)])
+        cell_px = made.cell_px
     order = np.argsort(-quality, kind='stable')
-    each = [*map(old.masks.__getitem__, stay[stays]),
-            *map(made.masks.__getitem__, np.flatnonzero(comes))]
     masks = np.empty((len(each), *old.masks.shape[1:]), bool)
     for mask, index in zip(masks, order, strict=True):
         mask[:] = each[index]
-    found = Proposals(masks, sam.filter_proposals(masks, config), quality[order],
-                      max(old.cell_px, made.cell_px))
-    boxes = np.concatenate([old_boxes[stays], boxes[comes]])[order]
-    return Seen(found, came_from[order], cells, boxes)
+    found = Proposals(masks, sam.filter_proposals(masks, config), quality[order], cell_px)
+    return Seen(found, came_from[order], cells, boxes[order])
 
 
 def _quality(proposals: Proposals) -> np.ndarray:
