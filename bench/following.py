@@ -18,37 +18,26 @@ the time since the mask was true, and by what it says of itself (`kept`).
 
 import argparse
 import itertools
-import json
 from pathlib import Path
 import time
 
 import numpy as np
+from sequences import rendered, targets, write_figures
 
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.pictures.mask_flow import flow_step, LOST_BELOW, MaskFlow, small_grey
-from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.motion import moving_scenes
-from refdiff_ros.sim.render import render_scenes, SceneView
+from refdiff_ros.sim.render import SceneView
 from refdiff_ros.sim.splits import split_scene
 
-_BATCH = 15
 WAYS = ('each', 'carried', 'held', 'first', 'true')
 
 
 def sequence(index: int, frames: int, rate_hz: float, size_hw: tuple[int, int]) -> list[SceneView]:
     """The views of test scene `index` in motion."""
     scenes = moving_scenes(split_scene('test', index), frames, rate_hz)
-    return [view for start in range(0, frames, _BATCH)
-            for view in render_scenes(scenes[start:start + _BATCH], size_hw, depth=False)]
-
-
-def target(view: SceneView) -> tuple[str, int] | None:
-    """An expression that stays true when things move, and the row of its object."""
-    for said in expressions(view):
-        if said.kind in ('attribute', 'plain') and view.masks[said.row].sum() >= 60:
-            return said.text, said.row
-    return None
+    return rendered(scenes, size_hw)
 
 
 def carry(mask: np.ndarray, views: list[SceneView], steps: list) -> tuple[list, list, float]:
@@ -78,11 +67,11 @@ def run(args: argparse.Namespace) -> dict:
     index = 0
     while len(means['each']) < args.sequences:
         views = sequence(index, args.frames, args.rate, tuple(args.size))
-        asked = target(views[0])
+        asked = targets(views[0])
         index += 1
-        if asked is None:
+        if not asked:
             continue
-        text, row = asked
+        text, row = asked[0]
         greys = [small_grey(view.frame.image_rgb) for view in views]
         began = time.perf_counter()
         steps = [flow_step(a, b) for a, b in itertools.pairwise(greys)]
@@ -160,10 +149,7 @@ def main() -> None:
     parser.add_argument('--size', type=int, nargs=2, default=(192, 256), metavar=('H', 'W'))
     parser.add_argument('--json', type=Path, help='write the figures here')
     args = parser.parse_args()
-    result = run(args)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(result, indent=1) + '\n')
+    write_figures(run(args), args.json)
 
 
 if __name__ == '__main__':

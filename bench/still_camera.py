@@ -15,24 +15,21 @@ an answer after the first frame.
 
 import argparse
 from dataclasses import replace
-import json
 from pathlib import Path
 import time
 
 import numpy as np
+from sequences import rendered, SHOWN_PX, targets, write_figures
 
 from refdiff_ros.engine import Engine, resolve_preset
 from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.results import Frame
-from refdiff_ros.sim.expressions import expressions
 from refdiff_ros.sim.motion import moving_scenes
-from refdiff_ros.sim.render import render_scenes, SceneView
+from refdiff_ros.sim.render import SceneView
 from refdiff_ros.sim.scene import Scene
 from refdiff_ros.sim.splits import split_scene
-
-_SHOWN_PX = 60
 
 
 def sequence(args: argparse.Namespace, index: int) -> list[SceneView]:
@@ -42,8 +39,7 @@ def sequence(args: argparse.Namespace, index: int) -> list[SceneView]:
     third = args.frames // 3
     scenes = [_without_last(scene) if third <= place < 2 * third else scene
               for place, scene in enumerate(scenes)]
-    return [view for scene in scenes
-            for view in render_scenes([scene], tuple(args.size), depth=False)]
+    return rendered(scenes, tuple(args.size))
 
 
 def _without_last(scene: Scene) -> Scene:
@@ -72,31 +68,30 @@ def run(args: argparse.Namespace) -> dict:
     same, spent = {way: [] for way in ways}, {way: [] for way in ways}
     for index in range(args.first, args.first + args.sequences):
         views = sequence(args, index)
-        asked = [said for said in expressions(views[0]) if said.kind in ('attribute', 'plain')
-                 and views[0].masks[said.row].sum() >= _SHOWN_PX]
+        asked = targets(views[0])
         if not asked:
             continue
-        said = asked[index % len(asked)]
+        text, row = asked[index % len(asked)]
         found = {way: [] for way in ways}
         for place, view in enumerate(views):
             frame = noisy(view, args.noise, place)
-            truth = view.masks[said.row] if said.row < len(view.masks) else None
+            truth = view.masks[row] if row < len(view.masks) else None
             statuses = {}
             for way, engine in engines.items():
                 began = time.perf_counter()
-                answer = engine.segment(frame, said.text)
+                answer = engine.segment(frame, text)
                 if place:
                     spent[way].append(time.perf_counter() - began)
                 statuses[way] = answer.status
                 same[way].append(answer.status == statuses['anew'])
-                if truth is not None and truth.sum() >= _SHOWN_PX:
+                if truth is not None and truth.sum() >= SHOWN_PX:
                     mask = answer.mask if answer.status.has_mask else np.zeros_like(truth)
                     found[way].append(iou(*overlap(mask, truth)))
         for engine in engines.values():
             engine.forget_frames()
         for way in ways:
             means[way].append(float(np.mean(found[way])))
-        print(f'{said.text:28s} ' + '  '.join(f'{way} {means[way][-1]:.3f}' for way in ways),
+        print(f'{text:28s} ' + '  '.join(f'{way} {means[way][-1]:.3f}' for way in ways),
               flush=True)
     return _figures(args, means, same, spent)
 
@@ -132,10 +127,7 @@ def main() -> None:
     parser.add_argument('--size', type=int, nargs=2, default=(480, 640), metavar=('H', 'W'))
     parser.add_argument('--json', type=Path, help='write the figures here')
     args = parser.parse_args()
-    result = run(args)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(result, indent=1) + '\n')
+    write_figures(run(args), args.json)
 
 
 if __name__ == '__main__':

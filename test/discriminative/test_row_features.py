@@ -7,12 +7,17 @@ import torch
 from refdiff_ros.discriminative.row_features import RowFeatures
 
 
-def test_each_row_is_computed_once_and_given_in_order():
-    asked = []
-
+def tenfold(asked):
+    """Computes a feature of ten times the row, and notes in `asked` which were wanted."""
     def compute(rows):
         asked.append(rows.tolist())
         return torch.from_numpy(rows * 10.0)[:, None]
+    return compute
+
+
+def test_each_row_is_computed_once_and_given_in_order():
+    asked = []
+    compute = tenfold(asked)
     features = RowFeatures(5)
     assert features.get(np.array([3, 1, 3]), compute)[:, 0].tolist() == [30, 10, 30]
     assert features.get(np.array([0, 1]), compute)[:, 0].tolist() == [0, 10]
@@ -32,10 +37,7 @@ def test_a_failed_computation_leaves_rows_unfilled():
 
 def test_features_move_with_their_rows_and_the_rest_is_computed():
     asked = []
-
-    def compute(rows):
-        asked.append(rows.tolist())
-        return torch.from_numpy(rows * 10.0)[:, None]
+    compute = tenfold(asked)
     features = RowFeatures(4)
     features.get(np.array([1, 3]), compute)
     moved = features.moved(np.array([-1, 3, 0, 1]))
