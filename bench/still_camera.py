@@ -3,9 +3,10 @@
     python bench/still_camera.py --sequences 40 --try 4 8 16 --json out/still_camera.json
 
 Simulated tabletops (`refdiff_ros.sim.motion`): objects slide, the last one is taken away after a
-third of the frames and put back after two thirds, and the camera stands still, or moves too with
-`--moving`. Each frame has noise of its own. Each sequence asks for one object by shape and colour:
-with all proposals made anew for each frame, and with each value of `still_within`, in turns.
+third of the frames and put back after two thirds, and the camera stands still, or does as
+`--camera` says. Each frame has noise of its own. Each sequence asks for one object by shape and
+colour: with all proposals made anew for each frame, and with each value of `still_within`, in
+turns.
 
 IoU is with the true mask of the frame, 0 for a refusal; frames on which the object is hidden do
 not count. Printed are its mean over sequences, the mean difference from 'anew' with its 95 %
@@ -26,7 +27,7 @@ from refdiff_ros.evaluation.metrics.bootstrap import bootstrap_interval
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.results import Frame
-from refdiff_ros.sim.motion import moving_scenes
+from refdiff_ros.sim.motion import CAMERAS, moving_scenes
 from refdiff_ros.sim.render import SceneView
 from refdiff_ros.sim.scene import Scene
 from refdiff_ros.sim.splits import split_scene
@@ -35,7 +36,7 @@ from refdiff_ros.sim.splits import split_scene
 def sequence(args: argparse.Namespace, index: int) -> list[SceneView]:
     """The views of scene `index` of the split in motion, without noise."""
     scenes = moving_scenes(split_scene(args.split, index), args.frames, args.rate,
-                           still_camera=not args.moving)
+                           camera=args.camera)
     third = args.frames // 3
     scenes = [_without_last(scene) if third <= place < 2 * third else scene
               for place, scene in enumerate(scenes)]
@@ -123,7 +124,7 @@ def main() -> None:
     parser.add_argument('--noise', type=float, default=3.0, help='standard deviation, 8-bit steps')
     parser.add_argument('--try', dest='tried', type=float, nargs='+', default=[8.0],
                         metavar='STEPS', help='values of still_within (default 8)')
-    parser.add_argument('--moving', action='store_true', help='the camera moves too')
+    parser.add_argument('--camera', choices=CAMERAS, default='stands')
     parser.add_argument('--size', type=int, nargs=2, default=(480, 640), metavar=('H', 'W'))
     parser.add_argument('--json', type=Path, help='write the figures here')
     args = parser.parse_args()

@@ -159,9 +159,9 @@ class ProposalConfig:
         min_area_px: proposals of this many pixels or fewer are filtered out (0: empty ones).
         max_proposals: the N largest are kept; 0 keeps all.
         max_area_fraction: proposals covering more of the image are filtered out (1 keeps all).
-        still_within: with a standing camera, proposals of the frame before stay where the mean
-            colours of the picture's cells are within so many steps of 8 bit of what they were
-            when those were made (`still`); 0 makes all of every frame anew.
+        still_within: proposals of the frame before stay where the mean colours of the picture's
+            cells are within so many steps of 8 bit of what they were when those were made, the
+            camera's motion aside (`still`); 0 makes all of every frame anew.
     """
 
     thresholds: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))

@@ -30,7 +30,7 @@ _Known = TypeVar('_Known', ColourNames, similarity.DiscriminativeFrame)
 
 @dataclass(frozen=True)
 class _StillFrame:
-    """The last frame of a camera that stands still.
+    """The last frame, of which proposals may stay.
 
     Attributes:
         config: under which its proposals were made.

@@ -1,4 +1,4 @@
-"""Proposals of a frame: all made anew, or with a standing camera only where something changed.
+"""Proposals of a frame: all made anew, or only where something changed since the frame before.
 
 The picture is looked at as the mean colours of its cells. Where a cell differs from what it was
 when proposals were last made there, the segmentor is asked again; proposals that no such cell
@@ -6,12 +6,16 @@ touches stay as they are, and so does what CLIP knows of them. What stays is com
 picture that it was made in and not with the frame before, so that slow changes add up until they
 count.
 
+A camera that moves moves the whole picture (`camera_motion`): where that leaves fewer cells that
+differ, proposals and the picture that they were made in go along. What comes in at the border is
+taken to go on as it ended there, until it looks different.
+
 A mean over the whole picture would not do: a small thing that moves changes it as little as noise.
 
 Letters: N proposals, H W image height and width, h w cells, K prompts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +26,7 @@ from refdiff_ros.masks.boxes import box_xyxy
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import ProposalConfig
 from refdiff_ros.proposals import sam
+from refdiff_ros.proposals.camera_motion import camera_motion, moved_picture, MovingMask
 from refdiff_ros.proposals.edges import proposals_along_edges
 from refdiff_ros.proposals.points import prompt_points
 from refdiff_ros.results import Frame, Proposals
@@ -29,6 +34,8 @@ from refdiff_ros.stages import stage
 
 # Side of a cell in pixels, or a part of the shorter side where that is more.
 _CELL_PX, _CELL_PART = 8, 60
+# Share of the best quality above which a mask is likely to show a thing.
+_GOOD = 0.8
 # Where more of the prompts are to be asked again, all are: little would be saved.
 _MOST_ASKED = 0.6
 
@@ -40,14 +47,16 @@ class Seen:
     Attributes:
         proposals: N of them.
         came_from: (N,) their rows in the frame before; -1 for those that were made anew.
-        cells: (h, w, 3) int16, mean colours of the pictures in which proposals were last made.
+        picture: (H, W, 3) uint8, what was seen where proposals were last made.
         boxes: (N, 4) int, as `box_xyxy`; -1 for an empty mask.
+        moving: the N masks as the camera's motion brought them here; none before it moved.
     """
 
     proposals: Proposals
     came_from: np.ndarray
-    cells: np.ndarray
+    picture: np.ndarray
     boxes: np.ndarray
+    moving: tuple[MovingMask, ...] = ()
 
 
 def propose(model: Any, frame: Frame, config: ProposalConfig) -> Proposals:
@@ -75,27 +84,30 @@ def propose_changed(
     Raises:
         BadRequestError, MissingPackageError: as in `sam.propose`.
     """
-    cells = _mean_colours(frame.image_rgb)
+    image = frame.image_rgb
     if before is None or before.proposals.masks.shape[1:] != frame.size_hw:
-        return _all_anew(propose(model, frame, config), cells)
-    changed = np.abs(cells - before.cells).max(axis=2) > config.still_within  # (h, w)
-    if not changed.any():
-        return Seen(before.proposals, np.arange(len(before.boxes)), before.cells, before.boxes)
+        return _all_anew(propose(model, frame, config), image)
+    before, changed = _along(before, image, config)
     around = _around(changed, frame.size_hw)
     touched = _touched(before, around)
+    if not changed.any() and not touched.any():
+        return before
     points = prompt_points(frame.image_rgb, config)
     x, y = (points * frame.size_hw[::-1]).astype(int).T
     # Where something changed, and where a proposal was that is no more.
     gone = before.proposals.rows[touched[before.proposals.rows]]
-    asked = around[y, x] | before.proposals.masks[gone[:, None], y, x].any(axis=0)
+    in_gone = before.proposals.masks[gone[:, None], y, x]  # (G, K)
+    asked = around[y, x] | in_gone.any(axis=0)
     if asked.sum() > _MOST_ASKED * len(points):
-        return _all_anew(propose(model, frame, config), cells)
+        return _all_anew(propose(model, frame, config), image)
     # What was asked again is known anew, the rest still as it was.
-    known = np.where(changed[:, :, None], cells, before.cells)
+    known = np.where(_pixels(changed, frame.size_hw)[:, :, None], image, before.picture)
     stay = np.flatnonzero(~touched)
-    if not asked.any():
+    missed = gone[~in_gone.any(axis=1)]
+    points = np.concatenate([points[asked], _middles(before, missed)])
+    if not len(points):
         return _joined(before, stay, None, known, config)
-    found = sam.propose(model, frame, config, points=points[asked])
+    found = sam.propose(model, frame, config, points=points)
     stays, comes = _without_duplicates(before, stay, found, config.box_nms_thresh)
     made = _finished(
         frame, config, found.masks[comes], found.quality[comes], found.cell_px)
@@ -113,8 +125,37 @@ def _finished(
         frame.image_rgb, masks, cell_px))
 
 
-def _all_anew(made: Proposals, cells: np.ndarray) -> Seen:
-    return Seen(made, np.full(len(made.masks), -1), cells, _boxes(made.masks))
+def _all_anew(made: Proposals, image_rgb: np.ndarray) -> Seen:
+    return Seen(made, np.full(len(made.masks), -1), image_rgb, _boxes(made.masks))
+
+
+@stage('sam_masks')
+def _along(
+    before: Seen, image_rgb: np.ndarray, config: ProposalConfig,
+) -> tuple[Seen, np.ndarray]:
+    """What was seen as the camera sees it now, and which cells (h, w) changed beside that."""
+    cells, old = _mean_colours(image_rgb), before.proposals
+    changed = _differ(cells, before.picture, config)
+    stands = replace(before, came_from=np.arange(len(before.boxes)))
+    if not changed.any():
+        return stands, changed
+    motion = camera_motion(before.picture, image_rgb)
+    if motion is None:
+        return stands, changed
+    picture = moved_picture(before.picture, motion)
+    still_changed = _differ(cells, picture, config)
+    if still_changed.sum() >= changed.sum():
+        return stands, changed
+    moving = tuple(mask.moved(motion) for mask in before.moving or _moving(before))
+    masks = np.zeros_like(old.masks)
+    for mask, into in zip(moving, masks, strict=True):
+        mask.draw(into)
+    moved = Proposals(masks, sam.filter_proposals(masks, config), old.quality, old.cell_px)
+    return Seen(moved, stands.came_from, picture, _boxes(masks), moving), still_changed
+
+
+def _moving(seen: Seen) -> tuple[MovingMask, ...]:
+    return tuple(map(MovingMask.found, seen.proposals.masks, seen.boxes.tolist()))
 
 
 @stage('sam_masks')
@@ -135,7 +176,7 @@ def _without_duplicates(
 
 @stage('sam_masks')
 def _joined(
-    before: Seen, stay: np.ndarray, made: Proposals | None, cells: np.ndarray,
+    before: Seen, stay: np.ndarray, made: Proposals | None, picture: np.ndarray,
     config: ProposalConfig,
 ) -> Seen:
     """Proposals `stay` of the frame before and those made now, best first."""
@@ -143,10 +184,13 @@ def _joined(
     each = [*map(old.masks.__getitem__, stay)]
     quality, boxes = _quality(old)[stay], before.boxes[stay]
     came_from, cell_px = stay, old.cell_px
+    moving = [*map(before.moving.__getitem__, stay)] if before.moving else []
     if made is not None:
         each += [*made.masks]
         quality = np.concatenate([quality, _quality(made)])
-        boxes = np.concatenate([boxes, _boxes(made.masks)])
+        boxes = np.concatenate([boxes, new_boxes := _boxes(made.masks)])
+        if moving:
+            moving += map(MovingMask.found, made.masks, new_boxes.tolist())
         came_from = np.concatenate([stay, np.full(len(made.masks), -1)])
         cell_px = made.cell_px
     order = np.argsort(-quality, kind='stable')
@@ -154,7 +198,8 @@ def _joined(
     for mask, index in zip(masks, order, strict=True):
         mask[:] = each[index]
     found = Proposals(masks, sam.filter_proposals(masks, config), quality[order], cell_px)
-    return Seen(found, came_from[order], cells, boxes[order])
+    return Seen(found, came_from[order], picture, boxes[order],
+                tuple(map(moving.__getitem__, order)) if moving else ())
 
 
 def _quality(proposals: Proposals) -> np.ndarray:
@@ -171,12 +216,25 @@ def _mean_colours(image_rgb: np.ndarray) -> np.ndarray:
     return means.astype(np.int16)
 
 
+def _differ(cells: np.ndarray, picture: np.ndarray, config: ProposalConfig) -> np.ndarray:
+    """(h, w) bool: which mean colours (h, w, 3) are not those of `picture`."""
+    off = np.abs(cells - _mean_colours(picture)).max(axis=2)
+    differ: np.ndarray = off > config.still_within
+    return differ
+
+
 def _around(changed: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     """(H, W) bool: the pixels of cells (h, w) that changed, and of those beside them."""
     cv2 = require_package('cv2', 'models')
-    grown = cv2.dilate(changed.view(np.uint8), np.ones((3, 3), np.uint8))
-    around: np.ndarray = cv2.resize(grown, size_hw[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    return around
+    return _pixels(cv2.dilate(changed.view(np.uint8), np.ones((3, 3), np.uint8)), size_hw)
+
+
+def _pixels(cells: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool: the pixels of cells (h, w)."""
+    cv2 = require_package('cv2', 'models')
+    pixels: np.ndarray = cv2.resize(
+        cells.view(np.uint8), size_hw[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return pixels
 
 
 def _boxes(masks: np.ndarray) -> np.ndarray:
@@ -185,11 +243,30 @@ def _boxes(masks: np.ndarray) -> np.ndarray:
     return np.array(boxes, int).reshape(-1, 4)
 
 
+def _middles(seen: Seen, rows: np.ndarray) -> np.ndarray:
+    """(K, 2) x and y in the unit square: middles of the boxes of `rows` where the mask is.
+
+    For small things between the points of the grid, which a point beside them had found. Masks
+    that are much worse than the best seldom show a thing, and are left out.
+    """
+    size_hw = seen.picture.shape[:2]
+    quality = _quality(seen.proposals)
+    rows = rows[quality[rows] >= _GOOD * quality.max(initial=0)]
+    left, top, right, bottom = seen.boxes[rows].T
+    x, y = (left + right) // 2, (top + bottom) // 2
+    middles = (np.stack([x, y], axis=1) + 0.5) / size_hw[::-1]
+    return np.asarray(middles[seen.proposals.masks[rows, y, x]])
+
+
 def _touched(before: Seen, around: np.ndarray) -> np.ndarray:
-    """(N,) bool: whether a proposal has a pixel `around` (H, W) what changed, or no pixel."""
+    """(N,) bool: whether a proposal is to be made anew.
+
+    It has a pixel `around` (H, W) what changed, or none at all, or the camera moved it far.
+    """
     touched = np.ones(len(before.boxes), bool)
     for row, (left, top, right, bottom) in enumerate(before.boxes.tolist()):
         if left >= 0:
             box = slice(top, bottom + 1), slice(left, right + 1)
             touched[row] = (before.proposals.masks[row][box] & around[box]).any()
+    touched[[row for row, mask in enumerate(before.moving) if mask.is_guess]] = True
     return touched

@@ -172,8 +172,8 @@ PARAMETERS = (
         "optical flow and publish it as well, marked 'CARRIED'."),
     ParameterSpec(
         'still_within', 0.0,
-        'For a camera that stands still, and the standing expression: where the mean colours of '
-        'small parts of the image stay within so many steps of 8 bit, the proposals of the frame '
+        'For the standing expression: where the mean colours of small parts of the image stay '
+        "within so many steps of 8 bit, the camera's motion aside, the proposals of the frame "
         'before are kept, and others are made where something changed. 8 is a good value; 0 makes '
         'all anew for each frame.', low=0.0, high=255.0),
     ParameterSpec(

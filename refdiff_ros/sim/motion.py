@@ -1,4 +1,4 @@
-"""A tabletop in motion: the camera circles, objects slide, and which is where is known."""
+"""A tabletop in motion: camera and objects move, and which is where is known."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,13 +9,15 @@ import numpy as np
 from refdiff_ros.errors import BadRequestError
 from refdiff_ros.sim.scene import is_clear, Scene, TABLE_HALF_XY, Thing, View
 
-# Largest speeds: of objects in m/s, of the camera about the table in rad/s, towards it in m/s.
+CAMERAS = 'circles', 'pans', 'stands'
+# Largest speeds: of objects in m/s, of the camera in rad/s about the table or itself, and towards
+# the table in m/s.
 _SLIDE_M_S, _TURN_RAD_S, _APPROACH_M_S = 0.12, 0.2, 0.05
 _MOVING_SHARE = 0.5  # of the objects that stand on the table
 
 
 def moving_scenes(
-    scene: Scene, count: int, rate_hz: float, seed: int = 0, still_camera: bool = False,
+    scene: Scene, count: int, rate_hz: float, seed: int = 0, camera: str = 'circles',
 ) -> list[Scene]:
     """`scene` at `count` moments, `rate_hz` a second; the first is `scene` itself.
 
@@ -26,11 +28,14 @@ def moving_scenes(
         count: 1 or more.
         rate_hz: moments per second.
         seed: draws the motions.
-        still_camera: the objects move and the camera stands.
+        camera: 'circles' about the table and comes nearer or goes away, 'pans' about itself, or
+            'stands'.
 
     Raises:
-        BadRequestError: a count below 1, or a rate that is not positive.
+        BadRequestError: a count below 1, a rate that is not positive, or another camera.
     """
+    if camera not in CAMERAS:
+        raise BadRequestError(f'expected a camera of {CAMERAS}, got {camera!r}')
     if count < 1 or not rate_hz > 0:
         raise BadRequestError(
             f'expected a count of 1 or more and a rate above 0 Hz, got {count} and {rate_hz}')
@@ -43,8 +48,7 @@ def moving_scenes(
     for _ in range(count - 1):
         last, step_s = scenes[-1], 1 / rate_hz
         things = _slid(last.things, velocities, spins, step_s)
-        view = last.view if still_camera else _moved(
-            last.view, turn * step_s, approach * step_s)
+        view = _seen_from(last.view, camera, turn * step_s, approach * step_s)
         scenes.append(replace(last, things=things, view=view))
     return scenes
 
@@ -77,5 +81,14 @@ def _may_stand(xy: tuple[float, float], row: int, things: Sequence[Thing]) -> bo
         other for number, other in enumerate(things) if number != row and other.on != row))
 
 
-def _moved(view: View, turn: float, approach: float) -> View:
-    return replace(view, azimuth=view.azimuth + turn, distance=view.distance + approach)
+def _seen_from(view: View, camera: str, turn: float, approach: float) -> View:
+    if camera == 'circles':
+        return replace(view, azimuth=view.azimuth + turn, distance=view.distance + approach)
+    if camera == 'stands':
+        return view
+    # The point looked at goes about the point below the camera.
+    away = view.distance * math.cos(view.elevation)
+    x, y = view.target_xy
+    x += away * (math.sin(view.azimuth) - math.sin(view.azimuth + turn))
+    y += away * (math.cos(view.azimuth + turn) - math.cos(view.azimuth))
+    return replace(view, target_xy=(x, y), azimuth=view.azimuth + turn)

@@ -1,4 +1,4 @@
-"""Proposals that stay while the camera stands still: the shipped segmentor on moving pictures."""
+"""Proposals that stay from frame to frame: the shipped segmentor on moving pictures."""
 
 from dataclasses import replace
 
@@ -10,6 +10,8 @@ from refdiff_ros.errors import BadRequestError
 from refdiff_ros.evaluation.metrics.iou import iou, overlap
 from refdiff_ros.models.manager import load_bundle
 from refdiff_ros.presets import ProposalConfig
+from refdiff_ros.proposals import still
+from refdiff_ros.proposals.camera_motion import moved_picture
 from refdiff_ros.proposals.still import propose, propose_changed
 from refdiff_ros.results import Frame, Status
 from refdiff_ros.sim.expressions import expressions
@@ -131,11 +133,77 @@ def test_a_change_on_bare_table_needs_no_mask(shipped, preset):
         assert at(second.proposals, name)[0] == at(first.proposals, name)[0]
 
 
+def test_a_small_thing_between_the_points_is_asked_for_at_its_middle(
+        shipped, preset, monkeypatch):
+    first = propose_changed(shipped.sam, picture(0, noise=0), preset.proposals, None)
+    asked = []
+
+    def spied(*args, points=None, **kwargs):
+        asked.append(points)
+        return propose_with_sam(*args, points=points, **kwargs)
+    propose_with_sam = still.sam.propose
+    monkeypatch.setattr(still.sam, 'propose', spied)
+    # Of one point a side there is none in a disc.
+    config = replace(preset.proposals, points_per_side=1, points_kept=1.0)
+    image = picture(0, noise=0).image_rgb.copy()
+    down, across, _colour = DISCS['red']
+    image[down - 4:down + 4, across + 20:across + 40] = 90  # something comes close to the disc
+    second = propose_changed(shipped.sam, Frame(image), config, first)
+    middle = np.array([across, down]) / SIZE_HW[::-1]
+    assert min(np.abs(asked[0] - middle).max(axis=1)) < 0.01
+    assert at(second.proposals, 'red')[0] > 0.85
+
+
+def wide_picture(noise_seed):
+    """Nine discs on a table that is wider than what a camera sees of it."""
+    rng = np.random.default_rng(7)
+    image = np.full((SIZE_HW[0], 2 * SIZE_HW[1], 3), 170.0)
+    y, x = np.mgrid[:image.shape[0], :image.shape[1]]
+    for row in range(9):
+        inside = np.hypot(y - (60, 150)[row % 2], x - 70 * row - 35) < 24
+        image[inside] = rng.integers(30, 230, 3)
+    image += np.random.default_rng(noise_seed).normal(0, 3, image.shape)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def test_what_a_panning_camera_saw_before_stays_and_goes_along(shipped, preset):
+    seen, kept = None, []
+    for step in range(12):
+        image = wide_picture(step)[:, 6 * step:6 * step + SIZE_HW[1]]
+        before, seen = seen, propose_changed(
+            shipped.sam, Frame(np.ascontiguousarray(image)), preset.proposals, seen)
+        if before is not None:
+            kept.append((seen.came_from >= 0).mean())
+        y, x = np.mgrid[:SIZE_HW[0], :SIZE_HW[1]]
+        for row in range(9):
+            across = 70 * row + 35 - 6 * step
+            if not 30 < across < SIZE_HW[1] - 30:
+                continue
+            disc = np.hypot(y - (60, 150)[row % 2], x - across) < 24
+            assert max(iou(*overlap(seen.proposals.masks[each], disc))
+                       for each in seen.proposals.rows) > 0.85
+    assert np.mean(kept) > 0.5
+
+
+def test_a_camera_that_comes_nearer_makes_all_anew_in_time(shipped, preset):
+    first = wide_picture(0)[:, :SIZE_HW[1]]
+    seen, stayed = None, []
+    for step in range(10):
+        scale = 1 + 0.04 * step
+        motion = np.array([[scale, 0, 160 * (1 - scale)], [0, scale, 120 * (1 - scale)],
+                           [0, 0, 1]])
+        seen = propose_changed(shipped.sam, Frame(moved_picture(first, motion)),
+                               preset.proposals, seen)
+        stayed.append(int((seen.came_from >= 0).sum()))
+        assert not any(mask.is_guess for mask in seen.moving)
+    assert stayed[1] > min(stayed[2:])
+
+
 def test_an_engine_follows_what_moves(shipped, preset):
     """Answers with the option are those without, CLIP's features of what stays being kept."""
     kept, anew = Engine(shipped, preset), Engine(shipped, preset.override(
         {'proposals': {'still_within': 0.0}}))
-    scenes = moving_scenes(random_scene(5), 4, 2.0, still_camera=True)
+    scenes = moving_scenes(random_scene(5), 4, 2.0, camera='stands')
     views = list(render_scenes(scenes, SIZE_HW, depth=False))
     texts = {said.text: said.row for said in expressions(views[0])
              if said.kind in ('plain', 'attribute')}

@@ -3,10 +3,12 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 
 from refdiff_ros.errors import BadRequestError
-from refdiff_ros.sim.motion import moving_scenes
+from refdiff_ros.sim.mjcf import camera_pose
+from refdiff_ros.sim.motion import CAMERAS, moving_scenes
 from refdiff_ros.sim.scene import random_scene, TABLE_HALF_XY
 
 SEEDS = range(12)
@@ -61,10 +63,19 @@ def test_nonsense_is_refused(given):
         moving_scenes(random_scene(0), *given)
 
 
-def test_a_camera_may_stand_still_while_the_same_objects_slide():
+def test_a_camera_may_stand_or_pan_while_the_same_objects_slide():
     for seed in SEEDS:
-        moving, still = (moving_scenes(random_scene(seed), 10, 5.0, still_camera=stands)
-                         for stands in (False, True))
-        assert {scene.view for scene in still} == {still[0].view}
-        assert [[thing.xy for thing in scene.things] for scene in still] == [
-            [thing.xy for thing in scene.things] for scene in moving]
+        circles, pans, stands = (moving_scenes(random_scene(seed), 10, 5.0, camera=camera)
+                                 for camera in CAMERAS)
+        assert {scene.view for scene in stands} == {stands[0].view}
+        places = [camera_pose(scene.view)[0] for scene in pans]
+        np.testing.assert_allclose(places, places[:1] * len(places), atol=1e-9)
+        assert len({scene.view.azimuth for scene in pans}) == len(pans)
+        for other in (pans, stands):
+            assert [[thing.xy for thing in scene.things] for scene in other] == [
+                [thing.xy for thing in scene.things] for scene in circles]
+
+
+def test_another_camera_is_refused():
+    with pytest.raises(BadRequestError, match="expected a camera of .*'stands'.* got 'flies'"):
+        moving_scenes(random_scene(0), 2, 5.0, camera='flies')
