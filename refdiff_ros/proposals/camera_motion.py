@@ -47,21 +47,28 @@ def camera_motion(old_rgb: np.ndarray, new_rgb: np.ndarray) -> np.ndarray | None
     found = found.ravel() > 0
     if found.sum() < _LEAST_CORNERS:
         return None
-    # Pixel centres of the small picture in those of the large one.
-    scale = np.array(old_rgb.shape[1::-1]) / old.shape[::-1]
-    places = ((corners[found, 0] + 0.5) * scale - 0.5 for corners in (corners, followed))
-    motion, agree = cv2.findHomography(*places, cv2.RANSAC, _AGREE_PX * scale.max())
-    if motion is None or agree.mean() < _LEAST_AGREE or _is_distorted(
-            motion, old_rgb.shape[:2]):
+    motion, agree = cv2.findHomography(corners[found], followed[found], cv2.RANSAC, _AGREE_PX)
+    if motion is None or agree.mean() < _LEAST_AGREE or _is_distorted(motion, old.shape):
         return None
-    return np.asarray(motion)
+    return resized(np.asarray(motion), old.shape, old_rgb.shape)
+
+
+def resized(
+    motion: np.ndarray, size_hw: tuple[int, ...], other_hw: tuple[int, ...],
+) -> np.ndarray:
+    """A motion (3, 3) of a picture of one size (height, width, ...) for that of another size."""
+    across, down = other_hw[1] / size_hw[1], other_hw[0] / size_hw[0]
+    # Between the centres of pixels.
+    to = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
+    return np.asarray(to @ motion @ np.linalg.inv(to))
 
 
 def moved_picture(image_rgb: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 as `motion` (3, 3) brings it; what comes in goes on as the border was."""
     cv2 = require_package('cv2', 'models')
+    # Of OpenCV's ways it blurs least when pictures are moved again and again.
     moved: np.ndarray = cv2.warpPerspective(
-        image_rgb, motion, image_rgb.shape[1::-1], flags=cv2.INTER_CUBIC,
+        image_rgb, motion, image_rgb.shape[1::-1], flags=cv2.INTER_LANCZOS4,
         borderMode=cv2.BORDER_REPLICATE)
     return moved
 

@@ -12,7 +12,8 @@ taken to go on as it ended there, until it looks different.
 
 A mean over the whole picture would not do: a small thing that moves changes it as little as noise.
 
-Letters: N proposals, H W image height and width, h w cells, K prompts.
+Letters: N proposals, H W image height and width, a b those of the picture made small, h w cells,
+K prompts.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +27,12 @@ from refdiff_ros.masks.boxes import box_xyxy
 from refdiff_ros.optional import require_package
 from refdiff_ros.presets import ProposalConfig
 from refdiff_ros.proposals import sam
-from refdiff_ros.proposals.camera_motion import camera_motion, moved_picture, MovingMask
+from refdiff_ros.proposals.camera_motion import (
+    camera_motion,
+    moved_picture,
+    MovingMask,
+    resized,
+)
 from refdiff_ros.proposals.edges import proposals_along_edges
 from refdiff_ros.proposals.points import prompt_points
 from refdiff_ros.results import Frame, Proposals
@@ -34,10 +40,15 @@ from refdiff_ros.stages import stage
 
 # Side of a cell in pixels, or a part of the shorter side where that is more.
 _CELL_PX, _CELL_PART = 8, 60
+# Longer side of the picture in which motion and changes are looked for.
+_SMALL_PX = 640
+# A motion of the camera leaves less than this share of the changes without it.
+_EXPLAINED = 0.75
 # Share of the best quality above which a mask is likely to show a thing.
 _GOOD = 0.8
-# Where more of the prompts are to be asked again, all are: little would be saved.
-_MOST_ASKED = 0.6
+# Where more of the prompts are to be asked again, all are: little would be saved. Of those in what
+# changed it may be fewer, for masks that it touches bring others.
+_MOST_CHANGED, _MOST_ASKED = 0.4, 0.6
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Seen:
     Attributes:
         proposals: N of them.
         came_from: (N,) their rows in the frame before; -1 for those that were made anew.
-        picture: (H, W, 3) uint8, what was seen where proposals were last made.
+        picture: (a, b, 3) uint8, what was seen where proposals were last made, made small.
         boxes: (N, 4) int, as `box_xyxy`; -1 for an empty mask.
         moving: the N masks as the camera's motion brought them here; none before it moved.
     """
@@ -59,13 +70,18 @@ class Seen:
     moving: tuple[MovingMask, ...] = ()
 
 
-def propose(model: Any, frame: Frame, config: ProposalConfig) -> Proposals:
+def propose(
+    model: Any, frame: Frame, config: ProposalConfig, points: np.ndarray | None = None,
+) -> Proposals:
     """All proposals of a frame, and which of them pass the filter.
+
+    Args:
+        model, frame, config, points: as in `sam.propose`.
 
     Raises:
         BadRequestError, MissingPackageError: as in `sam.propose`.
     """
-    found = sam.propose(model, frame, config)
+    found = sam.propose(model, frame, config, points=points)
     return _finished(frame, config, found.masks, found.quality, found.cell_px)
 
 
@@ -84,24 +100,27 @@ def propose_changed(
     Raises:
         BadRequestError, MissingPackageError: as in `sam.propose`.
     """
-    image = frame.image_rgb
+    image = _small(frame.image_rgb)
     if before is None or before.proposals.masks.shape[1:] != frame.size_hw:
         return _all_anew(propose(model, frame, config), image)
-    before, changed = _along(before, image, config)
+    motion, picture, changed = _changes(before, image, config)
+    if motion is None and not changed.any():
+        return replace(before, came_from=np.arange(len(before.boxes)))
     around = _around(changed, frame.size_hw)
-    touched = _touched(before, around)
-    if not changed.any() and not touched.any():
-        return before
     points = prompt_points(frame.image_rgb, config)
     x, y = (points * frame.size_hw[::-1]).astype(int).T
+    if around[y, x].mean() > _MOST_CHANGED:
+        return _all_anew(propose(model, frame, config, points), image)
+    before = _along(before, motion, picture, config)
+    touched = _touched(before, around)
     # Where something changed, and where a proposal was that is no more.
     gone = before.proposals.rows[touched[before.proposals.rows]]
     in_gone = before.proposals.masks[gone[:, None], y, x]  # (G, K)
     asked = around[y, x] | in_gone.any(axis=0)
-    if asked.sum() > _MOST_ASKED * len(points):
-        return _all_anew(propose(model, frame, config), image)
+    if asked.mean() > _MOST_ASKED:
+        return _all_anew(propose(model, frame, config, points), image)
     # What was asked again is known anew, the rest still as it was.
-    known = np.where(_pixels(changed, frame.size_hw)[:, :, None], image, before.picture)
+    known = np.where(_pixels(changed, image.shape)[:, :, None], image, before.picture)
     stay = np.flatnonzero(~touched)
     missed = gone[~in_gone.any(axis=1)]
     points = np.concatenate([points[asked], _middles(before, missed)])
@@ -125,33 +144,43 @@ def _finished(
         frame.image_rgb, masks, cell_px))
 
 
-def _all_anew(made: Proposals, image_rgb: np.ndarray) -> Seen:
-    return Seen(made, np.full(len(made.masks), -1), image_rgb, _boxes(made.masks))
+def _all_anew(made: Proposals, image: np.ndarray) -> Seen:
+    return Seen(made, np.full(len(made.masks), -1), image, _boxes(made.masks))
+
+
+@stage('sam_masks')
+def _changes(
+    before: Seen, image: np.ndarray, config: ProposalConfig,
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+    """How the camera moved since `before`, the picture moved along, and cells that changed beside.
+
+    The motion (3, 3) is in pixels of the small picture (a, b, 3); None for a camera that stands.
+    """
+    size_hw = before.proposals.masks.shape[1:]
+    changed = _differ(image, before.picture, size_hw, config)
+    if changed.any() and (motion := camera_motion(before.picture, image)) is not None:
+        picture = moved_picture(before.picture, motion)
+        still_changed = _differ(image, picture, size_hw, config)
+        if still_changed.sum() < _EXPLAINED * changed.sum():
+            return motion, picture, still_changed
+    return None, before.picture, changed
 
 
 @stage('sam_masks')
 def _along(
-    before: Seen, image_rgb: np.ndarray, config: ProposalConfig,
-) -> tuple[Seen, np.ndarray]:
-    """What was seen as the camera sees it now, and which cells (h, w) changed beside that."""
-    cells, old = _mean_colours(image_rgb), before.proposals
-    changed = _differ(cells, before.picture, config)
-    stands = replace(before, came_from=np.arange(len(before.boxes)))
-    if not changed.any():
-        return stands, changed
-    motion = camera_motion(before.picture, image_rgb)
+    before: Seen, motion: np.ndarray | None, picture: np.ndarray, config: ProposalConfig,
+) -> Seen:
+    """The proposals as the camera's motion brings them, with the `picture` (a, b, 3) so moved."""
+    came_from, old = np.arange(len(before.boxes)), before.proposals
     if motion is None:
-        return stands, changed
-    picture = moved_picture(before.picture, motion)
-    still_changed = _differ(cells, picture, config)
-    if still_changed.sum() >= changed.sum():
-        return stands, changed
+        return replace(before, came_from=came_from)
+    motion = resized(motion, picture.shape, old.masks.shape[1:])
     moving = tuple(mask.moved(motion) for mask in before.moving or _moving(before))
     masks = np.zeros_like(old.masks)
     for mask, into in zip(moving, masks, strict=True):
         mask.draw(into)
     moved = Proposals(masks, sam.filter_proposals(masks, config), old.quality, old.cell_px)
-    return Seen(moved, stands.came_from, picture, _boxes(masks), moving), still_changed
+    return Seen(moved, came_from, picture, _boxes(masks), moving)
 
 
 def _moving(seen: Seen) -> tuple[MovingMask, ...]:
@@ -206,34 +235,40 @@ def _quality(proposals: Proposals) -> np.ndarray:
     return require(proposals.quality, "the segmentor's quality of its masks")
 
 
-def _mean_colours(image_rgb: np.ndarray) -> np.ndarray:
-    """(h, w, 3) int16."""
+def _small(image_rgb: np.ndarray) -> np.ndarray:
+    """(a, b, 3) uint8 of (H, W, 3), in which motion and changes are looked for."""
     cv2 = require_package('cv2', 'models')
     height, width = image_rgb.shape[:2]
-    side = max(_CELL_PX, min(height, width) / _CELL_PART)
-    size_wh = max(1, round(width / side)), max(1, round(height / side))
-    means: np.ndarray = cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA)
-    return means.astype(np.int16)
+    scale = min(1.0, _SMALL_PX / max(height, width))
+    size_wh = max(1, round(width * scale)), max(1, round(height * scale))
+    # A copy in any case: the picture's memory may be a message's.
+    small: np.ndarray = cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA)
+    return small
 
 
-def _differ(cells: np.ndarray, picture: np.ndarray, config: ProposalConfig) -> np.ndarray:
-    """(h, w) bool: which mean colours (h, w, 3) are not those of `picture`."""
-    off = np.abs(cells - _mean_colours(picture)).max(axis=2)
-    differ: np.ndarray = off > config.still_within
+def _differ(
+    image: np.ndarray, other: np.ndarray, size_hw: tuple[int, ...], config: ProposalConfig,
+) -> np.ndarray:
+    """(h, w) bool: cells in which mean colours of two small pictures of (H, W) differ."""
+    cv2 = require_package('cv2', 'models')
+    side = max(_CELL_PX, min(size_hw) / _CELL_PART)
+    size_wh = max(1, round(size_hw[1] / side)), max(1, round(size_hw[0] / side))
+    one, two = (cv2.resize(each, size_wh, interpolation=cv2.INTER_AREA) for each in (image, other))
+    differ: np.ndarray = cv2.absdiff(one, two).max(axis=2) > config.still_within
     return differ
 
 
-def _around(changed: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+def _around(changed: np.ndarray, size_hw: tuple[int, ...]) -> np.ndarray:
     """(H, W) bool: the pixels of cells (h, w) that changed, and of those beside them."""
     cv2 = require_package('cv2', 'models')
     return _pixels(cv2.dilate(changed.view(np.uint8), np.ones((3, 3), np.uint8)), size_hw)
 
 
-def _pixels(cells: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+def _pixels(cells: np.ndarray, size_hw: tuple[int, ...]) -> np.ndarray:
     """(H, W) bool: the pixels of cells (h, w)."""
     cv2 = require_package('cv2', 'models')
     pixels: np.ndarray = cv2.resize(
-        cells.view(np.uint8), size_hw[::-1], interpolation=cv2.INTER_NEAREST) > 0
+        cells.view(np.uint8), size_hw[1::-1], interpolation=cv2.INTER_NEAREST) > 0
     return pixels
 
 
@@ -249,7 +284,7 @@ def _middles(seen: Seen, rows: np.ndarray) -> np.ndarray:
     For small things between the points of the grid, which a point beside them had found. Masks
     that are much worse than the best seldom show a thing, and are left out.
     """
-    size_hw = seen.picture.shape[:2]
+    size_hw = seen.proposals.masks.shape[1:]
     quality = _quality(seen.proposals)
     rows = rows[quality[rows] >= _GOOD * quality.max(initial=0)]
     left, top, right, bottom = seen.boxes[rows].T
