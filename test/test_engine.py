@@ -288,11 +288,11 @@ class _FailingProposals:
         self.batches = []
         self.real = sam_proposals.propose
 
-    def __call__(self, sam, frame, config):
+    def __call__(self, sam, frame, config, **asked):
         self.batches.append(config.points_per_batch)
         if len(self.batches) <= self.failures:
             raise torch.OutOfMemoryError('CUDA out of memory')
-        return self.real(sam, frame, config)
+        return self.real(sam, frame, config, **asked)
 
 
 def test_out_of_memory_is_tried_again_in_smaller_batches(models, frame, monkeypatch):
@@ -316,7 +316,7 @@ def test_after_a_lack_of_memory_batches_stay_small_and_the_frame_stays_cached(
 def test_a_lack_of_memory_holds_no_tensors_of_the_failed_call(models, frame, monkeypatch):
     held = []
 
-    def failing(sam, frame, config):
+    def failing(sam, frame, config, **_asked):
         tensor = torch.zeros(8)
         held.append(weakref.ref(tensor))
         raise torch.OutOfMemoryError('CUDA out of memory')
@@ -338,7 +338,7 @@ def test_out_of_memory_twice_is_an_error_and_the_engine_lives(models, frame, mon
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(models, frame, monkeypatch):
-    def broken(*_):
+    def broken(*_, **_asked):
         raise RuntimeError('shape mismatch')
     monkeypatch.setattr(sam_proposals, 'propose', broken)
     with pytest.raises(RuntimeError, match='shape mismatch'):
