@@ -103,15 +103,17 @@ def propose_changed(
     image = _small(frame.image_rgb)
     if before is None or before.proposals.masks.shape[1:] != frame.size_hw:
         return _all_anew(propose(model, frame, config), image)
+    before = replace(before, came_from=np.arange(len(before.boxes)))
     motion, picture, changed = _changes(before, image, config)
     if motion is None and not changed.any():
-        return replace(before, came_from=np.arange(len(before.boxes)))
+        return before
     around = _around(changed, frame.size_hw)
     points = prompt_points(frame.image_rgb, config)
     x, y = (points * frame.size_hw[::-1]).astype(int).T
     if around[y, x].mean() > _MOST_CHANGED:
         return _all_anew(propose(model, frame, config, points), image)
-    before = _along(before, motion, picture, config)
+    if motion is not None:
+        before = _along(before, motion, picture, config)
     touched = _touched(before, around)
     # Where something changed, and where a proposal was that is no more.
     gone = before.proposals.rows[touched[before.proposals.rows]]
@@ -168,19 +170,17 @@ def _changes(
 
 @stage('sam_masks')
 def _along(
-    before: Seen, motion: np.ndarray | None, picture: np.ndarray, config: ProposalConfig,
+    before: Seen, motion: np.ndarray, picture: np.ndarray, config: ProposalConfig,
 ) -> Seen:
     """The proposals as the camera's motion brings them, with the `picture` (a, b, 3) so moved."""
-    came_from, old = np.arange(len(before.boxes)), before.proposals
-    if motion is None:
-        return replace(before, came_from=came_from)
+    old = before.proposals
     motion = resized(motion, picture.shape, old.masks.shape[1:])
     moving = tuple(mask.moved(motion) for mask in before.moving or _moving(before))
     masks = np.zeros_like(old.masks)
     for mask, into in zip(moving, masks, strict=True):
         mask.draw(into)
     moved = Proposals(masks, sam.filter_proposals(masks, config), old.quality, old.cell_px)
-    return Seen(moved, came_from, picture, _boxes(masks), moving)
+    return Seen(moved, before.came_from, picture, _boxes(masks), moving)
 
 
 def _moving(seen: Seen) -> tuple[MovingMask, ...]:

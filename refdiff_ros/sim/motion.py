@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from refdiff_ros.errors import BadRequestError
+from refdiff_ros.sim.mjcf import camera_pose
 from refdiff_ros.sim.scene import is_clear, Scene, TABLE_HALF_XY, Thing, View
 
 CAMERAS = 'circles', 'pans', 'stands'
@@ -86,9 +87,8 @@ def _seen_from(view: View, camera: str, turn: float, approach: float) -> View:
         return replace(view, azimuth=view.azimuth + turn, distance=view.distance + approach)
     if camera == 'stands':
         return view
-    # The point looked at goes about the point below the camera.
-    away = view.distance * math.cos(view.elevation)
+    # About the same point it would go elsewhere: the point looked at moves by as much.
+    turned = replace(view, azimuth=view.azimuth + turn)
+    back = camera_pose(view)[0] - camera_pose(turned)[0]
     x, y = view.target_xy
-    x += away * (math.sin(view.azimuth) - math.sin(view.azimuth + turn))
-    y += away * (math.cos(view.azimuth + turn) - math.cos(view.azimuth))
-    return replace(view, target_xy=(x, y), azimuth=view.azimuth + turn)
+    return replace(turned, target_xy=(x + back[0], y + back[1]))
