@@ -73,7 +73,7 @@ _MINI: dict[str, dict[str, Any]] = {
 # poorest misleads. Masks differ more in quality here, which the order by probability knows.
 _WIDE: dict[str, dict[str, Any]] = {
     'generative': {'start_step': 4},
-    'proposals': {'points_kept': 0.6, 'pred_iou_thresh': 0.4, 'rated_by': 'agreement',
+    'proposals': {'points_kept': 0.55, 'pred_iou_thresh': 0.4, 'rated_by': 'agreement',
                   'judged_at': 'model', 'box_nms_thresh': 0.8},
     'selection': {'alpha': 0.1, 'order': 'probability'},
 }
