@@ -63,7 +63,7 @@ def main() -> None:
         packed = subprocess.run(['git', 'archive', args.commit], cwd=_ROOT, check=True,
                                 stdout=subprocess.PIPE).stdout
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(old)
+            archive.extractall(old, filter='data')
         with _answering(old, args.before, asked) as then, \
                 _answering(_ROOT, args.now, asked) as now:
             for ask in (then, now):
