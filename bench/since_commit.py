@@ -1,11 +1,12 @@
 """How long a first answer takes now, beside an earlier commit of this repository.
 
-    python bench/since_commit.py --commit 1ff41eb2 --before tabletop_mini --now tabletop_wide \
+    python bench/since_commit.py --commit 1ff41eb2 --before tabletop_mini --bundle tabletop_wide \
         --split tabletop20_val --half seen --limit 24
 
 Two processes of one core each, one with the package as it was at the commit, answer the same
-pictures in turns, so that what else the machine does falls on both. Printed are the medians, and
-the median of the ratios of neighbours with its 95 % interval (bootstrap over pictures).
+pictures, 24 without `--limit`, in turns, so that what else the machine does falls on both. Printed
+are the medians, and the median of the ratios of neighbours with its 95 % interval (bootstrap over
+pictures).
 """
 
 import argparse
@@ -20,13 +21,14 @@ import sys
 import tarfile
 import tempfile
 
+from case_options import case_parser
 import numpy as np
 
 from refdiff_ros.evaluation.tabletop.cases import cases
 
 _ROOT = Path(__file__).resolve().parents[1]
 _WORKER = """
-import os, pickle, sys, time
+import pickle, sys, time
 import torch
 torch.set_num_threads(1)
 from refdiff_ros.engine import Engine, resolve_preset
@@ -46,13 +48,10 @@ for line in sys.stdin:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = case_parser(__doc__.splitlines()[0])
+    parser.set_defaults(limit=24)
     parser.add_argument('--commit', required=True)
     parser.add_argument('--before', default='tabletop_mini', help='bundle of the commit')
-    parser.add_argument('--now', default='tabletop_mini', help='bundle of the working tree')
-    parser.add_argument('--split', default='val')
-    parser.add_argument('--half', default='all', choices=('all', 'seen', 'unseen'))
-    parser.add_argument('--limit', type=int, default=24, help='pictures (default 24)')
     parser.add_argument('--rounds', type=int, default=3)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -65,7 +64,7 @@ def main() -> None:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(old, filter='data')
         with _answering(old, args.before, asked) as then, \
-                _answering(_ROOT, args.now, asked) as now:
+                _answering(_ROOT, args.bundle, asked) as now:
             for ask in (then, now):
                 ask(0)  # the first one warms up
             seconds = np.array([[[ask(index) for ask in (then, now)]
